@@ -1,0 +1,144 @@
+"""What was measured, when, from where: the one look that everybody shares. Values only; nothing here judges.
+
+Unknown is never absent: `records is None` means that nobody knows; an empty set means that a server said there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.tlsa import RRset
+
+
+class Security(StrEnum):
+    """The four states of RFC 4033 §5."""
+
+    SECURE = "secure"
+    INSECURE = "insecure"
+    BOGUS = "bogus"
+    INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one address of one authoritative server answers for an owner. `ttl` in seconds, dates in seconds since 1970."""
+
+    server: str
+    address: str
+    records: RRset | None
+    ttl: int = 0  # RRSIG original TTL where signed (RFC 4035 §5.3.3), else as answered; for an empty set the negative TTL
+    security: Security = Security.INDETERMINATE
+    reason: str = ""  # why unknown, or why not secure; names the zone where the chain of trust breaks
+    broken_zone: str = ""
+    serial: int | None = None
+    signed_from: float | None = None
+    signed_until: float | None = None  # the earliest end of any signature that the answer depends on
+
+    @property
+    def place(self) -> str:
+        """The server as a person names it: `ns2.example.org (192.0.2.2)`."""
+        return f"{self.server.rstrip('.')} ({self.address})" if self.server else self.address
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What the configured recursive resolver says. `validates`: found out by experiment; None = could not be found out."""
+
+    resolver: str
+    validates: bool | None
+    security: Security = Security.INDETERMINATE
+    records: RRset | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerView:
+    """One poll round over one owner name.
+
+    `at`: when the last answer of the round arrived, so every server is proven to have had its answer by then.
+    `target`: the owner after aliases; `alias_ttl`: the largest TTL on the way there (0 = no alias).
+    `problem`: why the round cannot be complete (the server set is unknown, for instance), or empty.
+    """
+
+    owner: str
+    target: str
+    zone: str
+    at: float
+    answers: tuple[Answer, ...] = ()
+    alias_ttl: int = 0
+    witness: Witness | None = None
+    problem: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every authoritative address is known and answered."""
+        return bool(self.answers) and not self.problem and all(a.records is not None for a in self.answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a DNS backend itself says it has at a target. `records` None: it cannot tell, or could not be asked."""
+
+    target: str
+    records: RRset | None
+    ttl: int = 0
+    reason: str = ""
+
+
+class Outcome(StrEnum):
+    """How one probe ended."""
+
+    PRESENTED = "presented"  # a chain was seen
+    UNSHARED = "unshared"  # the server has no certificate for this kind of client (RSA-only, ECDSA-only)
+    NO_TLS = "no-tls"  # STARTTLS is not offered, or refused
+    FAILED = "failed"  # connected, but no handshake
+    UNREACHABLE = "unreachable"  # no connection
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """What one kind of client saw at one address. `client`: any, rsa, ecdsa, no-sni."""
+
+    address: str
+    client: str
+    outcome: Outcome
+    chain: Chain | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """All probes of one service in one look. `problem`: why it could not be probed at all (no address), or empty."""
+
+    service: str
+    at: float
+    presentations: tuple[Presentation, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """What stands at a consumer's certificate file, and whether the consumer is configured to read it."""
+
+    consumer: str
+    path: str
+    fingerprint: str = ""  # of the leaf that stands there; empty = nothing usable
+    configured: bool | None = None  # None: cannot be told for this kind of consumer
+    problems: tuple[str, ...] = ()  # sentences: wrong mode, unreadable, not what the consumer reads
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look. A key that is missing was not looked at."""
+
+    at: float
+    owners: Mapping[str, OwnerView] = field(default_factory=dict)  # by owner, before aliases
+    held: Mapping[str, Held] = field(default_factory=dict)  # by target
+    services: Mapping[str, ServiceView] = field(default_factory=dict)  # by str(service)
+    files: Mapping[str, FileView] = field(default_factory=dict)  # by consumer
