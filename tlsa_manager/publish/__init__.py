@@ -1,0 +1,147 @@
+"""Publish: the ways to change DNS. One protocol, one table, one small file a backend.
+
+A rollover adds a record, waits, and removes another one hours later; no step exchanges a value in place. So a change is
+either an addition or a removal of single records, never both, and never of a whole RRset: what others published at the
+same name stays. A backend without atomic updates is safe by that construction, not by its own care.
+
+A backend reads alone: it declares its options as data (`OPTIONS`) and is made by `build(name, settings)`. Somebody else's
+package plugs in by an entry point of the group `tlsa_manager.backends` that names a module with these two.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+from tlsa_manager.errors import ConfigError, Conflict
+from tlsa_manager.option import settle, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tlsa_manager.option import Option, Settings
+    from tlsa_manager.snapshot import Held
+    from tlsa_manager.tlsa import RRset
+
+ENTRY_POINTS = "tlsa_manager.backends"
+KINDS = {
+    "rfc2136": "tlsa_manager.publish.rfc2136",
+    "exec": "tlsa_manager.publish.exec",
+    "manual": "tlsa_manager.publish.manual",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What shall be different at one name. Exactly one of `add` and `remove` is not empty.
+
+    `target`: the owner after aliases, absolute. `zone`: the zone it lies in as seen from outside, or empty.
+    `expect`: the exact RRset the change was planned from; None = do not compare.
+    `ttl` (seconds) is for a set that does not exist yet. A set that exists keeps its TTL, because one record added with
+    another TTL changes it for all of them, foreign ones too (RFC 2181 §5.2).
+    """
+
+    target: str
+    zone: str
+    add: RRset
+    remove: RRset
+    expect: RRset | None
+    ttl: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no backend may be asked to do."""
+        if bool(self.add) == bool(self.remove):
+            raise ValueError("a change either adds records or removes records")
+        if not self.target.endswith("."):
+            raise ValueError(f"the target {self.target!r} is not an absolute name")
+
+    def stands_in(self, records: RRset) -> bool:
+        """Whether `records` are already as the change wants them."""
+        return self.add <= records and not self.remove & records
+
+    def compare(self, records: RRset) -> None:
+        """Raise Conflict unless the change was planned from exactly these records."""
+        if self.expect is not None and self.expect != records:
+            raise conflict(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """How a change went. `done`: it stands at the backend. `asked`: somebody else has to do it, `message` says what."""
+
+    state: Literal["done", "asked"]
+    message: str = ""
+
+
+class Backend(Protocol):
+    """A way to change DNS. Two verbs over the TLSA records of one name."""
+
+    @property
+    def name(self) -> str:
+        """The section of the configuration: `ns1` of `[dns.ns1]`."""
+
+    def read(self, target: str) -> Held:
+        """Say what stands at `target`, as the backend itself knows it, not as a cache has it.
+
+        An empty set means that the backend says there is none; `records` None that it cannot tell, with the reason.
+        Never raises for remote faults. Changes nothing.
+        """
+
+    def change(self, change: Change) -> Ticket:
+        """Add records, or remove records, at one name; then look whether they are there, or gone.
+
+        Adding what stands and removing what is gone is done. Every other record of the name stays, with its TTL.
+        With `expect` nothing is written unless the set is still exactly that; rfc2136 has the server compare and write in
+        one step, the others compare just before. All records of one change are written together where the way allows it
+        (rfc2136: always); otherwise some may stand when an error is raised, and the same change may simply be asked again.
+        Nothing is written where the name is an alias: records beside a CNAME are ignored (RFC 2136 §3.4.2.2).
+
+        Raises PublishTemporary (try again, it may or may not have been written), Conflict (plan again, nothing was
+        written), PublishError (somebody has to do something first; the hint says what).
+        """
+
+
+class _Module(Protocol):
+    """What a module of a backend offers."""
+
+    OPTIONS: tuple[Option, ...]
+
+    def build(self, name: str, settings: Settings) -> Backend:
+        """Make the backend. Raises ConfigError where the options cannot be obeyed. No network."""
+
+
+def open_backend(name: str, kind: str, options: Mapping[str, object]) -> Backend:
+    """Make the backend of section `[dns.NAME]` from its options (without `backend = KIND`). Raises ConfigError."""
+    module = _module(f"dns.{name}", kind)
+    return module.build(name, settle(f"dns.{name}", module.OPTIONS, options))
+
+
+def options_of(kind: str) -> tuple[Option, ...]:
+    """Return what the kind of backend declares. Raises ConfigError when there is no such kind."""
+    return _module("dns", kind).OPTIONS
+
+
+def conflict(target: str) -> Conflict:
+    """Return the error for a set that is not what the change was planned from."""
+    return Conflict(
+        f"the TLSA records of {target} changed between reading and writing, so nothing was written",
+        "the next run looks again and plans again; if it happens every time, another program manages the same records",
+    )
+
+
+def _module(section: str, kind: str) -> _Module:
+    if kind in KINDS:
+        return cast("_Module", importlib.import_module(KINDS[kind]))
+    from importlib.metadata import entry_points  # slow, and only needed for what is not ours
+
+    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if kind not in found:
+        mistake = f"{section}.backend: {kind[:60]!r} is not a kind of backend{suggestion(kind, [*KINDS, *found])}"
+        hint = "correct it, or install the package that provides it"
+        raise ConfigError(mistake, hint, (mistake,))
+    try:
+        return cast("_Module", found[kind].load())
+    except (ImportError, AttributeError) as error:
+        mistake = f"{section}.backend: the package that provides {kind!r} cannot be loaded: {error}"
+        raise ConfigError(mistake, "reinstall the package in the environment of tlsa-manager", (mistake,)) from error
