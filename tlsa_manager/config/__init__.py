@@ -1,0 +1,93 @@
+"""What should be: the configuration file as values, or every mistake in it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsa_manager.config.defaults import defaults
+from tlsa_manager.config.lineages import lineage, policy
+from tlsa_manager.config.merge import Sections
+from tlsa_manager.config.mistake import Mistakes
+from tlsa_manager.config.read import documents
+from tlsa_manager.config.references import check_references
+from tlsa_manager.config.sections import Section, section
+from tlsa_manager.errors import ConfigError
+from tlsa_manager.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tlsa_manager.lineage import Lineage
+
+__all__ = ["DEFAULT_PATH", "Config", "Section", "load"]
+
+DEFAULT_PATH = Path("/etc/tlsa-manager/config.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration. Every path is absolute; `state` is `sqlite:///` and a path; `files`: what was read."""
+
+    path: Path
+    resolver: tuple[str, ...]
+    trust_anchor: str | None
+    state: str
+    directory: Path
+    authority_port: int = 53
+    policy: Policy = field(default_factory=Policy)
+    lineages: Mapping[str, Lineage] = field(default_factory=dict)
+    dns: Mapping[str, Section] = field(default_factory=dict)
+    consumers: Mapping[str, Section] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+def load(path: Path | str = DEFAULT_PATH) -> Config:
+    """Read the configuration and `conf.d/*.toml` beside it.
+
+    Relative paths in it are relative to the directory of the main file. No other file is opened, and nothing is asked of
+    the network. Raises ConfigError with all mistakes, each as `file: key: what is wrong; what to do`.
+    """
+    path = Path(path).absolute()
+    mistakes = Mistakes()
+    read = documents(path, mistakes)
+    sections = Sections(read, mistakes)
+    common = defaults(sections.plain("defaults"), path.parent, mistakes)
+    timing = _timing(sections, mistakes)
+    dns = _named(sections, "dns", path.parent, mistakes)
+    consumers = _named(sections, "consumer", path.parent, mistakes)
+    lineages = {
+        name: (place, made)
+        for name, place, table in sections.named("lineage")
+        if (made := lineage(name, table, timing, place, mistakes)) is not None
+    }
+    check_references(lineages, sections.names("dns"), sections.names("consumer"), consumers, mistakes)
+    if mistakes.lines:
+        raise _wrong(path, mistakes)
+    return Config(
+        path, common.resolver, common.trust_anchor, common.state, common.directory, common.authority_port, timing,
+        {name: made for name, (_, made) in lineages.items()}, dns, consumers, tuple(document.file for document in read),
+    )  # fmt: skip
+
+
+def _timing(sections: Sections, mistakes: Mistakes) -> Policy:
+    timing = Policy()
+    for place, table in sections.plain("timing"):
+        timing = policy(table, timing, place, mistakes)
+    return timing
+
+
+def _named(sections: Sections, name: str, base: Path, mistakes: Mistakes) -> dict[str, Section]:
+    made = {key: section(name, table, place, base, mistakes) for key, place, table in sections.named(name)}
+    return {key: one for key, one in made.items() if one is not None}
+
+
+def _wrong(path: Path, mistakes: Mistakes) -> ConfigError:
+    count = len(mistakes.lines)
+    what = "one mistake" if count == 1 else f"{count} mistakes"
+    return ConfigError(
+        f"the configuration has {what}, so nothing was done",
+        f"correct what is named above, then try: tlsa-manager --config {path} config check",
+        tuple(mistakes.lines),
+    )

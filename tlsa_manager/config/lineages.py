@@ -1,0 +1,148 @@
+"""The `[timing]` and `[lineage."NAME"]` sections as values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tlsa_manager.config.duration import seconds
+from tlsa_manager.config.mistake import converted, unknown_keys
+from tlsa_manager.config.tables import LineageTable, ServiceTable, Timing
+from tlsa_manager.errors import BadInput
+from tlsa_manager.lineage import Lineage, lineage_name
+from tlsa_manager.service import Service
+from tlsa_manager.tlsa import DIGEST_BYTES, Params
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tlsa_manager.config.mistake import Mistakes, Place
+    from tlsa_manager.policy import Policy
+
+_MUST_PASS = {"poll_interval", "check_interval", "confirm_within"}  # zero would be a busy loop, or no chance to confirm
+_LONGEST_TTL = 604800  # BIND and Unbound keep nothing longer (max-cache-ttl), and a rollover would take weeks
+_SMALLEST_MULTIPLIER, _LARGEST_MULTIPLIER = 1.0, 100.0
+
+
+def fields(shape: type[msgspec.Struct], table: Mapping[str, object], place: Place, mistakes: Mistakes) -> dict[str, Any]:
+    """Convert a table key by key: the keys that are given and right, by the names of the shape; all else is noted."""
+    known = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    unknown_keys(table, known, place, mistakes)
+    values: dict[str, Any] = {}
+    for key, field in known.items():
+        if key in table:
+            value = converted(table[key], field.type, place.at(key), mistakes)
+            if value is not None:
+                values[field.name] = value
+        elif field.required:
+            mistakes.add(place.at(key), "is missing")
+    return values
+
+
+def policy(table: Mapping[str, object], base: Policy, place: Place, mistakes: Mistakes) -> Policy:
+    """Return the timing of `base` with what this table overrides."""
+    changes: dict[str, Any] = {}
+    for name, value in fields(Timing, table, place, mistakes).items():
+        at = place.at(name.replace("_", "-"))
+        try:
+            changes[name] = _timing(name, value)
+        except BadInput as error:
+            mistakes.add(at, error.message, error.hint)
+    return replace(base, **changes)
+
+
+def lineage(name: str, table: Mapping[str, object], base: Policy, place: Place, mistakes: Mistakes) -> Lineage | None:
+    """One lineage, or None where too much is wrong to make a value of it."""
+    try:
+        lineage_name(name)
+    except BadInput as error:
+        mistakes.add(place, error.message, error.hint)
+    if table and all(isinstance(value, dict) for value in table.values()) and not set(table) & {"services", "dns", "timing"}:
+        mistakes.add(place, "has no services", f'a name with dots needs quotes: [lineage."{name}.{next(iter(table))}..."]')
+        return None
+    timing = table.get("timing", {})
+    own = policy(timing, base, place.at("timing"), mistakes) if isinstance(timing, dict) else base
+    plain = {key: value for key, value in table.items() if key != "timing" or not isinstance(value, dict)}
+    given = fields(LineageTable, _services_alone(plain, place, mistakes), place, mistakes)
+    services = _services(table.get("services", ()), place.at("services"), mistakes)
+    if not services or "dns" not in given:
+        return None
+    consumers = tuple(dict.fromkeys(given.get("consumers", ())))
+    return Lineage(name, services, given["dns"], consumers, _params(given.get("params"), place.at("params"), mistakes), own)
+
+
+def _timing(name: str, value: str | float) -> float:
+    """Check one value of [timing]. Raises BadInput."""
+    if name == "ttl_multiplier":
+        if not _SMALLEST_MULTIPLIER <= float(value) <= _LARGEST_MULTIPLIER:
+            msg = f"{value} is not between 1 and 100"
+            raise BadInput(msg, "2 is what RFC 7671 section 8.1 asks for; less than 1 would swap before caches have expired")
+        return float(value)
+    length = seconds(value)
+    if name == "ttl":
+        if not 1 <= length <= _LONGEST_TTL or length != int(length):
+            msg = f"{value} is not a TTL: whole seconds from 1s to 7d"
+            raise BadInput(msg, "1h is usual")
+        return int(length)
+    if name in _MUST_PASS and length <= 0:
+        msg = "must be more than zero"
+        raise BadInput(msg)
+    return length
+
+
+def _services_alone(table: dict[str, object], place: Place, mistakes: Mistakes) -> dict[str, object]:
+    """Take the services out where they are a list: each is converted by itself, so that each mistake is named."""
+    services = table.get("services")
+    if not isinstance(services, list):
+        return table
+    if not services:
+        mistakes.add(place.at("services"), "is empty", "name what presents the certificate, for example mx.example.org:25")
+    return {**table, "services": []}
+
+
+def _services(given: object, place: Place, mistakes: Mistakes) -> tuple[Service, ...]:
+    found: dict[tuple[str, int], Service] = {}
+    for number, entry in enumerate(given if isinstance(given, list) else ()):
+        at = place.at(str(number + 1))
+        service = _service(entry, at, mistakes)
+        if service is None:
+            continue
+        if (service.host, service.port) in found:
+            mistakes.add(at, f"{service} is named twice")
+        found[service.host, service.port] = service
+    return tuple(found.values())
+
+
+def _service(entry: object, place: Place, mistakes: Mistakes) -> Service | None:
+    try:
+        if isinstance(entry, str):
+            return Service.parse(entry)
+        if not isinstance(entry, dict):
+            mistakes.add(place, "is not a service", 'write "mx.example.org:25" or { at = "mx.example.org:25", probe = false }')
+            return None
+        given = fields(ServiceTable, entry, place, mistakes)
+        if "at" not in given:
+            return None
+        return Service.parse(given["at"], connect=given.get("connect", ()), probe=given.get("probe", True))
+    except BadInput as error:
+        mistakes.add(place, error.message, error.hint)
+        return None
+
+
+def _params(given: tuple[str, ...] | None, place: Place, mistakes: Mistakes) -> tuple[Params, ...]:
+    """Return the parameters of the records: DANE-EE only, since this tool rolls the server's own key (RFC 7671 §5.1)."""
+    found: list[Params] = []
+    for text in ("3 1 1",) if given is None else given:
+        try:
+            params = Params.parse(text)
+        except BadInput as error:
+            mistakes.add(place, error.message, error.hint)
+            continue
+        if params.usage != 3 or params.selector not in {0, 1} or params.matching not in DIGEST_BYTES:
+            mistakes.add(place, f"{str(params)!r} cannot be managed", "use 3 1 1; 3 0 1, 3 1 2 and 3 0 2 work too")
+        found.append(params)
+    if given == ():
+        mistakes.add(place, "is empty", 'leave it out, or write ["3 1 1"]')
+    return tuple(dict.fromkeys(found))
