@@ -1,0 +1,64 @@
+"""The lab as pytest fixtures: started when first asked for, once for a test process, stopped at its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import namespace, programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.hierarchy import DnsLab
+
+LAB_FIXTURES = frozenset({"lab_dir", "dns_lab", "mx_lab", "sender_lab", "acme_lab"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a lab fixture as `lab`, so that `-m "not lab"` leaves it out."""
+    for item in items:
+        if LAB_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("lab")
+
+
+def needs(*wanted: str) -> None:
+    """Skip, or fail where TLSA_MANAGER_LAB=required, unless there is a private network and these programs."""
+    absent = programs.missing(wanted)
+    reason = namespace.refusal() or (f"not installed: {absent}" if absent else "")
+    if reason and os.environ.get("TLSA_MANAGER_LAB") == "required":
+        pytest.fail(f"the lab is required, but {reason}", pytrace=False)
+    if reason:
+        pytest.skip(f"no lab: {reason}")
+
+
+@pytest.fixture(scope="session")
+def lab_dir() -> Iterator[Path]:
+    """Work directory of all servers, in memory where possible; at the end nothing may be left in our network."""
+    needs("ip")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    directory = Path(tempfile.mkdtemp(prefix="tlsa-lab-", dir=memory))
+    directory.chmod(0o755)  # Postfix's own users walk through it
+    yield directory
+    left = namespace.evict()
+    shutil.rmtree(directory)
+    assert not left, f"still running at the end of the session: {left}"
+
+
+@pytest.fixture(scope="session")
+def dns_lab(lab_dir: Path) -> Iterator[DnsLab]:
+    """Signed root, example., zones on primary and secondary, broken zones, Unbound."""
+    needs(*programs.DNS)
+    from lab.hierarchy import DnsLab
+
+    lab = DnsLab(lab_dir)
+    try:
+        lab.start()
+        yield lab
+    finally:
+        lab.stop()

@@ -1,0 +1,38 @@
+"""Which server programs the lab needs, and the Debian packages they come from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+PACKAGE_OF = {
+    "ip": "iproute2",
+    "named": "bind9",
+    "rndc": "bind9-utils",
+    "dnssec-keygen": "bind9-utils",
+    "dnssec-dsfromkey": "bind9-utils",
+    "dnssec-signzone": "bind9-utils",
+    "nsupdate": "bind9-dnsutils",
+    "unbound": "unbound",
+    "unbound-control": "unbound",
+    "postfix": "postfix",
+    "posttls-finger": "postfix",
+    "pebble": "pebble",
+    "certbot": "certbot and python3-certbot-dns-rfc2136",
+}
+DNS = ("ip", "named", "rndc", "dnssec-keygen", "dnssec-dsfromkey", "dnssec-signzone", "nsupdate", "unbound", "unbound-control")
+MAIL = ("postfix", "posttls-finger")
+ACME = ("pebble", "certbot")
+
+
+def missing(needed: tuple[str, ...]) -> str:
+    """Say which of the needed programs are not installed and where they come from; nothing when all are there."""
+    absent = [program for program in needed if shutil.which(program) is None]
+    return ", ".join(f"{program} (Debian package {PACKAGE_OF[program]})" for program in absent)
+
+
+def widen_path() -> None:
+    """Find servers that are not on a normal user's PATH."""
+    known = os.environ.get("PATH", "").split(os.pathsep)
+    extra = [folder for folder in ("/usr/sbin", "/sbin") if folder not in known]
+    os.environ["PATH"] = os.pathsep.join([*known, *extra])
