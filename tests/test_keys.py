@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pki
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlsa_manager import der, keys
+from tlsa_manager.errors import BadInput
+from tlsa_manager.tlsa import Params
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KINDS = ["ECDSA", "RSA", "Ed25519", "Ed448"]
+
+
+def openssl(*words: str, data: bytes) -> bytes:
+    return subprocess.run(["openssl", *words], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_digests_are_those_of_openssl(kind: str) -> None:
+    """The four digests of a leaf are what openssl computes from the certificate, and from the key."""
+    chain, key = pki.pair(kind=kind)
+    pair = keys.load_pair(chain, key)
+    from_key = openssl("pkey", "-pubout", "-outform", "DER", data=key)
+    from_certificate = openssl("pkey", "-pubin", "-outform", "DER", data=openssl("x509", "-noout", "-pubkey", data=chain))
+    whole = openssl("x509", "-outform", "DER", data=chain)
+    assert from_key == from_certificate
+    assert pair.chain.leaf.spki_sha256 == hashlib.sha256(from_key).hexdigest()
+    assert pair.chain.leaf.spki_sha512 == hashlib.sha512(from_key).hexdigest()
+    assert pair.chain.leaf.certificate_sha256 == hashlib.sha256(whole).hexdigest()
+    assert pair.chain.leaf.certificate_sha512 == hashlib.sha512(whole).hexdigest()
+    assert pair.chain.kind == kind
+    assert len(pair.chain.certificates) == 2
+    assert str(next(iter(pair.chain.records()))) == f"3 1 1 {hashlib.sha256(from_key).hexdigest()}"
+
+
+def test_a_pair_tells_names_and_dates_and_hides_the_key() -> None:
+    """A pair knows its names and dates; its repr shows nothing of the key; the normal form is stable."""
+    chain, key = pki.pair("mx.example.org", "mail.example.org")
+    pair = keys.load_pair(chain, key)
+    assert pair.names == ("mx.example.org", "mail.example.org")
+    assert pair.not_before < time.time() < pair.not_after == pair.chain.not_after
+    body = key.split(b"\n")[1].decode()
+    assert body not in repr(pair)
+    assert "PRIVATE" not in repr(pair)
+    assert pair.combined.startswith(b"-----BEGIN PRIVATE KEY-----")
+    again = keys.split_combined(pair.combined)
+    assert again == pair
+    assert again.combined == pair.combined
+
+
+def test_text_around_line_ends_and_old_forms_do_not_matter() -> None:
+    """Windows line ends, comments, EC PARAMETERS and traditional key forms give the same pair."""
+    key = pki.new_key()
+    chain = pki.authority().chain("mx.example.org", key=key)
+    plain = keys.load_pair(chain, pki.key_pem(key))
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    old = parameters + pki.key_pem(key, form="TraditionalOpenSSL")
+    assert keys.load_pair(b"subject=/CN=x\n" + chain.replace(b"\n", b"\r\n"), old) == plain
+    der_key = key.private_bytes(pki.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    assert keys.load_pair(chain, der_key) == plain
+
+
+def chain_and_key() -> tuple[bytes, bytes]:
+    return pki.pair()
+
+
+def leaf_not_first() -> tuple[bytes, bytes]:
+    key = pki.new_key()
+    leaf = pki.authority().issue("mx.example.org", key=key)
+    return pki.authority().certificate.public_bytes(pki.PEM) + leaf.public_bytes(pki.PEM), pki.key_pem(key)
+
+
+def unrelated_issuer() -> tuple[bytes, bytes]:
+    chain, key = chain_and_key()
+    return chain + pki.authority("Other").certificate.public_bytes(pki.PEM), key
+
+
+def same_name_other_issuer() -> tuple[bytes, bytes]:
+    key = pki.new_key()
+    impostor = pki.authority.__wrapped__("Lab")
+    leaf = pki.authority().issue("mx.example.org", key=key)
+    return leaf.public_bytes(pki.PEM) + impostor.certificate.public_bytes(pki.PEM), pki.key_pem(key)
+
+
+def twice() -> tuple[bytes, bytes]:
+    chain, key = chain_and_key()
+    return chain + pki.authority().certificate.public_bytes(pki.PEM), key
+
+
+def weak_rsa() -> tuple[bytes, bytes]:
+    key = pki.new_key("RSA", bits=1024)
+    return pki.authority().chain("mx.example.org", key=key), pki.key_pem(key)
+
+
+def weak_curve() -> tuple[bytes, bytes]:
+    key = ec.generate_private_key(ec.SECP224R1())
+    return pki.authority().chain("mx.example.org", key=key), pki.key_pem(key)
+
+
+def encrypted(form: str) -> tuple[bytes, bytes]:
+    key = pki.new_key()
+    return pki.authority().chain("mx.example.org", key=key), pki.key_pem(key, b"secret", form)
+
+
+def encrypted_der() -> tuple[bytes, bytes]:
+    key = pki.new_key()
+    guard = serialization.BestAvailableEncryption(b"secret")
+    return pki.authority().chain("a.example", key=key), key.private_bytes(pki.DER, serialization.PrivateFormat.PKCS8, guard)
+
+
+BAD_PAIRS = {
+    "the key of another certificate": (lambda: (chain_and_key()[0], chain_and_key()[1]), "do not belong together"),
+    "leaf not first": (leaf_not_first, "certificate 2 of the chain, so the server's own"),
+    "an unrelated issuer": (unrelated_issuer, "certificate 3 of the chain did not issue certificate 2"),
+    "an issuer of the same name": (same_name_other_issuer, "certificate 2 of the chain did not issue certificate 1"),
+    "a duplicate": (twice, "certificate 3 of the chain stands in it twice"),
+    "RSA 1024": (weak_rsa, "1024 bits"),
+    "a weak curve": (weak_curve, "secp224r1"),
+    "an encrypted key, PKCS 8": (lambda: encrypted("PKCS8"), "encrypted with a passphrase"),
+    "an encrypted key, old form": (lambda: encrypted("TraditionalOpenSSL"), "encrypted with a passphrase"),
+    "an encrypted key, DER": (encrypted_der, "encrypted with a passphrase"),
+    "an empty key": (lambda: (chain_and_key()[0], b" \n"), "is empty"),
+    "an empty chain": (lambda: (b"", chain_and_key()[1]), "is empty"),
+    "garbage for a key": (lambda: (chain_and_key()[0], b"\x00garbage" * 9), "cannot be read"),
+    "garbage for a chain": (lambda: (b"\x30garbage" * 9, chain_and_key()[1]), "not a certificate in DER"),
+    "a huge key": (lambda: (chain_and_key()[0], b"x" * (2 << 20)), "larger than"),
+    "a huge chain": (lambda: (b"x" * (2 << 20), chain_and_key()[1]), "larger than"),
+    "two keys": (lambda: (chain_and_key()[0], chain_and_key()[1] * 2), "2 private keys"),
+    "a certificate for a key": (lambda: (chain_and_key()[0],) * 2, "no private key"),
+    "a key for a chain": (lambda: (chain_and_key()[1],) * 2, "no certificate"),
+    "a truncated chain": (lambda: (chain_and_key()[0][:-40], chain_and_key()[1]), "cut off"),
+    "a truncated key": (lambda: (chain_and_key()[0], chain_and_key()[1][:-40]), "cut off"),
+    "a chain cut inside": (lambda: (chain_and_key()[0].replace(b"\n", b"\n!", 4), chain_and_key()[1]), "not base64"),
+    "fifty certificates": (lambda: (chain_and_key()[0] * 25, chain_and_key()[1]), "50 certificates"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PAIRS)
+def test_a_bad_pair_is_refused_in_words(case: str) -> None:
+    """Each bad pair is refused with its own sentence, a hint, and nothing of the key."""
+    make, words = BAD_PAIRS[case]
+    chain, key = make()
+    with pytest.raises(BadInput, match=words) as caught:
+        keys.load_pair(chain, key)
+    assert caught.value.hint
+    for line in key.splitlines()[1:-1]:
+        assert line.decode("latin-1").strip() not in caught.value.message + caught.value.hint or len(line) < 8
+
+
+def test_a_private_key_whose_public_half_is_forged_is_refused() -> None:
+    """A key file that claims the certificate's public key, but holds another scalar, is no key for it."""
+    real, other = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    form = (pki.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    scalar = real.private_numbers().private_value.to_bytes(32)
+    forged = real.private_bytes(*form).replace(scalar, other.private_numbers().private_value.to_bytes(32))
+    with pytest.raises(BadInput):
+        keys.load_pair(pki.authority().chain("mx.example.org", key=real), forged)
+
+
+def test_an_expired_certificate_is_told_not_judged() -> None:
+    """Expiry is an attribute: DANE-EE ignores it (RFC 7671 §5.1), and the caller decides."""
+    key = pki.new_key()
+    pair = keys.load_pair(pki.authority().chain("mx.example.org", key=key, days=(-9, -1)), pki.key_pem(key))
+    assert pair.not_after < time.time()
+
+
+def test_the_common_name_counts_only_without_dns_names() -> None:
+    """The subject's common name is a name only where there is no DNS name (RFC 7672 §3.2.3)."""
+    key = pki.new_key()
+    issuer = pki.authority()
+    both = keys.read_chain(issuer.chain("mx.example.org", key=key, common_name="cn.example.org"))[1]
+    only = keys.read_chain(issuer.chain(key=key, common_name="cn.example.org"))[1]
+    none = keys.read_chain(issuer.chain(key=key))[1]
+    assert (both.names, only.names, none.names) == (("mx.example.org",), ("cn.example.org",), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "covers"),
+    [
+        ("mx.example.org", "mx.example.org", True),
+        ("MX.example.org", "mx.Example.org.", True),
+        ("*.example.org", "mx.example.org", True),
+        ("*.example.org", "a.mx.example.org", False),
+        ("*.example.org", "example.org", False),
+        ("mx*.example.org", "mx1.example.org", False),
+        ("*", "localhost", False),
+        ("", "", False),
+        ("example.org", "mx.example.org", False),
+    ],
+)
+def test_a_wildcard_is_one_whole_label(name: str, host: str, covers: bool) -> None:  # noqa: FBT001  a table
+    """`*.x` covers one label, and nothing else is a wildcard."""
+    assert keys.names_cover([name], host) is covers
+
+
+def materials() -> dict[str, tuple[bytes, str]]:
+    key = pki.new_key()
+    chain = pki.authority().chain("mx.example.org", key=key)
+    leaf = x509.load_pem_x509_certificate(chain)
+    public = key.public_key()
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    secret = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return {
+        "certificate PEM": (leaf.public_bytes(pki.PEM), "certificate"),
+        "certificate DER": (leaf.public_bytes(pki.DER), "certificate"),
+        "chain": (chain, "chain"),
+        "private key PEM": (pki.key_pem(key), "private key"),
+        "private key DER": (key.private_bytes(pki.DER, *secret), "private key"),
+        "public key PEM": (public.public_bytes(pki.PEM, spki), "public key"),
+        "public key DER": (public.public_bytes(pki.DER, spki), "public key"),
+        "request PEM": (request.public_bytes(pki.PEM), "certificate request"),
+        "request DER": (request.public_bytes(pki.DER), "certificate request"),
+        "combined": (pki.key_pem(key) + chain, "key and chain"),
+        "combined, chain first": (chain + pki.key_pem(key), "key and chain"),
+    }
+
+
+def test_every_kind_of_file_gives_the_same_public_key() -> None:
+    """Certificate, chain, private key, public key and request, PEM and DER, all give one and the same digest."""
+    found = {}
+    for name, (data, what) in materials().items():
+        material = keys.read_any(data)
+        assert material.what == what, name
+        assert material.kind == "ECDSA"
+        found[name] = material.spki
+        assert bool(material.certificates) == (what in {"certificate", "chain", "key and chain"})
+    assert len(set(found.values())) == 1
+
+
+def test_what_is_none_of_these_is_refused() -> None:
+    """A parameter file, random bytes, an encrypted key and a damaged public key are told apart."""
+    key = pki.new_key()
+    guard = serialization.BestAvailableEncryption(b"x")
+    bad = {
+        b"-----BEGIN DH PARAMETERS-----\nMAMC\n-----END DH PARAMETERS-----\n": "it has: DH PARAMETERS",
+        b"hello, world": "is no certificate",
+        b"": "is empty",
+        pki.key_pem(key, b"x"): "encrypted",
+        key.private_bytes(pki.DER, serialization.PrivateFormat.PKCS8, guard): "encrypted",
+        b"-----BEGIN PUBLIC KEY-----\nMAMC\n-----END PUBLIC KEY-----\n": "public key cannot be read",
+        b"-----BEGIN CERTIFICATE REQUEST-----\nMAMC\n-----END CERTIFICATE REQUEST-----\n": "request cannot be read",
+        b"-----BEGIN A\x1b[31m-----\nMAMC\n-----END A\x1b[31m-----\n": r"it has: A\?\[31m",
+    }
+    for data, words in bad.items():
+        with pytest.raises(BadInput, match=words):
+            keys.read_any(data)
+
+
+def test_a_quarter_million_open_blocks_do_not_take_long() -> None:
+    """Hostile text is read in one pass: the time is bounded by the size, not by its square."""
+    data = (b"-----BEGIN X-----\n-----END X-----\n" * 20_000)[: (1 << 20) - 1]
+    with pytest.raises(BadInput):
+        keys.read_any(data)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_anything_but_bad_input(data: bytes) -> None:
+    """Whatever the bytes, the readers return a value or raise BadInput; nothing else comes out."""
+    for reader in (keys.read_any, keys.read_chain, keys.split_combined, der.certificate_spki, der.request_spki):
+        try:
+            reader(data)
+        except BadInput:
+            continue
+
+
+@given(st.integers(0, 400), st.integers(0, 255))
+def test_a_flipped_byte_in_a_certificate_is_never_a_crash(place: int, value: int) -> None:
+    """A certificate with one wrong byte is read or refused, and the digest is of the bytes as they stand."""
+    data = bytearray(pki.authority().certificate.public_bytes(pki.DER))
+    data[place % len(data)] = value
+    try:
+        chain = keys.chain_of([bytes(data)])
+    except BadInput:
+        return
+    assert chain.fingerprint == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["ECDSA", "RSA"])
+def test_generated_keys_are_usable(kind: str) -> None:
+    """A generated key makes a pair with a certificate on it."""
+    text = keys.generate(kind)
+    key = serialization.load_pem_private_key(text, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+    pair = keys.load_pair(pki.authority().chain("mx.example.org", key=key), text)
+    assert pair.chain.kind == kind
+    assert keys.read_any(text).spki == keys.read_any(pair.chain_pem).spki
+    with pytest.raises(BadInput):
+        keys.generate("DSA")
+
+
+def test_a_chain_of_the_wire_is_taken_as_it_comes() -> None:
+    """What a server presents is measured, not judged: the order stays, and an issuer can be matched by usage 2."""
+    key = pki.new_key()
+    issuer = pki.authority()
+    leaf = issuer.issue("mx.example.org", key=key)
+    wire = [one.public_bytes(pki.DER) for one in (leaf, issuer.root, issuer.certificate)]
+    chain = keys.chain_of(wire)
+    assert [one.certificate_sha256 for one in chain.certificates] == [hashlib.sha256(one).hexdigest() for one in wire]
+    assert chain.matches(chain.certificates[2].record(Params(2, 0, 1)))
+
+
+def test_openssl_cuts_the_same_bytes_for_a_key_of_a_form_that_libraries_rewrite(tmp_path: Path) -> None:
+    """An RSA-PSS key is written anew as plain RSA by the library; the digest is of what stands in the certificate."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["-subj", "/CN=pss", "-newkey", "rsa-pss", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", "-x509", *words], check=True, capture_output=True)
+    spki = openssl("pkey", "-pubin", "-outform", "DER", data=openssl("x509", "-noout", "-pubkey", data=certificate.read_bytes()))
+    assert keys.read_chain(certificate.read_bytes())[0].leaf.spki_sha256 == hashlib.sha256(spki).hexdigest()
+    with pytest.raises(BadInput):
+        keys.load_pair(certificate.read_bytes(), key.read_bytes())

@@ -1,0 +1,109 @@
+"""Files that are never readable by others, not for a moment, and that are on the disk when the call returns."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a file shall be. -1 leaves it to the system."""
+
+    uid: int = -1
+    gid: int = -1
+    mode: int = 0o600
+
+
+def write_new(name: str, content: bytes, directory: int, owner: Owner | None = None) -> None:
+    """Make a file that must not exist yet, in an open directory. Owner and mode are set before the content is written.
+
+    Raises OSError; then no file of that name is left behind.
+    """
+    owner = owner or Owner()
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        try:
+            os.fchown(descriptor, owner.uid, owner.gid)
+            os.fchmod(descriptor, owner.mode)
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        os.unlink(name, dir_fd=directory)
+        raise
+
+
+def read_file(name: str, directory: int, limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes in an open directory, not through a symlink. Raises OSError."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+            raise OSError(errno.EINVAL, "not a regular file of sensible size", name)
+        return file.read(limit)
+
+
+@contextmanager
+def open_directory(path: str | Path, *, within: int | None = None, follow: bool = False) -> Iterator[int]:
+    """Open a directory for work inside it, whatever happens to its name meanwhile. Raises OSError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def entries(directory: int) -> list[str]:
+    """Return the names in an open directory. Raises OSError."""
+    return os.listdir(directory)
+
+
+def sync(directory: Path) -> None:
+    """Make sure that the names in a directory are on the disk. Raises OSError."""
+    with open_directory(directory, follow=True) as descriptor:
+        os.fsync(descriptor)
+
+
+def distrust(found: os.stat_result) -> str:
+    """Say why a directory could be changed by somebody else, or an empty text. Root's and our own are trusted."""
+    if found.st_uid not in {0, os.geteuid()}:
+        return f"belongs to another user (uid {found.st_uid})"
+    if found.st_mode & _WRITABLE_BY_OTHERS:
+        return f"is writable by others (mode {stat.S_IMODE(found.st_mode):04o})"
+    return ""
+
+
+def in_words(error: OSError) -> str:
+    """Say what an error of the system means to a person."""
+    known = {
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EFBIG: "the file would be larger than the process may write",
+        errno.EROFS: "the file system is mounted read-only",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "permission denied",
+        errno.ENOENT: "it does not exist",
+        errno.ENOTDIR: "a part of the path is not a directory (or is a symbolic link)",
+        errno.ELOOP: "it is a symbolic link",
+    }
+    return known.get(error.errno or 0, error.strerror or type(error).__name__)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write everything; the system may take less at a time, for instance when the disk is nearly full."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,260 @@
+"""The only place that makes and opens private keys. What leaves it is a checked Pair, or only the public half.
+
+Nothing here puts private bytes into a repr, a message or a log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tlsa_manager import der, pem
+from tlsa_manager.certificates import CERTIFICATE_LABELS, certificates_in, chain_of, names_cover, read_chain
+from tlsa_manager.errors import BadInput
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+    from tlsa_manager.chain import Chain
+
+__all__ = ["Material", "Pair", "chain_of", "generate", "load_pair", "names_cover", "read_any", "read_chain", "split_combined"]
+
+MIN_RSA_BITS = 2048  # OpenSSL's security level 2, the default of today's senders, refuses less
+MIN_EC_BITS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A private key and the chain that belongs to it, proven; both as tidy PEM text. Dates in seconds since 1970."""
+
+    chain: Chain
+    names: tuple[str, ...]
+    not_before: float
+    not_after: float
+    key_pem: bytes = field(repr=False)
+    chain_pem: bytes = field(repr=False)
+
+    @property
+    def combined(self) -> bytes:
+        """Key first, then the chain: the one file that can be swapped without a moment of mismatch."""
+        return self.key_pem + self.chain_pem
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a file turned out to be, and the public half of it: SubjectPublicKeyInfo and certificates, both DER."""
+
+    what: str  # certificate, chain, private key, public key, certificate request, key and chain
+    spki: bytes
+    certificates: tuple[bytes, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The kind of key: RSA, ECDSA, Ed25519, Ed448, other."""
+        return der.kind_of_key(self.spki)
+
+
+def load_pair(chain_pem: bytes, key_pem: bytes) -> Pair:
+    """Check a chain and a private key, PEM or DER, and that they belong together. Whether it is expired, the caller judges.
+
+    Raises BadInput: damaged, encrypted, too large, too weak, leaf not first, not one chain, key of another certificate.
+    """
+    key = _open_key(key_pem)
+    _check_strength(key)
+    _check_together(key, certificates_in(chain_pem))
+    chain, details = read_chain(chain_pem)
+    return Pair(chain, details.names, details.not_before, details.not_after, _key_text(key), details.pem)
+
+
+def split_combined(combined: bytes) -> Pair:
+    """Check what stands in one combined file: key first, then the chain. Raises BadInput."""
+    found = pem.blocks(combined, "combined file")
+    if not found or not found[0].is_key:
+        raise BadInput("the combined file does not begin with the private key", "Postfix wants the key first, then the chain")
+    return load_pair(combined, combined)
+
+
+def read_any(data: bytes) -> Material:
+    """Recognise a certificate, chain, private key, public key or certificate request, PEM or DER. Raises BadInput."""
+    pem.bounded(data, "file")
+    return _from_pem(data) if pem.is_pem(data) else _from_der(data)
+
+
+def generate(kind: str = "ECDSA") -> bytes:
+    """Make a new private key, PEM. `kind`: ECDSA (P-256) or RSA (2048 bits). Raises BadInput."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if kind.upper() == "ECDSA":
+        return _key_text(ec.generate_private_key(ec.SECP256R1()))
+    if kind.upper() == "RSA":
+        return _key_text(rsa.generate_private_key(65537, MIN_RSA_BITS))
+    raise BadInput(f"{kind[:20]!r} is not a kind of key that can be made here", "use ECDSA or RSA")
+
+
+def _open_key(data: bytes) -> PrivateKeyTypes:
+    """Open the one private key in a file."""
+    if not pem.is_pem(data):
+        return _load_key(pem.bounded(data, "private key"))
+    found = [block for block in pem.blocks(data, "private key file") if block.is_key]
+    if len(found) != 1:
+        msg = f"the private key file has {len(found) or 'no'} private key{'s' if found else ''} in it; one is needed"
+        raise BadInput(msg, "name the file that ACME clients call privkey.pem")
+    if found[0].encrypted:
+        raise _Encrypted
+    return _load_key(found[0].content)
+
+
+def _load_key(content: bytes) -> PrivateKeyTypes:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    try:
+        return load_der_private_key(content, None)
+    except TypeError:  # "password was not given"
+        raise _Encrypted from None
+    except (ValueError, UnsupportedAlgorithm):  # their texts stay here: they may quote what they read
+        msg = "the private key cannot be read: it is damaged, or of a kind that mail servers do not use"
+        raise BadInput(msg, "use an ECDSA P-256 or an RSA key of 2048 bits or more, as PEM") from None
+
+
+class _Encrypted(BadInput):
+    def __init__(self) -> None:
+        hint = "mail servers need it without passphrase: openssl pkey -in OLD -out NEW (with umask 077)"
+        super().__init__("the private key is encrypted with a passphrase, so no mail server could load it", hint)
+
+
+def _check_strength(key: PrivateKeyTypes) -> None:
+    """Refuse what senders refuse: RSA under 2048 bits, curves under 256 bits, other algorithms."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
+        msg = f"the RSA key has {key.key_size} bits; many senders refuse less than {MIN_RSA_BITS}, and mail would be deferred"
+        raise BadInput(msg, "have a certificate issued on an ECDSA P-256 or RSA 2048 key")
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size < MIN_EC_BITS:
+        raise BadInput(f"the curve {key.curve.name} is too weak for senders of mail", "use ECDSA P-256")
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
+        raise BadInput("the private key is of a kind that TLS does not use", "use ECDSA P-256 or RSA 2048")
+
+
+def _check_together(key: PrivateKeyTypes, certificates: tuple[bytes, ...]) -> None:
+    """Prove that the leaf is the key's: equal public keys, byte for byte, and a signature that verifies.
+
+    The bytes of the certificate were cut out by hand, those of the key are the library's: two methods for one digest.
+    """
+    ours = _spki(key.public_key())
+    places = [place for place, one in enumerate(certificates, 1) if der.certificate_spki(one) == ours]
+    if not places:
+        msg = "the private key and the certificate do not belong together: TLS with this pair would fail"
+        raise BadInput(msg, "both must come from the same renewal; look whether one of the files is older")
+    if places[0] != 1:
+        msg = f"the private key belongs to certificate {places[0]} of the chain, so the server's own certificate is not first"
+        raise BadInput(msg, "put the leaf first, then its issuers in turn; ACME clients call that file fullchain.pem")
+    if not _works(key):
+        raise BadInput("the private key does not fit its own public key: it is damaged", "make a new key and certificate")
+
+
+def _works(key: PrivateKeyTypes) -> bool:
+    """Whether a signature made with the key verifies with its public half."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    text = b"tlsa_manager"
+    try:
+        if isinstance(key, rsa.RSAPrivateKey):
+            key.public_key().verify(key.sign(text, padding.PKCS1v15(), SHA256()), text, padding.PKCS1v15(), SHA256())
+        elif isinstance(key, ec.EllipticCurvePrivateKey):
+            key.public_key().verify(key.sign(text, ec.ECDSA(SHA256())), text, ec.ECDSA(SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True  # for Ed25519 and Ed448 the public half is computed from the private one, so it always fits
+
+
+def _key_text(key: PrivateKeyTypes) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _spki(key: PublicKeyTypes) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _from_pem(data: bytes) -> Material:
+    """Recognise PEM by its labels; a file with a key and certificates must be a matching pair."""
+    found = pem.blocks(data, "file")
+    labels = {block.label for block in found}
+    if any(block.is_key for block in found):
+        key = _open_key(data)
+        if not labels & CERTIFICATE_LABELS:
+            return Material("private key", _spki(key.public_key()))
+        certificates = certificates_in(data)
+        _check_together(key, certificates)
+        return Material("key and chain", der.certificate_spki(certificates[0]), certificates)
+    if labels & CERTIFICATE_LABELS:
+        return _of_certificates(certificates_in(data))
+    for block in found:
+        if block.label in {"PUBLIC KEY", "RSA PUBLIC KEY"}:
+            return _of_public_key(block.content)
+        if block.label in {"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"}:
+            return _of_request(block.content)
+    raise _unknown(", ".join(sorted(labels)))
+
+
+def _from_der(data: bytes) -> Material:
+    """Recognise DER by trying, public things first."""
+    from cryptography import x509
+
+    try:
+        x509.load_der_x509_certificate(data)
+    except ValueError:
+        pass
+    else:
+        return _of_certificates((data,))
+    for reader in (_of_request, _of_public_key):
+        try:
+            return reader(data)
+        except BadInput:
+            continue
+    try:
+        return Material("private key", _spki(_load_key(data).public_key()))
+    except _Encrypted:
+        raise
+    except BadInput:
+        raise _unknown("") from None
+
+
+def _of_certificates(certificates: tuple[bytes, ...]) -> Material:
+    chain_of(certificates)  # raises where one of them is damaged
+    what = "certificate" if len(certificates) == 1 else "chain"
+    return Material(what, der.certificate_spki(certificates[0]), certificates)
+
+
+def _of_public_key(content: bytes) -> Material:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        return Material("public key", _spki(load_der_public_key(content)))
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadInput("the public key cannot be read: it is damaged", "make it again: openssl pkey -in KEY -pubout") from None
+
+
+def _of_request(content: bytes) -> Material:
+    from cryptography import x509
+
+    try:
+        intact = x509.load_der_x509_csr(content).is_signature_valid
+    except ValueError:
+        intact = False
+    if not intact:
+        raise BadInput("the certificate request cannot be read, or its signature is wrong", "make the request again")
+    return Material("certificate request", der.request_spki(content))
+
+
+def _unknown(labels: str) -> BadInput:
+    inside = f" (it has: {labels})" if labels else ""
+    msg = f"the file is no certificate, private key, public key or certificate request, neither PEM nor DER{inside}"
+    return BadInput(msg, "from PKCS #12 get PEM with: openssl pkcs12 -in FILE -nodes")
