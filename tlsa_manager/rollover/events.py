@@ -1,0 +1,200 @@
+"""What can happen to a lineage, in the past tense. Applying an event cannot fail; the journal keeps them for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlsa_manager.lineage import Generation
+from tlsa_manager.tlsa import Tlsa
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A key and certificate are safely in the store. `hold`: why they must not be deployed before somebody says so."""
+
+    generation: Generation
+    hold: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """This generation is what the services present: it is the current one."""
+
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class ServedSet:
+    """An RRset that some server hands out, and its TTL in seconds."""
+
+    records: tuple[Tlsa, ...]
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the authoritative servers of an owner answer has changed.
+
+    `complete`: every address answered, with valid signatures. `forgotten`: sets that no cache can hold any more.
+    `at`: the end of the poll round, seconds since 1970.
+    """
+
+    owner: str
+    target: str
+    at: float
+    sets: tuple[ServedSet, ...]
+    complete: bool
+    alias_ttl: int = 0
+    forgotten: tuple[tuple[Tlsa, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """Somebody moved the wall clock by so many seconds: what was measured with it is measured again."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """About to add records at a target (intent)."""
+
+    target: str
+    add: tuple[Tlsa, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The backend has added records, or (`asked`) a person was asked to."""
+
+    target: str
+    add: tuple[Tlsa, ...]
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsAdopted:
+    """The operator said that these records, which stood there already, are ours to remove one day."""
+
+    target: str
+    records: tuple[Tlsa, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retiring:
+    """About to remove records at a target (intent)."""
+
+    target: str
+    remove: tuple[Tlsa, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """The backend has removed records, or (`asked`) a person was asked to."""
+
+    target: str
+    remove: tuple[Tlsa, ...]
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deploying:
+    """About to give the consumers a generation (intent). `before`: fingerprints of what the services presented until now."""
+
+    generation: str
+    before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """Every consumer has the generation and was reloaded; nothing is proven yet."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A consumer's file, which lacked the current generation, has it now; the services presented it already."""
+
+    generation: str
+    consumer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Every service was seen to present the generation and nothing else: it is the current one."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollingBack:
+    """About to give the consumers the former generation again (intent). `hold`: do not try again before somebody says so."""
+
+    generation: str
+    reason: str
+    hold: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """Every consumer has the former generation again and was reloaded; nothing is proven yet."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Every service was seen to present the former generation again."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The rollover is over: the former generation is needed no more and its records are gone."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The rollover waits for a person."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A person said: go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """A person gave the next generation up, before it was deployed."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A generation that had to wait for the rollover before it is the next one now."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A step did not succeed. `step`: which, as `publish _25._tcp.mx.example.org.`."""
+
+    step: str
+    reason: str
+    hint: str = ""
+
+
+Event = (
+    Staged | Adopted | Seen | ClockStepped | Publishing | Published | RecordsAdopted | Retiring | Retired | Deploying | Deployed
+    | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Held | Released | Aborted | Promoted | Failed
+)  # fmt: skip

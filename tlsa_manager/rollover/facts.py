@@ -1,0 +1,300 @@
+"""What is known of a lineage: the fold of its events. `apply` cannot fail, and looks at nothing but its arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tlsa_manager.lineage import Generation
+    from tlsa_manager.rollover.events import Event
+    from tlsa_manager.tlsa import RRset
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class CachedSet:
+    """An RRset that some cache may still hold.
+
+    `ttl`: the largest seen with it, seconds. `gone_since`: no server has handed it out since then; None = one may still.
+    """
+
+    records: RRset
+    ttl: int
+    gone_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerFacts:
+    """What caches may hold of one owner. `complete`: whether the latest poll round heard every server, all signed."""
+
+    target: str
+    sets: tuple[CachedSet, ...] = ()
+    complete: bool = False
+    alias_ttl: int = 0
+    seen_at: float = 0.0
+
+    @property
+    def served(self) -> tuple[CachedSet, ...]:
+        """The sets that some server hands out, as far as is known."""
+        return tuple(one for one in self.sets if one.gone_since is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A change that a backend took, or a person was asked for: which records, when."""
+
+    records: RRset
+    at: float
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed `count` times in a row, last at `at`."""
+
+    count: int
+    at: float
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a lineage waits for a person, since when, and what the person can do.
+
+    `generation`: the one it is about, so that another generation is not held by it; empty = the lineage.
+    """
+
+    reason: str
+    remedy: str
+    at: float
+    generation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """The consumers are being given the former generation again."""
+
+    generation: str
+    reason: str
+    hold: bool
+    done_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one lineage. Generations by id.
+
+    `current`: proven to be presented. `next`: on its way. `deploying`: the live files may already hold `next`.
+    `previous`: was current before the swap, kept for the way back until the rollover is finished. `queued`: comes afterwards.
+    `ours`: the records that this tool added or was told to adopt, by target.
+    """
+
+    lineage: str
+    generations: Mapping[str, Generation] = field(default_factory=dict)
+    current: str = ""
+    next: str = ""
+    queued: str = ""
+    previous: str = ""
+    deploying: bool = False
+    before: tuple[str, ...] = ()
+    deployed_at: float | None = None
+    confirmed_at: float | None = None
+    way_back: WayBack | None = None
+    hold: Hold | None = None
+    owners: Mapping[str, OwnerFacts] = field(default_factory=dict)
+    ours: Mapping[str, RRset] = field(default_factory=dict)
+    sent: Mapping[str, Sent] = field(default_factory=dict)
+    removing: Mapping[str, Sent] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    since: float = 0.0  # when the lineage entered what it is doing now
+
+    def generation(self, name: str) -> Generation | None:
+        """The generation with this id, or None for the empty id."""
+        return self.generations.get(name) if name else None
+
+
+def apply(facts: Facts, event: Event, at: float) -> Facts:
+    """Return what is known after `event`, which happened at `at` (seconds since 1970)."""
+    return _apply(event, facts, at)
+
+
+@singledispatch
+def _apply(event: object, facts: Facts, at: float) -> Facts:  # noqa: ARG001  an event of a newer version changes nothing
+    return facts
+
+
+@_apply.register
+def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
+    new = event.generation
+    if new.id in facts.generations:
+        return facts
+    facts = replace(facts, generations={**facts.generations, new.id: new})
+    waiting = facts.generation(facts.next)
+    swapping = facts.deploying or facts.way_back or facts.previous
+    same_key = waiting is not None and waiting.chain.leaf.spki_sha256 == new.chain.leaf.spki_sha256
+    if swapping or (waiting is not None and not same_key and facts.hold is None):
+        return replace(facts, queued=new.id)  # RFC 7671 §8.4: one change at a time
+    standing = facts.hold if facts.hold and not facts.hold.generation else None
+    hold = Hold(event.hold, event.remedy, at, new.id) if event.hold else standing
+    return replace(facts, next=new.id, hold=hold, since=at)
+
+
+@_apply.register
+def _(event: ev.Adopted, facts: Facts, at: float) -> Facts:
+    name = event.generation.id
+    known = {**facts.generations, name: event.generation}
+    adopted = replace(facts, generations=known, current=name, since=at)
+    return replace(adopted, next="", hold=None) if facts.next == name else adopted
+
+
+@_apply.register
+def _(event: ev.Seen, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the round's own time counts
+    before = facts.owners.get(event.owner, OwnerFacts(event.target))
+    moved = before.alias_ttl if before.target != event.target else 0  # an alias points elsewhere now: its TTL counts too
+    served = {frozenset(one.records): one.ttl for one in event.sets}
+    forgotten = {frozenset(records) for records in event.forgotten}
+    kept = [_look_again(one, served, event, moved) for one in before.sets if one.records not in forgotten]
+    known = {one.records for one in kept}
+    fresh = [CachedSet(records, ttl) for records, ttl in served.items() if records not in known]
+    owner = OwnerFacts(event.target, tuple(kept + fresh), event.complete, event.alias_ttl, event.at)
+    return replace(facts, owners={**facts.owners, event.owner: owner})
+
+
+def _look_again(one: CachedSet, served: Mapping[RRset, int], event: ev.Seen, moved: int) -> CachedSet:
+    """Bring one set up to date: handed out (again), gone, or unknown because a server did not answer."""
+    if one.records in served:
+        return CachedSet(one.records, max(one.ttl, served[one.records], moved))
+    if not event.complete:
+        return replace(one, gone_since=None)  # a server that does not answer us may answer others with anything it ever had
+    return replace(one, ttl=max(one.ttl, moved), gone_since=event.at) if one.gone_since is None else one
+
+
+@_apply.register
+def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:  # noqa: ARG001  every wait begins again
+    owners = {
+        name: replace(owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False)
+        for name, owner in facts.owners.items()
+    }
+    return replace(facts, owners=owners)
+
+
+@_apply.register
+def _(event: ev.Publishing, facts: Facts, at: float) -> Facts:  # noqa: ARG001  whatever becomes of it, it would be ours
+    ours = facts.ours.get(event.target, frozenset()) | frozenset(event.add)
+    return replace(facts, ours={**facts.ours, event.target: ours})
+
+
+@_apply.register
+def _(event: ev.Published, facts: Facts, at: float) -> Facts:
+    earlier = facts.sent.get(event.target)
+    records = frozenset(event.add) | (earlier.records if earlier else frozenset())
+    sent = {**facts.sent, event.target: Sent(records, at, event.asked)}
+    return _succeeded(replace(facts, sent=sent), f"publish {event.target}")
+
+
+@_apply.register
+def _(event: ev.RecordsAdopted, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+    ours = facts.ours.get(event.target, frozenset()) | frozenset(event.records)
+    return replace(facts, ours={**facts.ours, event.target: ours})
+
+
+@_apply.register
+def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
+    gone = frozenset(event.remove)
+    earlier = facts.sent.get(event.target)
+    sent = {**facts.sent, event.target: replace(earlier, records=earlier.records - gone)} if earlier else facts.sent
+    facts = _succeeded(replace(facts, sent=sent), f"retire {event.target}")
+    if event.asked:
+        return replace(facts, removing={**facts.removing, event.target: Sent(gone, at, asked=True)})
+    ours = facts.ours.get(event.target, frozenset()) - gone
+    return replace(facts, ours={**facts.ours, event.target: ours})
+
+
+@_apply.register
+def _(event: ev.Deploying, facts: Facts, at: float) -> Facts:
+    began = at if not facts.deploying else facts.since
+    return replace(facts, next=event.generation, deploying=True, before=event.before, deployed_at=None, since=began)
+
+
+@_apply.register
+def _(event: ev.Deployed, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the intent names the generation
+    return _succeeded(replace(facts, deployed_at=at), "deploy")
+
+
+@_apply.register
+def _(event: ev.Confirmed, facts: Facts, at: float) -> Facts:
+    same = facts.current == event.generation
+    return replace(
+        facts, previous="" if same else facts.current, current=event.generation, next="", deploying=False,
+        confirmed_at=at, before=(), since=at,
+    )  # fmt: skip
+
+
+@_apply.register
+def _(event: ev.RollingBack, facts: Facts, at: float) -> Facts:
+    return replace(facts, way_back=WayBack(event.generation, event.reason, event.hold), since=at)
+
+
+@_apply.register
+def _(event: ev.RolledBack, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the intent names the generation
+    if facts.way_back is None:
+        return facts
+    return _succeeded(replace(facts, way_back=replace(facts.way_back, done_at=at)), "roll back")
+
+
+@_apply.register
+def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
+    way = facts.way_back
+    swapped = facts.current if facts.current != event.generation else facts.next
+    reason, held = (way.reason, way.hold) if way else ("", False)
+    hold = Hold(reason, "mend the cause, then: tlsa-manager rollover start NAME", at) if held else None
+    return replace(
+        facts, current=event.generation, next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None,
+        way_back=None, before=(), hold=hold, since=at,
+    )  # fmt: skip
+
+
+@_apply.register
+def _(event: ev.Finished, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is only one rollover
+    return replace(facts, previous="", deployed_at=None, confirmed_at=None, since=at)
+
+
+@_apply.register
+def _(event: ev.Held, facts: Facts, at: float) -> Facts:
+    return replace(facts, hold=Hold(event.reason, event.remedy, at), since=at)
+
+
+@_apply.register
+def _(event: ev.Released, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is only one hold
+    return replace(facts, hold=None, failures={}, since=at)
+
+
+@_apply.register
+def _(event: ev.Aborted, facts: Facts, at: float) -> Facts:
+    if facts.next != event.generation or facts.deploying:
+        return facts
+    return replace(facts, next="", hold=None, since=at)
+
+
+@_apply.register
+def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
+    return replace(facts, next=event.generation, queued="", since=at)
+
+
+@_apply.register
+def _(event: ev.Failed, facts: Facts, at: float) -> Facts:
+    count = facts.failures[event.step].count + 1 if event.step in facts.failures else 1
+    return replace(facts, failures={**facts.failures, event.step: Failure(count, at, event.reason, event.hint)})
+
+
+def _succeeded(facts: Facts, step: str) -> Facts:
+    return replace(facts, failures={name: one for name, one in facts.failures.items() if name != step})

@@ -1,0 +1,50 @@
+"""The safety law as arithmetic over sets: which parameters of an RRset have no record that matches a chain (RFC 7671 §8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.lineage import Lineage
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.tlsa import Params, RRset, Tlsa
+
+SMTP_USAGES = {2, 3}  # RFC 7672 §3.1.3: 0 and 1 are unusable there
+
+
+def usable(records: RRset, *, smtp: bool) -> RRset:
+    """The records that a conforming sender acts on (RFC 6698 §4.1, RFC 7672 §3.1.3)."""
+    return frozenset(one for one in records if not one.flaw and (not smtp or one.usage in SMTP_USAGES))
+
+
+def gaps(records: RRset, chain: Chain, *, smtp: bool) -> frozenset[Params]:
+    """The (usage, selector, matching type) present in a set for which nothing matches the chain. Empty = the law holds."""
+    candidates = usable(records, smtp=smtp)
+    covered = {one.params for one in candidates if chain.matches(one)}
+    return frozenset(one.params for one in candidates) - covered
+
+
+def worsens(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool) -> frozenset[Params]:
+    """What a swap from any of `before` to `after` breaks that was whole: a rule already broken does not block the way out."""
+    broken = gaps(records, after, smtp=smtp)
+    return frozenset().union(*(broken - gaps(records, chain, smtp=smtp) for chain in before)) if broken else broken
+
+
+def wanted(lineage: Lineage, facts: Facts) -> frozenset[Tlsa]:
+    """The records that a lineage needs at each of its owners now: of every generation that is, was or will be presented."""
+    names = [facts.current, facts.previous, facts.way_back.generation if facts.way_back else ""]
+    if facts.deploying or facts.hold is None or not facts.hold.generation:
+        names.append(facts.next)
+    generations = (facts.generation(name) for name in names)
+    return frozenset().union(*(one.records(lineage.params) for one in generations if one))
+
+
+def presentable(facts: Facts) -> tuple[Chain, ...]:
+    """The chains that the lineage's own files may make a server present now."""
+    names = [facts.current, facts.previous, facts.next if facts.deploying else ""]
+    if facts.way_back:
+        names += [facts.way_back.generation, facts.next]
+    return tuple({one.chain for one in (facts.generation(name) for name in names) if one})

@@ -1,0 +1,106 @@
+"""What a look adds to what is known: Snapshot -> events. It reports only what changes the facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import timing
+from tlsa_manager.rollover.facts import OwnerFacts, apply
+from tlsa_manager.snapshot import OwnerView, Security
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.rollover.events import Event
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.tlsa import RRset
+
+CLOCK_TOLERANCE = 5.0  # seconds; a disciplined clock slews less than that between two looks
+
+
+def note(scene: Scene) -> tuple[Event, ...]:
+    """The events that this look proves, in order. Empty when nothing changed."""
+    found: list[Event] = []
+    facts = scene.facts
+    for event in (*_rounds(scene), *_removed(scene)):
+        after = apply(facts, event, scene.now)
+        if _without_time(after) != _without_time(facts):
+            found.append(event)
+            facts = after
+    return tuple(found)
+
+
+def clock_step(before: tuple[float, str, float] | None, after: tuple[float, str, float]) -> float:
+    """How far somebody moved the wall clock between two looks, each (wall, boot, uptime); 0 = it can be trusted.
+
+    Within a boot the uptime tells. Across a boot only the past can be excluded: the clock must not be behind the last look.
+    """
+    if before is None:
+        return 0.0
+    wall, boot, uptime = before
+    elapsed = after[0] - wall
+    expected = after[2] - uptime if boot and boot == after[1] else max(elapsed, 0.0)
+    step = elapsed - expected
+    return step if abs(step) > CLOCK_TOLERANCE else 0.0
+
+
+def _rounds(scene: Scene) -> Iterator[ev.Seen]:
+    for owner in scene.lineage.owners:
+        view = scene.view(owner)
+        if view is not None:
+            yield _seen(view, scene)
+
+
+def _seen(view: OwnerView, scene: Scene) -> ev.Seen:
+    """One poll round in the past tense."""
+    served: dict[RRset, int] = {}
+    for answer in view.answers:
+        if answer.records is not None:
+            served[answer.records] = max(answer.ttl, served.get(answer.records, 0))
+    known = scene.facts.owners.get(view.owner, OwnerFacts(view.target))
+    return ev.Seen(
+        owner=view.owner,
+        target=view.target if view.answers else known.target,
+        at=view.at,
+        sets=tuple(ev.ServedSet(tuple(sorted(records)), ttl) for records, ttl in sorted(served.items(), key=_order)),
+        complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers),
+        alias_ttl=view.alias_ttl if view.answers else known.alias_ttl,
+        forgotten=tuple(tuple(sorted(one)) for one in _forgotten(known, served, view, scene)),
+    )
+
+
+def _forgotten(known: OwnerFacts, served: dict[RRset, int], view: OwnerView, scene: Scene) -> Iterator[RRset]:
+    """The sets that no cache can hold any more."""
+    for one in known.sets:
+        ends = timing.forgotten_at(one, scene.policy)
+        if ends is not None and ends <= view.at and one.records not in served:
+            yield one.records
+
+
+def _removed(scene: Scene) -> Iterator[ev.Retired]:
+    """Records that a person was asked to remove, and which no server hands out any more."""
+    for target, owners in scene.targets().items():
+        asked = scene.facts.removing.get(target)
+        if asked is None or not asked.records & scene.facts.ours.get(target, frozenset()):
+            continue
+        views = [scene.view(owner) for owner in owners]
+        if all(view and view.complete and not any(_has(answer.records, asked.records) for answer in view.answers) for view in views):
+            yield ev.Retired(target, tuple(sorted(asked.records)))
+
+
+def _has(records: RRset | None, some: RRset) -> bool:
+    return records is None or bool(records & some)
+
+
+def _order(item: tuple[RRset, int]) -> list[str]:
+    return sorted(str(one) for one in item[0])
+
+
+def _without_time(facts: Facts) -> object:
+    """The facts without the moment of the latest round, which alone is no news."""
+    return (
+        tuple((name, one.target, frozenset(one.sets), one.complete, one.alias_ttl) for name, one in facts.owners.items()),
+        facts.ours,
+    )

@@ -1,0 +1,371 @@
+"""The rules, in the order of their authority; each small, each pure. The first that speaks wins.
+
+What stands highest: the way back, then keeping what is presented published, then finishing what was begun, then new things.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import gates, law, timing
+from tlsa_manager.rollover.steps import (
+    Act, Blocker, Decision, Deploy, Import, Install, Publish, Record, Retire, RollBack, Step, Stop, Wait,
+)  # fmt: skip
+from tlsa_manager.snapshot import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tlsa_manager.lineage import Generation
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.tlsa import RRset
+
+SWAP_POLL = 1.0  # seconds between two probes while a swap is being proven
+
+
+def no_certificate(scene: Scene) -> Decision | None:
+    """Without a certificate there is nothing to look after; one that somebody uses already may be taken in."""
+    if scene.facts.generations or any(view.fingerprint for view in scene.snapshot.files.values()):
+        return None
+    return Wait(scene.now + scene.policy.check_interval, "no certificate has been handed over yet; the ACME client's hook will do it")
+
+
+def way_back(scene: Scene) -> Decision | None:
+    """A way back that was begun goes on until the former certificate is proven to be presented everywhere."""
+    way = scene.facts.way_back
+    former = scene.facts.generation(way.generation) if way else None
+    if way is None or former is None:
+        return None
+    step = RollBack(way.generation, way.reason, way.hold)
+    if way.done_at is None:
+        return _unless_backing_off(scene, step, f"the former certificate is put back: {way.reason}")
+    late, wrong = gates.proven(scene, former, scene.facts.generation(scene.facts.next) or scene.current)
+    if not late and not wrong:
+        return Record((ev.Restored(way.generation),), "every service presents the former certificate again")
+    if scene.now < timing.confirm_until(way.done_at, scene.policy):
+        return Wait(scene.now + SWAP_POLL, "proving that every service presents the former certificate again", (*late, *wrong))
+    return _unless_backing_off(scene, step, "some service does not present the former certificate again", (*late, *wrong))
+
+
+def adopt(scene: Scene) -> Decision | None:
+    """The first certificate is the current one if the services present it already; else what the consumer has is."""
+    if scene.current is not None or scene.facts.deploying:
+        return None
+    candidate = scene.next
+    if candidate is not None and _everywhere(scene, candidate):
+        return Record((ev.Adopted(candidate),), "the services present this certificate already")
+    for name, view in scene.snapshot.files.items():
+        vouched = all(not service.probe for service in scene.lineage.services)
+        if view.fingerprint and (vouched or view.fingerprint in _fingerprints(scene)) and not _backing_off(scene, f"import {name}"):
+            return Act(Import(name), f"the services present what stands in {view.path}: it is the current certificate")
+    return None
+
+
+def publish(scene: Scene) -> Decision | None:
+    """Whatever is, was or will be presented has its record at every owner: publication ahead, and repair of what was lost."""
+    for target, owners in scene.targets().items():
+        add = missing(scene, target, owners)
+        step = _publication(scene, target, owners, add)
+        if step is not None and not _backing_off(scene, str(step)) and not gates.publish(scene, target, owners, add):
+            return Act(step, f"{len(add)} record(s) are wanted at {target} and not there")
+    return None
+
+
+def swapping(scene: Scene) -> Decision | None:
+    """A swap that was begun is finished and proven, or taken back."""
+    facts, new = scene.facts, scene.next
+    if not facts.deploying or new is None:
+        return None
+    if facts.deployed_at is None:
+        return _finish_deployment(scene, new)
+    late, wrong = gates.proven(scene, new, scene.current)
+    if wrong:
+        return _take_back(scene, wrong[0].reason)
+    if not late:
+        return Record((ev.Confirmed(new.id),), "every service presents the new certificate")
+    if scene.now < timing.confirm_until(facts.deployed_at, scene.policy):
+        return Wait(scene.now + SWAP_POLL, "proving that every service presents the new certificate", tuple(late))
+    return _take_back(scene, f"not every service presents the new certificate: {late[0].reason}")
+
+
+def relapse(scene: Scene) -> Decision | None:
+    """A server that hands out a set from before the rollover makes senders fail: back at once, both keys are in DNS."""
+    previous, current = scene.previous, scene.current
+    if previous is None or current is None or scene.facts.deploying:
+        return None
+    for owner in scene.lineage.owners:
+        smtp = scene.smtp(owner)
+        view = scene.view(owner)
+        for answer in view.answers if view else ():
+            records = answer.records or frozenset()
+            if law.gaps(records, current.chain, smtp=smtp) - law.gaps(records, previous.chain, smtp=smtp):
+                reason = f"{answer.place} hands out an RRset of {owner} from before the rollover"
+                return _unless_backing_off(scene, RollBack(previous.id, reason, hold=False), reason)
+    return None
+
+
+def overtaken(scene: Scene) -> Decision | None:
+    """Somebody else put the next certificate into service: fine if every cache is ready for it, else it is taken back."""
+    new, current = scene.next, scene.current
+    if new is None or current is None or scene.facts.deploying or new.chain.fingerprint == current.chain.fingerprint:
+        return None
+    if not _everywhere(scene, new):
+        return None
+    if not gates.swap(scene, new):
+        return Act(Deploy(new.id, _fingerprints(scene)), "the services present the next certificate already, and every cache may know it")
+    if any(view.configured is False for view in scene.snapshot.files.values()):
+        return None
+    return _unless_backing_off(
+        scene, RollBack(current.id, "the next certificate was put into service before its record had reached every cache", hold=False),
+        "somebody put the next certificate into service too early",
+    )  # fmt: skip
+
+
+def soak(scene: Scene) -> Decision | None:
+    """After the swap: the rollback window, then the old records go, then the rollover is over (L2)."""
+    facts, current, previous = scene.facts, scene.current, scene.previous
+    if previous is None or current is None or facts.confirmed_at is None or facts.deploying:
+        return None
+    ends = retire_due(scene.facts, scene)
+    if scene.now < ends:
+        look = min(scene.now + _soak_poll(scene), ends)
+        return Wait(look, "the way back stays open until the rollback window is over", _failures(scene), due=ends)
+    late, wrong = gates.proven(scene, current, previous)
+    if late or wrong:
+        why = "the former record stays: not every service is proven to present the new certificate only"
+        return Wait(scene.now + scene.policy.poll_interval, why, (*late, *wrong))
+    decision = _retire(scene, law.wanted(scene.lineage, facts) - previous.records(scene.lineage.params) | _kept(scene))
+    return decision or Record((ev.Finished(previous.id),), "nothing of the former certificate is left in DNS")
+
+
+def promote(scene: Scene) -> Decision | None:
+    """The renewal that came in the middle is next now."""
+    facts = scene.facts
+    if not facts.queued or facts.next or facts.previous or facts.way_back or facts.hold:
+        return None
+    return Record((ev.Promoted(facts.queued),), "the renewal that arrived during the rollover is next")
+
+
+def hold(scene: Scene) -> Decision | None:
+    """What a person has to decide waits for the person."""
+    held = scene.facts.hold
+    if held is None or not scene.facts.next:
+        return None
+    return Stop(scene.now + scene.policy.check_interval, held.reason, held.remedy, _blockers(scene))
+
+
+def swap(scene: Scene) -> Decision | None:
+    """The next certificate goes into service when every gate is open (L1, L3, L4); until then, what is in the way."""
+    new = scene.next
+    if new is None or scene.facts.deploying or scene.facts.hold:
+        return None
+    blockers = gates.swap(scene, new)
+    if not blockers:
+        return Act(Deploy(new.id, _fingerprints(scene)), "every set that a cache may hold matches the new certificate")
+    blockers = [*_blockers(scene), *blockers]
+    moments = [one.until for one in blockers]
+    due = max((one for one in moments if one is not None), default=None) if None not in moments else None
+    until = scene.now + scene.policy.poll_interval
+    return Wait(min(until, due) if due else until, _waiting_for(blockers), tuple(blockers), due)
+
+
+def tidy(scene: Scene) -> Decision | None:
+    """Records of ours that nothing needs any more go: after an abort, or when the parameters changed."""
+    if scene.facts.previous or scene.facts.deploying or scene.current is None:
+        return None
+    return _retire(scene, law.wanted(scene.lineage, scene.facts) | _kept(scene))
+
+
+def files(scene: Scene) -> Decision | None:
+    """A consumer's file holds the current generation; it is given it back when somebody else wrote there (L3)."""
+    current = scene.current
+    if current is None or scene.facts.deploying or not (_everywhere(scene, current) or _all_vouched(scene)):
+        return None
+    for name in scene.lineage.consumers:
+        view = scene.snapshot.files.get(name)
+        step = Install(current.id, name)
+        if view is not None and view.fingerprint != current.chain.fingerprint and not _backing_off(scene, str(step)):
+            return Act(step, f"{view.path} does not hold the certificate that the services present")
+    return None
+
+
+def stable(scene: Scene) -> Decision:
+    """Nothing to do but to look again one day."""
+    blockers = [*_blockers(scene), *_surprises(scene)]
+    soon = scene.policy.poll_interval if _blockers(scene) else scene.policy.check_interval
+    retries = [one.until for one in _failures(scene) if one.until]
+    until = min([scene.now + soon, *retries])
+    why = "nothing to do: what the services present is published" if not blockers else blockers[0].reason
+    return Wait(max(until, scene.now + SWAP_POLL), why, tuple(blockers))
+
+
+RULES: tuple[Callable[[Scene], Decision | None], ...] = (
+    no_certificate, way_back, adopt, publish, swapping, relapse, overtaken, soak, promote, hold, swap, tidy, files, stable,
+)  # fmt: skip
+
+
+def missing(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
+    """The records that are wanted at a target and are not there, as far as can be told; unknown is not missing."""
+    want = law.wanted(scene.lineage, scene.facts)
+    held = scene.snapshot.held.get(target)
+    if held is not None and held.records is not None:
+        return want - held.records
+    sent = scene.facts.sent.get(target)
+    patience = timing.ASK_AGAIN if sent and sent.asked else timing.SEND_AGAIN
+    if sent is not None and want <= sent.records and scene.now < sent.at + patience:
+        return frozenset()
+    answers = [answer.records for owner in owners if (view := scene.view(owner)) for answer in view.answers]
+    known = [records for records in answers if records is not None]
+    return frozenset().union(*(want - records for records in known))
+
+
+def retire_due(facts: Facts, scene: Scene) -> float:
+    """When the rollback window ends."""
+    ttl = max((one.ttl for owner in facts.owners.values() for one in owner.served), default=scene.policy.ttl)
+    return timing.retire_at(facts.confirmed_at or scene.now, ttl, scene.policy)
+
+
+def _publication(scene: Scene, target: str, owners: tuple[str, ...], add: RRset) -> Publish | None:
+    view = scene.view(owners[0])
+    if not add or view is None:
+        return None
+    held = scene.snapshot.held.get(target)
+    return Publish(target, view.zone, add, held.records if held else None, _ttl(scene, owners))
+
+
+def _ttl(scene: Scene, owners: tuple[str, ...]) -> int:
+    """The TTL of what stands there, else the configured one: an existing set's TTL is not ours to change."""
+    found = [
+        answer.ttl for owner in owners if (view := scene.view(owner)) for answer in view.answers if answer.records
+    ]  # fmt: skip
+    return max(found, default=scene.policy.ttl)
+
+
+def _retire(scene: Scene, keep: RRset) -> Decision | None:
+    """Remove what is ours and not kept, one target at a time; None when nothing is left to remove."""
+    waiting: list[Blocker] = []
+    for target, owners in scene.targets().items():
+        remove = _removable(scene, target, owners, keep)
+        if not remove:
+            continue
+        held = scene.snapshot.held.get(target)
+        view = scene.view(owners[0])
+        step = Retire(target, view.zone if view else "", remove, held.records if held else None, _ttl(scene, owners))
+        blockers = gates.retire(scene, target, owners, remove)
+        asked = scene.facts.removing.get(target)
+        if asked and remove <= asked.records and scene.now < asked.at + timing.ASK_AGAIN:
+            waiting.append(Blocker(target, f"somebody has to remove {len(remove)} record(s) at {target}", asked.at + timing.ASK_AGAIN))
+        elif blockers or _backing_off(scene, str(step)):
+            waiting += blockers or _failures(scene)
+        else:
+            return Act(step, f"{len(remove)} record(s) at {target} are needed no more")
+    if not waiting:
+        return None
+    return Wait(scene.now + scene.policy.poll_interval, f"old records stay for now: {waiting[0].reason}", tuple(waiting))
+
+
+def _removable(scene: Scene, target: str, owners: tuple[str, ...], keep: RRset) -> RRset:
+    """What is ours, not kept, and still there as far as is known."""
+    standing = scene.standing(target, owners[0])
+    there = frozenset().union(*standing) if standing else scene.facts.ours.get(target, frozenset())
+    return (scene.facts.ours.get(target, frozenset()) - keep) & there
+
+
+def _kept(scene: Scene) -> RRset:
+    """What neighbours need, and what the generation that stays needs even if the former one had the same key."""
+    mine = scene.current.records(scene.lineage.params) if scene.current else frozenset()
+    return mine | scene.neighbours_want()
+
+
+def _finish_deployment(scene: Scene, new: Generation) -> Decision:
+    """The intent is journalled, the outcome is not: do it once more, unless the gate has closed meanwhile."""
+    failure = scene.facts.failures.get("deploy")
+    if failure is not None:
+        return _take_back(scene, failure.reason)
+    blockers = gates.swap(scene, new) if not _everywhere(scene, new) else []
+    if blockers:
+        return _take_back(scene, f"the swap was interrupted, and now {blockers[0].reason}", hold_after=False)
+    return Act(Deploy(new.id, scene.facts.before), "the swap was interrupted; it is done once more")
+
+
+def _take_back(scene: Scene, reason: str, *, hold_after: bool = True) -> Decision:
+    former = scene.current
+    if former is None:
+        return Stop(scene.now + scene.policy.poll_interval, reason, "mend the cause; there is no former certificate to go back to")
+    return _unless_backing_off(scene, RollBack(former.id, reason, hold_after), reason)
+
+
+def _unless_backing_off(scene: Scene, step: Step, why: str, blockers: tuple[Blocker, ...] = ()) -> Decision:
+    failure = scene.facts.failures.get(str(step))
+    until = timing.retry_at(failure, scene.policy) if failure else scene.now
+    if failure is None or until <= scene.now:
+        return Act(step, why)
+    return Wait(until, why, (*blockers, Blocker(str(step), f"{step} failed: {failure.reason}", until)))
+
+
+def _backing_off(scene: Scene, step: str) -> bool:
+    failure = scene.facts.failures.get(step)
+    return failure is not None and timing.retry_at(failure, scene.policy) > scene.now
+
+
+def _failures(scene: Scene) -> tuple[Blocker, ...]:
+    """Steps that failed and are tried again."""
+    return tuple(
+        Blocker(step, f"{step} failed: {failure.reason}" + (f" ({failure.hint})" if failure.hint else ""), None)
+        for step, failure in scene.facts.failures.items()
+    )
+
+
+def _blockers(scene: Scene) -> tuple[Blocker, ...]:
+    """Why what is wanted is not published yet: failures, and what the publication gate says."""
+    found = list(_failures(scene))
+    for target, owners in scene.targets().items():
+        add = missing(scene, target, owners)
+        found += gates.publish(scene, target, owners, add) if add else []
+        sent = scene.facts.sent.get(target)
+        if sent is not None and sent.asked and not add and _lacking(scene, owners, sent.records):
+            found.append(Blocker(target, f"somebody has to publish the record(s) at {target} that were asked for"))
+    return tuple(found)
+
+
+def _lacking(scene: Scene, owners: tuple[str, ...], records: RRset) -> bool:
+    views = [view for owner in owners if (view := scene.view(owner))]
+    return any(answer.records is not None and records - answer.records for view in views for answer in view.answers)
+
+
+def _surprises(scene: Scene) -> Iterator[Blocker]:
+    """What a stable lineage's services present that they should not."""
+    if scene.current is not None and scene.snapshot.services:
+        late, _ = gates.proven(scene, scene.current, None)
+        yield from late
+
+
+def _waiting_for(blockers: list[Blocker]) -> str:
+    first = next((one for one in blockers if one.until is None), None) or max(blockers, key=lambda one: one.until or 0.0)
+    return first.reason + (f" (and {len(blockers) - 1} more)" if len(blockers) > 1 else "")
+
+
+def _everywhere(scene: Scene, generation: Generation) -> bool:
+    """Whether every service that can be probed presents this generation, and at least one does."""
+    if _all_vouched(scene) or not scene.snapshot.services:
+        return False
+    late, _ = gates.proven(scene, generation, None)
+    return not late
+
+
+def _all_vouched(scene: Scene) -> bool:
+    return all(not service.probe for service in scene.lineage.services)
+
+
+def _fingerprints(scene: Scene) -> tuple[str, ...]:
+    """What the services presented in this look."""
+    return tuple(sorted({
+        one.chain.fingerprint for view in scene.snapshot.services.values() for one in view.presentations
+        if one.chain and one.outcome is Outcome.PRESENTED
+    }))  # fmt: skip
+
+
+def _soak_poll(scene: Scene) -> float:
+    return min(10 * scene.policy.poll_interval, scene.policy.check_interval)

@@ -1,0 +1,90 @@
+"""The veto: the safety law once more, just before acting, written without the rules' reasons and gates.
+
+It knows sets, chains and moments, nothing else. A rule that is wrong meets it here; that is a defect, and is reported as one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover import law
+from tlsa_manager.rollover.steps import Deploy, Install, Publish, Retire, Step
+from tlsa_manager.snapshot import Security
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.tlsa import RRset
+
+
+def veto(step: Step, scene: Scene) -> str:
+    """Return why a step would break the law, or an empty text. Going back is never vetoed: it is the safe side."""
+    if isinstance(step, Deploy):
+        return _deploy(step, scene)
+    if isinstance(step, Publish):
+        return _publish(step, scene)
+    if isinstance(step, Retire):
+        return _retire(step, scene)
+    if isinstance(step, Install) and scene.facts.current != step.generation:
+        return "only the current generation may be written outside a swap"
+    return ""
+
+
+def _deploy(step: Deploy, scene: Scene) -> str:
+    """Every set in any cache, and every server's set, matches the new chain, unless it matches nothing presented now."""
+    generation = scene.facts.generation(step.generation)
+    if generation is None:
+        return "the generation is unknown"
+    for owner in scene.lineage.owners:
+        view = scene.view(owner)
+        if view is None or not view.complete:
+            return f"not every server of {owner} was heard"
+        if any(answer.security is not Security.SECURE for answer in view.answers):
+            return f"not every answer for {owner} is secure"
+        for records in _possible(scene, owner):
+            smtp = scene.smtp(owner)
+            if _matches(records, generation.chain, smtp=smtp) or not law.usable(records, smtp=smtp):
+                continue
+            if any(_matches(records, chain, smtp=smtp) for chain in scene.instead_of(owner)):
+                return f"a cache may hold an RRset of {owner} that the new certificate does not match"
+    return ""
+
+
+def _publish(step: Publish, scene: Scene) -> str:
+    """Only records of keys whose files are ours are ever added."""
+    mine = frozenset().union(*(one.records(scene.lineage.params) for one in scene.facts.generations.values() if one.ours))
+    return "" if step.add and step.add <= mine else "the record does not belong to a key of ours"
+
+
+def _retire(step: Retire, scene: Scene) -> str:
+    """Only records that are ours, that nobody wants, and without which everything presented still matches."""
+    if not step.remove or not step.remove <= scene.facts.ours.get(step.target, frozenset()):
+        return "the record was not published by this tool"
+    if step.remove & scene.neighbours_want():
+        return "another lineage needs the record"
+    current = (scene.current.chain,) if scene.current else ()
+    for owner in scene.targets().get(step.target, ()):
+        smtp = scene.smtp(owner)
+        for chain in (*scene.presented(owner), *current):
+            for records in _possible(scene, owner):
+                if _matches(records, chain, smtp=smtp) and not _matches(records - step.remove, chain, smtp=smtp):
+                    return f"what is presented behind {owner} would match no record any more"
+    return ""
+
+
+def _possible(scene: Scene, owner: str) -> Iterator[RRset]:
+    """Every set that a sender may be given now: by a server, or by a cache."""
+    view = scene.view(owner)
+    yield from (answer.records for answer in view.answers if answer.records is not None) if view else ()
+    known = scene.facts.owners.get(owner)
+    policy = scene.policy
+    for one in known.sets if known else ():
+        keep = max(policy.ttl_multiplier * one.ttl, policy.cache_floor) + policy.margin
+        if one.gone_since is None or one.gone_since + keep > scene.now:
+            yield one.records
+
+
+def _matches(records: RRset, chain: Chain, *, smtp: bool) -> bool:
+    return any(chain.matches(one) for one in law.usable(records, smtp=smtp))

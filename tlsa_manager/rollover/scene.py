@@ -1,0 +1,110 @@
+"""What a decision is made from: a lineage, what is known of it, one look at the world, its neighbours, one `now`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover import law
+from tlsa_manager.snapshot import Outcome
+
+if TYPE_CHECKING:
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.policy import Policy
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.service import Service
+    from tlsa_manager.snapshot import OwnerView, Presentation, Snapshot
+    from tlsa_manager.tlsa import RRset
+
+EVIDENCE = ("any", "rsa", "ecdsa")  # clients that send SNI, as RFC 7672 §8.1 demands of senders
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that rules may look at. `neighbours`: other lineages that share an owner with this one."""
+
+    lineage: Lineage
+    facts: Facts
+    snapshot: Snapshot
+    now: float
+    neighbours: tuple[tuple[Lineage, Facts], ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        """The timing of the lineage."""
+        return self.lineage.policy
+
+    @property
+    def current(self) -> Generation | None:
+        """The generation proven to be presented."""
+        return self.facts.generation(self.facts.current)
+
+    @property
+    def next(self) -> Generation | None:
+        """The generation on its way."""
+        return self.facts.generation(self.facts.next)
+
+    @property
+    def previous(self) -> Generation | None:
+        """The generation before the swap, while the way back is open."""
+        return self.facts.generation(self.facts.previous)
+
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """The owners of this lineage by the name where their records really are."""
+        table: dict[str, tuple[str, ...]] = {}
+        for owner in self.lineage.owners:
+            view = self.snapshot.owners.get(owner)
+            known = self.facts.owners.get(owner)
+            target = view.target if view and view.answers else known.target if known else owner
+            table[target] = (*table.get(target, ()), owner)
+        return table
+
+    def view(self, owner: str) -> OwnerView | None:
+        """This look's poll round over an owner."""
+        return self.snapshot.owners.get(owner)
+
+    def standing(self, target: str, owner: str) -> tuple[RRset, ...]:
+        """The sets that a change at a target starts from: what the backend holds, else what the servers answer."""
+        held = self.snapshot.held.get(target)
+        if held is not None and held.records is not None:
+            return (held.records,)
+        view = self.view(owner)
+        return tuple({one.records for one in view.answers if one.records is not None}) if view else ()
+
+    def services_of(self, owner: str) -> tuple[Service, ...]:
+        """The services of this lineage behind an owner."""
+        return tuple(one for one in self.lineage.services if one.owner == owner)
+
+    def smtp(self, owner: str) -> bool:
+        """Whether senders of RFC 7672 are the clients of an owner."""
+        return any(one.opportunistic for one in self.services_of(owner))
+
+    def presentations(self, service: Service) -> tuple[Presentation, ...]:
+        """What was seen of a service in this look."""
+        view = self.snapshot.services.get(str(service))
+        return view.presentations if view else ()
+
+    def presented(self, owner: str) -> tuple[Chain, ...]:
+        """Every chain that a sender was shown behind an owner in this look, whoever's it is."""
+        chains = {
+            one.chain: None
+            for service in self.services_of(owner)
+            for one in self.presentations(service)
+            if one.outcome is Outcome.PRESENTED and one.chain and one.client in EVIDENCE
+        }
+        return tuple(chains)
+
+    def instead_of(self, owner: str) -> tuple[Chain, ...]:
+        """The chains behind an owner whose place a deployment takes: all that is presented and nobody else's."""
+        seen = tuple(one for one in self.presented(owner) if one not in self.foreign_chains())
+        known = (self.current.chain,) if self.current else ()
+        return seen + tuple(one for one in known if one not in seen)
+
+    def foreign_chains(self) -> tuple[Chain, ...]:
+        """What the neighbours' files make the servers present (an ECDSA lineage beside an RSA one)."""
+        return tuple(chain for _, facts in self.neighbours for chain in law.presentable(facts))
+
+    def neighbours_want(self) -> RRset:
+        """The records that other lineages need where this one has its own."""
+        return frozenset().union(*(law.wanted(lineage, facts) for lineage, facts in self.neighbours))

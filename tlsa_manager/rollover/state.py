@@ -1,0 +1,112 @@
+"""Where things stand. Computed from the facts for a moment, never stored, so that it cannot disagree with them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover import law, timing
+
+if TYPE_CHECKING:
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.lineage import Lineage
+    from tlsa_manager.policy import Policy
+    from tlsa_manager.rollover.facts import CachedSet, Facts, OwnerFacts
+    from tlsa_manager.tlsa import RRset, Tlsa
+
+
+class Phase(StrEnum):
+    """Where a lineage stands (design: vocabulary)."""
+
+    STABLE = "stable"
+    PUBLISHING = "publishing"
+    WAITING = "waiting"
+    READY = "ready"
+    SWAPPING = "swapping"
+    SWAPPED = "swapped"
+    RETIRING = "retiring"
+    HELD = "held"
+
+
+class Spread(StrEnum):
+    """How far a record has spread; the four words of RFC 7583 and its tools."""
+
+    HIDDEN = "hidden"  # no cache has it
+    RUMOURED = "rumoured"  # some caches may have it
+    OMNIPRESENT = "omnipresent"  # no cache can lack it
+    UNRETENTIVE = "unretentive"  # some caches may still have it
+
+
+def phase(lineage: Lineage, facts: Facts, now: float) -> Phase:
+    """Return the phase of a lineage."""
+    if facts.deploying or facts.way_back:
+        return Phase.SWAPPING
+    if facts.hold is not None:
+        return Phase.HELD
+    if facts.previous:
+        over = facts.confirmed_at is not None and now >= timing.retire_at(facts.confirmed_at, 0, lineage.policy)
+        return Phase.RETIRING if over else Phase.SWAPPED
+    if facts.next:
+        return _phase_of_next(lineage, facts, now)
+    return Phase.STABLE
+
+
+def spread(record: Tlsa, owner: OwnerFacts, policy: Policy, now: float) -> Spread:
+    """Return how far a record has spread at an owner."""
+    cached = [one for one in owner.sets if _may_be_held(one, policy, now)]
+    having = [one for one in cached if record in one.records]
+    served = any(record in one.records for one in owner.served)
+    if not having:
+        return Spread.HIDDEN
+    if not served:
+        return Spread.UNRETENTIVE
+    return Spread.OMNIPRESENT if owner.complete and len(having) == len(cached) else Spread.RUMOURED
+
+
+def due_by_time(lineage: Lineage, facts: Facts) -> float | None:
+    """When no cache can hold a set any more that lacks the next generation's records; None = some server may still serve one."""
+    new = facts.generation(facts.next)
+    if new is None:
+        return None
+    moments = [0.0]
+    for name in lineage.owners:
+        owner = facts.owners.get(name)
+        if owner is None or not owner.complete:
+            return None
+        for one in owner.sets:
+            if not _lacks(one.records, new.chain, smtp=_smtp(lineage, name)):
+                continue
+            ends = timing.forgotten_at(one, lineage.policy)
+            if ends is None:
+                return None
+            moments.append(ends)
+    return max(moments)
+
+
+def _phase_of_next(lineage: Lineage, facts: Facts, now: float) -> Phase:
+    due = due_by_time(lineage, facts)
+    if due is not None:
+        return Phase.READY if due <= now else Phase.WAITING
+    new = facts.generation(facts.next)
+    records = new.records(lineage.params) if new else frozenset()
+    targets = {facts.owners[name].target if name in facts.owners else name for name in lineage.owners}
+    sent = all(_told(facts, target, records) for target in targets)
+    return Phase.WAITING if sent else Phase.PUBLISHING
+
+
+def _told(facts: Facts, target: str, records: RRset) -> bool:
+    sent = facts.sent.get(target)
+    return sent is not None and records <= sent.records
+
+
+def _lacks(records: RRset, chain: Chain, *, smtp: bool) -> bool:
+    return bool(law.gaps(records, chain, smtp=smtp))
+
+
+def _smtp(lineage: Lineage, owner: str) -> bool:
+    return any(one.opportunistic for one in lineage.services if one.owner == owner)
+
+
+def _may_be_held(one: CachedSet, policy: Policy, now: float) -> bool:
+    ends = timing.forgotten_at(one, policy)
+    return ends is None or ends > now

@@ -1,0 +1,58 @@
+"""Every interval of a rollover, one function each. Seconds; moments are seconds since 1970. Nothing here knows the time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tlsa_manager.policy import Policy
+    from tlsa_manager.rollover.facts import CachedSet, Failure
+
+MAX_RETRY = 3600.0
+ASK_AGAIN = 86400.0  # a person is reminded daily
+SEND_AGAIN = 900.0  # a backend that cannot be read is told once more
+
+
+def cache_wait(ttl: int, policy: Policy) -> float:
+    """W: how long caches may hold a set after the last server stopped handing it out (RFC 7671 §8.1: two TTLs).
+
+    The floor is for resolvers that raise small TTLs; none is known to stretch further than two hours.
+    """
+    return max(policy.ttl_multiplier * ttl, policy.cache_floor)
+
+
+def forgotten_at(one: CachedSet, policy: Policy) -> float | None:
+    """Return the moment since which no cache can hold a set, or None while a server may still hand it out (L1)."""
+    if one.gone_since is None:
+        return None
+    return one.gone_since + cache_wait(one.ttl, policy) + policy.margin
+
+
+def retire_at(confirmed_at: float, ttl: int, policy: Policy) -> float:
+    """T_retire: the rollback window after every service was proven new: R = max(2·TTL, configured)."""
+    return confirmed_at + rollback_window(ttl, policy)
+
+
+def rollback_window(ttl: int, policy: Policy) -> float:
+    """R: how long the way back stays open at once."""
+    return max(2.0 * ttl, policy.rollback_window)
+
+
+def signatures_needed_until(now: float, ends: float | None, policy: Policy) -> float:
+    """Until when signatures have to live: to the end of the wait, and a margin from now on (standards: RFC 7671 §13)."""
+    return max(now + policy.signature_margin, ends if ends is not None else now)
+
+
+def confirm_until(deployed_at: float, policy: Policy) -> float:
+    """Until when every service must have been seen with the new certificate, or the old one is put back."""
+    return deployed_at + policy.confirm_within
+
+
+def retry_at(failure: Failure, policy: Policy) -> float:
+    """Return when a failed step is tried again: after a poll interval, then twice as long each time, at most an hour."""
+    return failure.at + min(policy.poll_interval * 2.0 ** min(failure.count - 1, 20), MAX_RETRY)
+
+
+def effective_everywhere_at(published_seen: float, negative_ttl: int) -> float:
+    """When a first publication is known to every sender: cached denials have run out by then (RFC 2308 §5)."""
+    return published_seen + negative_ttl
