@@ -1,0 +1,171 @@
+"""TLS with one kind of client, as far as the certificates that the server presents. Nothing is verified: digests are compared.
+
+The kinds of clients, because a server may have another certificate for each (RFC 7671 §8.1, RFC 7672 §8.1):
+
+    any      as modern senders are; SNI = the TLSA base domain
+    no-sni   the same without SNI
+    rsa      takes RSA certificates only
+    ecdsa    takes ECDSA certificates only
+
+`rsa` and `ecdsa` speak TLS 1.2, where the cipher suite says how the server must prove itself: aRSA or aECDSA. That is
+OpenSSL's documented way, and it leaves the signatures of the issuers free, so an ECDSA certificate of an RSA authority
+still counts (to "ecdsa" an EdDSA certificate may come, RFC 8422 §5.10; its kind tells). Only a server that refuses
+TLS 1.2 is asked again in TLS 1.3, where signature algorithms are all there is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tlsa_manager.errors import BadInput
+from tlsa_manager.observe.ending import ProbeError, printable
+from tlsa_manager.snapshot import Outcome
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.observe.wire import Wire
+
+CLIENTS = ("any", "no-sni", "rsa", "ecdsa")
+MODERN = {"rsa": "rsa-tls1.3", "ecdsa": "ecdsa-tls1.3"}  # whom to send where TLS 1.2 is refused
+_PICKY = {*MODERN, *MODERN.values()}
+
+# Level 0 sees weak chains, too: to show what is presented is the task, others judge it.
+_SUITES = {"rsa": b"aRSA:!eNULL:!aNULL:@SECLEVEL=0", "ecdsa": b"aECDSA:!eNULL:!aNULL:@SECLEVEL=0"}
+_ANY_SUITE = b"DEFAULT:!PSK:!SRP:@SECLEVEL=0"
+# In TLS 1.3 PKCS#1 v1.5 is for the issuers' signatures only (RFC 8446 §4.2.3), so the leaf of "ecdsa" must be ECDSA.
+_SIGNATURES = {
+    "rsa-tls1.3": b"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
+    "ecdsa-tls1.3": b"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
+}
+_NOTHING_SHARED = re.compile("alert handshake failure|alert insufficient security|no shared cipher")
+_OLD_REFUSED = re.compile("alert protocol version")
+
+
+class VersionError(ProbeError):
+    """The server refuses the version of TLS that this kind of client speaks."""
+
+
+def shake(wire: Wire, client: str, host: str, farewell: bytes = b"") -> Chain:
+    """Shake hands on an open connection and return the chain that the server presents. Raises ProbeError."""
+    from OpenSSL import SSL
+
+    connection = SSL.Connection(_context(client), None)
+    connection.set_connect_state()
+    if client != "no-sni" and not _is_address(host):  # RFC 6066 §3: a literal address is not a name
+        connection.set_tlsext_host_name(host.encode("ascii"))
+    _drive(connection, wire, client)
+    chain = _presented(connection)
+    _part(connection, wire, farewell)
+    return chain
+
+
+@cache
+def _context(client: str) -> SSL.Context:
+    """Make the settings of one kind of client. Sessions are never resumed: a resumed one shows no certificate."""
+    from OpenSSL import SSL
+
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_verify(SSL.VERIFY_NONE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_cipher_list(_SUITES.get(client, _ANY_SUITE))
+    if client in _SUITES:
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    if client in _SIGNATURES:
+        context.set_min_proto_version(SSL.TLS1_3_VERSION)
+        _allow_signatures(context, _SIGNATURES[client])
+    return context
+
+
+def _allow_signatures(context: SSL.Context, names: bytes) -> None:
+    """Restrict the signature algorithms. pyOpenSSL has no public method for it; its binding of OpenSSL's function has."""
+    from OpenSSL import SSL
+
+    restrict = getattr(SSL._lib, "SSL_CTX_set1_sigalgs_list", None)  # type: ignore[attr-defined]  # noqa: SLF001
+    if restrict is None or not restrict(context._context, names):  # noqa: SLF001
+        raise ProbeError(Outcome.FAILED, "this OpenSSL cannot restrict signature algorithms, so TLS 1.3 could not be asked")
+
+
+def _drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
+    """Carry bytes between OpenSSL and the wire until the handshake is done."""
+    from OpenSSL import SSL
+
+    first = b""
+    while True:
+        try:
+            connection.do_handshake()
+        except SSL.WantReadError:
+            _flush(connection, wire)
+            data = wire.receive()
+            if not data:
+                raise ProbeError(Outcome.FAILED, "the server closed the connection during the handshake") from None
+            first = first or data
+            connection.bio_write(data)
+        except SSL.Error as error:
+            raise _refusal(error, client, first) from None
+        else:
+            return _flush(connection, wire)
+
+
+def _refusal(error: SSL.Error, client: str, first: bytes) -> ProbeError:
+    """Say in words why there was no handshake. `first`: the first bytes that the server sent."""
+    if first and first[0] not in {0x15, 0x16}:
+        return ProbeError(Outcome.FAILED, f"the server does not speak TLS here but: '{printable(first, 120)}'")
+    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    words = "; ".join(dict.fromkeys(str(entry[-1]) for entry in queue)) or str(error)
+    if client in _PICKY and _NOTHING_SHARED.search(words):
+        return ProbeError(Outcome.UNSHARED, f"the server has no certificate for this client: {words}")
+    if client in MODERN and _OLD_REFUSED.search(words):
+        return VersionError(Outcome.FAILED, f"the server refuses TLS 1.2: {words}")
+    return ProbeError(Outcome.FAILED, f"the TLS handshake failed: {words}")
+
+
+def _presented(connection: SSL.Connection) -> Chain:
+    """Read the chain as the server sent it, leaf first."""
+    from OpenSSL import crypto
+
+    from tlsa_manager.certificates import chain_of
+
+    presented = connection.get_peer_cert_chain() or []
+    if not presented:
+        raise ProbeError(Outcome.FAILED, "the server presented no certificate")
+    try:
+        return chain_of([crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in presented])
+    except (BadInput, ValueError) as error:
+        raise ProbeError(Outcome.FAILED, f"a certificate that the server presented cannot be read: {error}") from None
+
+
+def _part(connection: SSL.Connection, wire: Wire, farewell: bytes) -> None:
+    """Say good-bye in the protocol's words and in TLS, without waiting for an answer."""
+    from OpenSSL import SSL
+
+    try:
+        if farewell:
+            connection.send(farewell)
+        connection.shutdown()
+        _flush(connection, wire)
+    except (SSL.Error, ProbeError):
+        return  # the chain has been seen; how the server takes its leave says nothing about it
+
+
+def _flush(connection: SSL.Connection, wire: Wire) -> None:
+    from OpenSSL import SSL
+
+    while True:
+        try:
+            data = connection.bio_read(65536)
+        except SSL.WantReadError:
+            return
+        wire.send(data)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
