@@ -1,0 +1,35 @@
+"""`config check`: every mistake at once, in the files and on the host. Nothing is asked of the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tlsa_manager.cli.command import Command
+from tlsa_manager.cli.voice import voice_of
+from tlsa_manager.errors import EXIT_CONFIG, EXIT_OK
+
+if TYPE_CHECKING:
+    from tlsa_manager.config import Config
+
+
+@click.command(cls=Command, name="check", short_help="Tell every mistake, in the file and on the host.")
+@click.pass_context
+def command(context: click.Context) -> int:
+    """Tell every mistake in the configuration, each with file and key; then what stands against it on this host: secrets
+    that are missing or open to others, a consumer that does not read its file. Exit code 78 if there is any.
+    """  # noqa: D205  click makes paragraphs of it
+    from tlsa_manager.config.host import problems
+
+    voice = voice_of(context)
+    config = voice.config()
+    found = problems(config)
+    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found)}
+    voice.answer(value | {"lineages": list(config.lineages)}, "\n".join(found) or _fine(config))
+    return EXIT_CONFIG if found else EXIT_OK
+
+
+def _fine(config: Config) -> str:
+    lineages = ", ".join(config.lineages) or "none yet"
+    return f"{config.path}: no mistakes; lineages: {lineages}"

@@ -1,0 +1,108 @@
+"""A first configuration file, from what is found on the host, with every key explained by its own declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tlsa_manager.config import toml
+from tlsa_manager.config.sections import KIND_KEY, declaration
+from tlsa_manager.config.tables import DefaultsTable, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tlsa_manager.config.found import Found
+
+_WIDTH = 52
+_HEAD = """\
+# Configuration of tlsa-manager, begun by `tlsa-manager config init` from what it found on this host.
+# Look through it, then try: tlsa-manager config check
+# A key behind # has the value shown there unless you change it. Durations: 500ms, 90s, 10m, 2h, 7d.
+"""
+
+
+def first_file(found: Found) -> str:
+    """Return the text of a configuration. It is valid; what was not found on the host is an example, and says so."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def _lines(found: Found) -> Iterator[str]:
+    yield _HEAD
+    yield "[defaults]"
+    yield from _fixed(DefaultsTable, _defaults(found))
+    yield "\n[timing]"
+    yield from _fixed(Timing, {})
+    yield from _dns(found)
+    names = found.lineages or (found.host,)
+    for number, name in enumerate(names):
+        consumer = "postfix" if number == 0 else f"postfix-{number + 1}"
+        yield from _consumer(found, consumer, name)
+        yield from _lineage(found, name, consumer)
+
+
+def _defaults(found: Found) -> dict[str, object]:
+    given: dict[str, object] = {"resolver": list(found.resolvers)}
+    return given | ({"trust-anchor": found.trust_anchor} if found.trust_anchor else {})
+
+
+def _dns(found: Found) -> Iterator[str]:
+    if found.tsig_key:
+        yield "\n[dns.primary]"
+        yield from _section("dns", "rfc2136", {"server": "127.0.0.1", "tsig-key-file": found.tsig_key})
+        return
+    yield "\n# No TSIG key was found here, so you are told what to publish. Better: let the name server be updated,"
+    yield '# with backend = "rfc2136"; see the section on BIND in the README.'
+    yield "[dns.primary]"
+    yield from _section("dns", "manual", {})
+
+
+def _consumer(found: Found, consumer: str, name: str) -> Iterator[str]:
+    directory = found.postfix or "/etc/postfix"
+    if not found.postfix:
+        yield "\n# Postfix was not found on this host: this is an example."
+    yield f"\n[consumer.{consumer}]"
+    file = f"{directory}/tls/{name}.pem"
+    given = {"file": file} | ({"config-directory": directory} if "config-directory" in declaration("consumer", "postfix") else {})
+    yield from _section("consumer", "postfix", given)
+
+
+def _lineage(found: Found, name: str, consumer: str) -> Iterator[str]:
+    host = found.host if name == found.host or "." not in name else name
+    services = [f"{host}:{port}" for port in found.ports]
+    yield f"\n[lineage.{toml.key(name)}]"
+    note = "what presents the certificate" if found.lineages else "an example: say what presents the certificate"
+    yield _line("services", services, note)
+    yield _line("dns", "primary", "the [dns.NAME] that changes the zone of the services")
+    yield _line("consumers", [consumer], "the [consumer.NAME] that are given the certificate")
+
+
+def _fixed(shape: type[msgspec.Struct], given: Mapping[str, object]) -> Iterator[str]:
+    """Write a fixed table: what is given, and the rest commented out with its default."""
+    info = msgspec.inspect.type_info(shape)
+    if not isinstance(info, msgspec.inspect.StructType):
+        raise TypeError(shape)
+    for field in info.fields:
+        extra = field.type.extra_json_schema or {} if isinstance(field.type, msgspec.inspect.Metadata) else {}
+        shown = given.get(field.encode_name, field.default)
+        if shown is None:
+            shown = extra["examples"][0]
+        mark = "" if field.encode_name in given else "# "
+        yield _line(mark + field.encode_name, shown, extra.get("description", ""))
+
+
+def _section(name: str, kind: str, given: Mapping[str, object]) -> Iterator[str]:
+    yield _line(KIND_KEY[name], kind, "")
+    for option in declaration(name, kind).values():
+        if option.name in given or option.required:
+            yield _line(option.name, given.get(option.name, option.example), option.help)
+            continue
+        shown = option.default if option.default is not None else option.example
+        if shown is not None:
+            yield _line("# " + option.name, shown, option.help)
+
+
+def _line(key: str, shown: object, note: str) -> str:
+    text = f"{key} = {toml.value(shown)}"
+    return f"{text:<{_WIDTH}}  # {note}" if note else text
