@@ -1,0 +1,187 @@
+"""Which certificate files a Postfix is configured to present, as `postconf` tells it: values, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsa_manager.certificates import certificates_in
+from tlsa_manager.deploy import process
+from tlsa_manager.deploy.files import read_current
+from tlsa_manager.der import certificate_spki, kind_of_key
+from tlsa_manager.errors import BadInput, DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CHAINS = "smtpd_tls_chain_files"  # Postfix 3.4 and later: key first, then the chain; wins over all others
+LEGACY = (
+    "smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_eccert_file", "smtpd_tls_eckey_file",
+    "smtpd_tls_dcert_file", "smtpd_tls_dkey_file",
+)  # fmt: skip
+SNI = "tls_server_sni_maps"
+_INDEXED = {"hash", "btree", "lmdb", "cdb", "dbm", "sdbm"}  # postmap -F puts copies of the files into these
+_ACME = (
+    "/etc/letsencrypt", "/var/lib/dehydrated", "/etc/dehydrated", "/etc/ssl/uacme", "/var/lib/acme", "/etc/lego", "/root/.lego",
+    "/root/.acme.sh", "/etc/acme.sh",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The parameters of main.cf, expanded, and for each service of master.cf (`smtps/inet`) those it overrides."""
+
+    directory: Path
+    parameters: Mapping[str, str]
+    overrides: Mapping[str, Mapping[str, str]]
+
+    def chain_files(self) -> tuple[str, ...]:
+        """Return the combined files of main.cf."""
+        return _words(self.parameters.get(CHAINS, ""))
+
+    def legacy_files(self) -> tuple[str, ...]:
+        """Return the files that the older parameters name."""
+        return tuple(dict.fromkeys(self.parameters[one] for one in LEGACY if _set(self.parameters.get(one, ""))))
+
+
+def read(directory: Path, timeout: float) -> Configuration:
+    """Ask postconf. Raises DeployError."""
+    main = process.run(("postconf", "-c", str(directory), "-x", CHAINS, *LEGACY, SNI), timeout)
+    parameters = {name: value for name, value in _lines(main) if "/" not in name}
+    overrides: dict[str, dict[str, str]] = {}
+    for name, value in _lines(process.run(("postconf", "-c", str(directory), "-Px"), timeout)):
+        service, _, parameter = name.rpartition("/")
+        if parameter in {CHAINS, SNI, *LEGACY}:
+            overrides.setdefault(service, {})[parameter] = value
+    return Configuration(directory, parameters, overrides)
+
+
+def reads(configuration: Configuration, path: Path) -> bool:
+    """Whether some service of this Postfix presents what stands at `path`."""
+    wanted = str(path)
+    return (
+        wanted in configuration.chain_files()
+        or (not configuration.chain_files() and wanted in configuration.legacy_files())
+        or any(wanted in _words(values.get(CHAINS, "")) for values in configuration.overrides.values())
+        or any(_mentions(table, path) for table in _maps(configuration))
+    )
+
+
+def copies(configuration: Configuration, path: Path) -> tuple[str, ...]:
+    """Return the indexed SNI maps, `hash:/etc/postfix/sni`, that hold a copy of the file; postmap -F must make it anew."""
+    return tuple(table for table in _maps(configuration) if table.partition(":")[0] in _INDEXED and _mentions(table, path))
+
+
+def problems(configuration: Configuration, path: Path) -> Iterator[str]:
+    """Say what stands in the way of a swap by replacing this file: sentences, each with what to do."""
+    chains, legacy = configuration.chain_files(), configuration.legacy_files()
+    remedy = f"postconf -c {configuration.directory} -e '{CHAINS} = {_proposal(chains, path)}'"
+    if not reads(configuration, path):
+        yield f"Postfix does not read {path}, so a new certificate there would never be presented; to have it read: {remedy}"
+    elif not path.exists():
+        yield f"Postfix is configured to read {path}, which does not exist: it cannot offer TLS until a certificate is installed"
+    if chains and legacy:
+        named = " ".join(one for one in LEGACY if _set(configuration.parameters.get(one, "")))
+        yield (
+            f"main.cf sets {CHAINS}, so Postfix ignores {', '.join(legacy)} of the older parameters; "
+            f"take them out: postconf -c {configuration.directory} -X {named}"
+        )
+    if not chains and str(path) in legacy:
+        yield (
+            f"Postfix reads {path} through the older parameters, opening it twice, so for a moment of a swap key and certificate "
+            f"may not fit; better: {remedy}"
+        )
+    yield from _from_acme(configuration, path)
+    yield from _overridden(configuration, path)
+    yield from _same_kind(chains, path)
+
+
+def _from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
+    """Fault F-HOOK: a file that an ACME client writes is the new key the moment it is renewed, published or not."""
+    named = {*configuration.chain_files(), *(() if configuration.chain_files() else configuration.legacy_files()), str(path)}
+    for values in configuration.overrides.values():
+        named |= {word for name, value in values.items() if name != SNI and _set(value) for word in _words(value)}
+    for file in sorted(named):
+        if _is_acme(file):
+            yield (
+                f"Postfix reads {file}, which an ACME client replaces at each renewal: any restart would then present a key that is "
+                f"not in DNS; use a file of this program: postconf -c {configuration.directory} -e '{CHAINS} = {path}'"
+            )
+
+
+def _is_acme(file: str) -> bool:
+    places = {file, os.path.realpath(file)}
+    return "/.acme.sh/" in file or any(place.startswith(f"{client}/") for place in places for client in _ACME)
+
+
+def _proposal(chains: tuple[str, ...], path: Path) -> str:
+    """Return a value for smtpd_tls_chain_files: what stands there, ours in the place of what it supersedes."""
+    mine = _kind(str(path))
+    kept = [one for one in chains if one != str(path) and not _is_acme(one) and not (mine and _kind(one) == mine)]
+    return ", ".join([*kept, str(path)])
+
+
+def _overridden(configuration: Configuration, path: Path) -> Iterator[str]:
+    """Name the services that do not get the new certificate, because their -o in master.cf leads elsewhere."""
+    for service, values in configuration.overrides.items():
+        own = _words(values.get(CHAINS, "")) or tuple(values[one] for one in LEGACY if one in values and _set(values[one]))
+        effective = bool(values.get(CHAINS)) or not configuration.chain_files()
+        if own and effective and str(path) in configuration.chain_files() and str(path) not in own:
+            yield (
+                f"the service {service} has certificate files of its own in master.cf ({', '.join(own)}), so it does not present "
+                f"{path}; take the override out if the service belongs to this lineage"
+            )
+
+
+def _same_kind(chains: tuple[str, ...], path: Path) -> Iterator[str]:
+    """Postfix holds one key of each algorithm: of two, one is never presented."""
+    mine = _kind(str(path))
+    for other in chains if str(path) in chains else ():
+        if other != str(path) and mine and _kind(other) == mine:
+            yield f"{CHAINS} names two files with {mine} keys, {path} and {other}; Postfix presents one: name one of each kind"
+
+
+def _kind(file: str) -> str:
+    """Return the kind of key a file is for, or an empty text when that cannot be told."""
+    try:
+        content = read_current(Path(file))
+        return kind_of_key(certificate_spki(certificates_in(content)[0])) if content else ""
+    except (BadInput, DeployError):
+        return ""
+
+
+def _maps(configuration: Configuration) -> tuple[str, ...]:
+    """All SNI maps, of main.cf and of the overrides."""
+    everywhere = (configuration.parameters, *configuration.overrides.values())
+    return tuple(dict.fromkeys(table for values in everywhere for table in _words(values.get(SNI, "")) if ":" in table))
+
+
+def _mentions(table: str, path: Path) -> bool:
+    """Whether the source text of a map names the file (or the map itself does: inline)."""
+    kind, _, source = table.partition(":")
+    if kind == "inline":
+        return str(path) in re.split(r"[{}\s,=]+", source)
+    try:
+        text = Path(source).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(str(path) in re.split(r"[\s,]+", line) for line in text.splitlines() if not line.startswith("#"))
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name.strip(), value.strip()
+
+
+def _words(value: str) -> tuple[str, ...]:
+    """Split as Postfix does, at blanks and commas, but not inside braces (`inline:{...}`)."""
+    return tuple(re.findall(r"(?:[^\s,{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})+", value))
+
+
+def _set(value: str) -> bool:
+    return value not in {"", "none"}

@@ -1,0 +1,80 @@
+"""Postfix: one of the files in `smtpd_tls_chain_files`, `postfix check` before, `postfix reload` after.
+
+What Postfix is configured to read is asked of `postconf`, with the overrides of master.cf; nothing is changed there.
+New smtpd processes read a replaced file at once and old ones do not, so the write is the cut-over, not the reload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsa_manager.deploy import files, maincf, process
+from tlsa_manager.errors import DeployError
+from tlsa_manager.option import Option
+
+if TYPE_CHECKING:
+    from tlsa_manager.option import Settings
+    from tlsa_manager.snapshot import FileView
+
+OPTIONS = (
+    Option(
+        "file", "file", "the combined file, key first, then the chain; only this program writes it, smtpd_tls_chain_files names it",
+        required=True, example="/etc/postfix/tls/mx.pem",
+    ),
+    Option("config-directory", "file", "where main.cf is; one consumer for each instance", default="/etc/postfix"),
+    Option(
+        "reload", "argv", "has Postfix read its files anew; none: postfix -c CONFIG-DIRECTORY reload",
+        example=("/usr/bin/systemctl", "reload", "postfix"),
+    ),
+    Option("timeout", "duration", "how long each command may take", default="1m"),
+)  # fmt: skip
+
+
+def build(name: str, settings: Settings) -> Postfix:
+    """Make the consumer."""
+    file, directory = Path(settings.text("file")), Path(settings.text("config-directory"))
+    return Postfix(name, file, directory, settings.words("reload"), settings.seconds("timeout"))
+
+
+@dataclass(frozen=True, slots=True)
+class Postfix:
+    """One Postfix instance and one file of it."""
+
+    name: str
+    path: Path
+    directory: Path
+    reload_words: tuple[str, ...] = ()
+    timeout: float = 60.0
+
+    def look(self) -> FileView:
+        """Say what stands at the file, and what main.cf and master.cf make of it. Never raises."""
+        seen = files.look(self.name, self.path)
+        try:
+            configuration = maincf.read(self.directory, self.timeout)
+        except DeployError as error:
+            return replace(seen, problems=(*seen.problems, f"Postfix cannot be asked what it reads: {error.message}"))
+        problems = (*seen.problems, *maincf.problems(configuration, self.path))
+        return replace(seen, configured=maincf.reads(configuration, self.path), problems=problems)
+
+    def current(self) -> bytes | None:
+        """Return what stands at the file, None when there is none. Raises DeployError."""
+        return files.read_current(self.path)
+
+    def check(self) -> None:
+        """Run `postfix check`. Raises DeployError."""
+        process.run(("postfix", "-c", str(self.directory), "check"), self.timeout)
+
+    def install(self, combined: bytes) -> None:
+        """Replace the file atomically. Raises DeployError."""
+        files.install(self.path, combined)
+
+    def reload(self) -> None:
+        """Rebuild the indexed SNI maps that hold a copy of the file, then reload. Raises DeployError.
+
+        Without `postmap -F` an indexed map goes on presenting the old certificate, whatever is reloaded.
+        """
+        for table in maincf.copies(maincf.read(self.directory, self.timeout), self.path):
+            process.run(("postmap", "-c", str(self.directory), "-F", table), self.timeout)
+        process.run(self.reload_words or ("postfix", "-c", str(self.directory), "reload"), self.timeout)
