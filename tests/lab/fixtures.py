@@ -15,7 +15,10 @@ from lab import namespace, programs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.certbot import Certbot
     from lab.hierarchy import DnsLab
+    from lab.receiver import MxLab
+    from lab.sender import SenderLab
 
 LAB_FIXTURES = frozenset({"lab_dir", "dns_lab", "mx_lab", "sender_lab", "acme_lab"})
 
@@ -62,3 +65,45 @@ def dns_lab(lab_dir: Path) -> Iterator[DnsLab]:
         yield lab
     finally:
         lab.stop()
+
+
+@pytest.fixture(scope="session")
+def mx_lab(dns_lab: DnsLab) -> Iterator[MxLab]:
+    """Maker of receiving Postfix instances."""
+    needs(*programs.MAIL)
+    from lab.receiver import MxLab
+
+    lab = MxLab(dns_lab.dir)
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture(scope="session")
+def sender_lab(dns_lab: DnsLab) -> Iterator[SenderLab]:
+    """Start a sending Postfix that delivers with DANE only, with an Unbound of its own."""
+    needs(*programs.MAIL)
+    from lab.sender import RESOLVER, SenderLab
+    from lab.unbound import Unbound
+
+    own = Unbound(dns_lab.dir / "unbound-sender", RESOLVER, hints=dns_lab.hints, anchor=dns_lab.anchor)
+    lab = SenderLab(dns_lab.dir, own)
+    try:
+        lab.start()
+        yield lab
+    finally:
+        lab.stop()
+
+
+@pytest.fixture(scope="session")
+def acme_lab(dns_lab: DnsLab) -> Iterator[Certbot]:
+    """Pebble, and a certbot that proves names through the primary server."""
+    needs(*programs.ACME)
+    from lab.certbot import Certbot
+    from lab.pebble import Pebble
+
+    pebble = Pebble(dns_lab.dir / "pebble", dns_server=dns_lab.primary)
+    try:
+        pebble.start()
+        yield Certbot(dns_lab.dir / "certbot", pebble, dns_lab.tsig_key_file)
+    finally:
+        pebble.daemon.stop()

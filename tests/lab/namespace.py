@@ -63,7 +63,7 @@ def residents() -> dict[int, str]:
     """Process id and command line of everything else that lives in our network namespace."""
     ours = _network(os.getpid())
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return {pid: _command(pid) for pid in pids if pid != os.getpid() and _network(pid) == ours and _command(pid)}
+    return {pid: command_of(pid) for pid in pids if pid != os.getpid() and _network(pid) == ours and command_of(pid)}
 
 
 def evict(grace: float = 5.0) -> dict[int, str]:
@@ -79,6 +79,19 @@ def evict(grace: float = 5.0) -> dict[int, str]:
         except ProcessLookupError:
             continue
     return left
+
+
+def resolv_conf(resolver: str) -> str:
+    """Text of a resolv.conf for one validating resolver whose AD bit is to be believed."""
+    return f"nameserver {resolver}\noptions edns0 trust-ad timeout:2 attempts:2\n"
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, empty when it is gone or only waits to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:  # it ended meanwhile
+        return ""
 
 
 def _call(name: str, *arguments: object) -> None:
@@ -103,20 +116,8 @@ def _cover_resolv_conf() -> None:
         _call("mount", cover.name.encode(), b"/etc/resolv.conf", None, _MS_BIND, None)
 
 
-def resolv_conf(resolver: str) -> str:
-    """Text of a resolv.conf for one validating resolver whose AD bit is to be believed."""
-    return f"nameserver {resolver}\noptions edns0 trust-ad timeout:2 attempts:2\n"
-
-
 def _network(pid: int) -> int:
     try:
         return Path(f"/proc/{pid}/ns/net").stat().st_ino
     except OSError:  # it ended meanwhile
         return 0
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:  # it ended meanwhile
-        return ""
