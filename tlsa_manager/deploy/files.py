@@ -60,6 +60,9 @@ def install(path: Path, combined: bytes, wanted: Wanted = AS_IT_STANDS) -> None:
             _refuse_unsafe(path, directory, owner)
             _sweep(path.name, directory)
             _replace(path.name, combined, directory, owner)
+    except FileNotFoundError:
+        message = f"{path} cannot be written: its directory does not exist"
+        raise DeployError(message, f"make it first: install -d -m 0700 {path.parent}") from None
     except OSError as error:
         raise DeployError(f"{path} cannot be replaced: {in_words(error)}", _UNTOUCHED) from None
 
@@ -111,34 +114,31 @@ def _owner_of(path: Path, directory: int) -> Owner:
 
 
 def _refuse_unsafe(path: Path, directory: int, owner: Owner) -> None:
-    reason = _unsafe(path, directory, owner)
-    if reason:
-        raise DeployError(f"{path} is not replaced: {reason[0]}", reason[1])
+    unsafe = _unsafe(path, directory, owner)
+    if unsafe:
+        raise DeployError(f"{path} is not replaced: {unsafe[0]}", unsafe[1])
 
 
-def _unsafe(path: Path, directory: int, owner: Owner) -> tuple[str, str]:
-    """Say why nothing may be written here and what to do, or two empty texts. The key's own reader may own the directory."""
+def _unsafe(path: Path, directory: int, owner: Owner) -> tuple[str, str] | None:
+    """Say why nothing may be written here, and what to do; None if it may. The key's own reader may own the directory."""
     found = os.fstat(directory)
     reason = distrust(found)
     if reason and not (found.st_uid == owner.uid and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        return f"its directory {path.parent} {reason}", f"chown root: {path.parent}; chmod go-w {path.parent}"
+        return f"its directory {path.parent} {reason}", f"chown root {path.parent}; chmod go-w {path.parent}"
     with suppress(FileNotFoundError):
         mode = os.stat(path.name, dir_fd=directory, follow_symlinks=False).st_mode
         if stat.S_ISLNK(mode):
             target = os.readlink(path.name, dir_fd=directory)[:200]
-            return (
-                f"it is a symbolic link to {target!r}",
-                "this program's file must be a file of its own: name another, or remove the link",
-            )
+            return f"it is a symbolic link to {target!r}", "name a file of this program's own, or remove the link"
         if not stat.S_ISREG(mode):
             return "it is not a regular file", "name a file that is this program's to write"
-    return "", ""
+    return None
 
 
 def _problems(path: Path, directory: int, wanted: Wanted) -> list[str]:
     """Whose and with which mode (fault F-PERM): sentences with the exact command."""
-    reason, remedy = _unsafe(path, directory, wanted.over(_owner_of(path, directory)))
-    problems = [f"{path} could not be replaced: {reason}; {remedy}"] if reason else []
+    unsafe = _unsafe(path, directory, wanted.over(_owner_of(path, directory)))
+    problems = [f"{path} could not be replaced: {unsafe[0]}; {unsafe[1]}"] if unsafe else []
     with suppress(FileNotFoundError):
         found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
         mode = stat.S_IMODE(found.st_mode)

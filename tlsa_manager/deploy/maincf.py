@@ -107,8 +107,8 @@ def _from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
     for file in sorted(named):
         if _is_acme(file):
             yield (
-                f"Postfix reads {file}, which an ACME client replaces at each renewal: any restart would then present a key that is "
-                f"not in DNS; use a file of this program: postconf -c {configuration.directory} -e '{CHAINS} = {path}'"
+                f"Postfix reads {file}, which an ACME client replaces at each renewal: any restart would then present a key "
+                f"that is not in DNS; use a file of this program: postconf -c {configuration.directory} -e '{CHAINS} = {path}'"
             )
 
 

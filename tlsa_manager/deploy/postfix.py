@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     Option(
-        "file", "file", "the combined file, key first, then the chain; only this program writes it, smtpd_tls_chain_files names it",
+        "file", "file", "the combined file, key first, then the chain; this program's to write, named in smtpd_tls_chain_files",
         required=True, example="/etc/postfix/tls/mx.pem",
     ),
     Option("config-directory", "file", "where main.cf is; one consumer for each instance", default="/etc/postfix"),
