@@ -73,6 +73,7 @@ class Rfc2136:
 
     def change(self, change: Change) -> Ticket:
         """Write in one transaction: all of it or nothing, compared by the server with `expect` in the same moment."""
+        self._inside(change.target)
         held = self._look(change.target)
         records = held.records or frozenset()
         if change.stands_in(records):
@@ -107,19 +108,22 @@ class Rfc2136:
         records, ttl = reply.tlsa(target)
         return Held(target, records, ttl)
 
+    def _inside(self, target: str) -> None:
+        """Refuse what is not in the configured zone, before anybody is asked."""
+        if self.zone and not _below(target, self.zone):
+            raise PublishError(
+                f"{target} is not inside zone {self.zone}, which is all that backend {self.name} updates",
+                f"give the lineage another backend, or correct dns.{self.name}.zone",
+            )
+
     def _zone(self, target: str) -> str:
         """Return the zone the target lies in: as configured, or the owner of the SOA that the server sends for it."""
         if self.zone:
-            if not f".{target}".lower().endswith(f".{self.zone.lstrip('.')}"):
-                raise PublishError(
-                    f"{target} is not inside zone {self.zone}, which is all that backend {self.name} updates",
-                    f"give the lineage another backend, or correct dns.{self.name}.zone",
-                )
             return self.zone
         reply = self._ask(target, "SOA")
         self._authoritative(reply, target)
         zone = reply.soa()
-        if not zone or not f".{target}".lower().endswith(f".{zone.lstrip('.')}"):
+        if not zone or not _below(target, zone):
             raise PublishError(
                 f"{self.server} does not tell in which of its zones {target} lies",
                 f"set dns.{self.name}.zone; is the name an alias?",
@@ -166,6 +170,10 @@ def build(name: str, settings: Settings) -> Rfc2136:
         raise _mistake(f"{section}.zone: {zone[:60]!r} is not a zone name", "for example example.org")
     key = tsig.load(settings.text("tsig-key-file"), f"{section}.tsig-key-file")
     return Rfc2136(name, server, key, zone.rstrip(".") + "." if zone else "")
+
+
+def _below(target: str, zone: str) -> bool:
+    return f".{target}".lower().endswith(f".{zone.lstrip('.')}")
 
 
 def _server(settings: Settings) -> Server:

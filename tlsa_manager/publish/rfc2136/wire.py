@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.tsig
 import dns.update
-import dns.wire
 
 from tlsa_manager.clock import monotonic, now
 from tlsa_manager.errors import PublishError, PublishTemporary
@@ -79,16 +79,16 @@ class Reply:
 
     def tlsa(self, target: str) -> tuple[RRset, int]:
         """Return the TLSA records of the target and their TTL, as bytes say: dnspython refuses malformed foreign ones."""
-        parser = dns.wire.Parser(self.octets)
-        _id, _flags, questions, answers, _authority, _additional = parser.get_struct("!HHHHHH")
+        questions, answers = struct.unpack_from("!HH", self.octets, 4)
+        here = 12
         for _ in range(questions):
-            parser.get_name()
-            parser.get_struct("!HH")
+            here += dns.name.from_wire(self.octets, here)[1] + 4
         name, records, ttls = dns.name.from_text(target), set[Tlsa](), [0]
         for _ in range(answers):
-            owner = parser.get_name()
-            kind, _class, ttl, length = parser.get_struct("!HHIH")
-            data = parser.get_bytes(length)
+            owner, used = dns.name.from_wire(self.octets, here)
+            kind, _class, ttl, length = struct.unpack_from("!HHIH", self.octets, here + used)
+            here += used + 10 + length
+            data = self.octets[here - length : here]
             if kind == dns.rdatatype.TLSA and owner == name and length >= 3:
                 records.add(Tlsa(data[0], data[1], data[2], data[3:].hex()))
                 ttls.append(ttl)

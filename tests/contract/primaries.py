@@ -1,0 +1,245 @@
+"""Primaries that take dynamic updates, BIND and Knot, each with one signed zone and the keys a test needs."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.tsig
+import dns.update
+from lab import namespace
+from lab.bind import tsig_key
+from lab.daemon import Daemon, run
+
+from tlsa_manager.publish.rfc2136 import key as tsig
+from tlsa_manager.tlsa import Tlsa
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ZONE = "pub.example."
+LEAST = f"_25._tcp.least.{ZONE}"  # the only name that the key `least.` may change
+KEYS = ("world.", "publisher.", "stranger.", "least.")  # may do anything, change TLSA, nothing, change LEAST
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The key files of one server, and some that it does not know."""
+
+    directory: Path
+
+    @classmethod
+    def make(cls, directory: Path) -> Keys:
+        """Write a fresh key for every role."""
+        directory.mkdir(parents=True)
+        for name in KEYS:
+            tsig_key(directory / name, name)
+        (directory / "false").mkdir()
+        tsig_key(directory / "false" / "publisher.", "publisher.")  # right name, other secret
+        tsig_key(directory / "unknown.", "unknown.")
+        return cls(directory)
+
+    def path(self, name: str) -> str:
+        """Return the path of a key file."""
+        return str(self.directory / name)
+
+    def load(self, name: str) -> tsig.TsigKey:
+        """Read a key as the program does."""
+        return tsig.load(self.path(name), "test")
+
+    def secrets(self) -> set[str]:
+        """Return all secrets as they are written in the files."""
+        paths = [path for path in self.directory.rglob("*") if path.is_file()]
+        return {base64.b64encode(tsig.load(str(path), "test").secret).decode() for path in paths}
+
+
+class Primary:
+    """What the tests do to a server beside our backs, with a key that may do anything."""
+
+    address: str
+    kind: str
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.keys = Keys.make(directory / "keys")
+        self.daemon = Daemon(self.argv(), log=directory / "log")
+
+    def argv(self) -> list[str]:
+        raise NotImplementedError
+
+    def configure(self) -> None:
+        raise NotImplementedError
+
+    def freeze(self) -> None:
+        raise NotImplementedError
+
+    def thaw(self) -> None:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it and wait for its zone."""
+        namespace.add_address(self.address)
+        (self.directory / "zone.db").write_text(
+            f"$TTL 60\n{ZONE} SOA ns.{ZONE} hostmaster.{ZONE} 1 60 10 86400 1\n{ZONE} NS ns.{ZONE}\nns.{ZONE} A {self.address}\n"
+        )
+        self.configure()
+        self.daemon.start()
+        self.daemon.wait_until(self._answers)
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.daemon.stop()
+
+    def put(self, *lines: str) -> None:
+        """Change the zone: `NAME TTL TYPE DATA` adds, `-NAME TYPE` removes."""
+        message = dns.update.UpdateMessage(ZONE, keyring=self._world())
+        for line in lines:
+            if line.startswith("-"):
+                name, kind = line[1:].split()
+                message.delete(dns.name.from_text(name), kind)
+            else:
+                name, ttl, kind, data = line.split(maxsplit=3)
+                message.add(dns.name.from_text(name), int(ttl), _rdata(kind, data))
+        answer = dns.query.tcp(message, self.address, timeout=10)
+        assert answer.rcode() == dns.rcode.NOERROR, dns.rcode.to_text(answer.rcode())
+
+    def records(self, name: str, kind: str = "TLSA") -> tuple[set[str], int]:
+        """Return what the server answers to anybody: texts and TTL."""
+        answer = dns.query.tcp(dns.message.make_query(name, kind), self.address, timeout=10)
+        found = [rrset for rrset in answer.answer if rrset.rdtype == dns.rdatatype.from_text(kind)]
+        if not found:
+            return set(), 0
+        return {str(Tlsa.parse(rdata.to_text())) if kind == "TLSA" else rdata.to_text() for rdata in found[0]}, found[0].ttl
+
+    def _world(self) -> dns.tsig.Key:
+        key = self.keys.load("world.")
+        return dns.tsig.Key(key.name, key.secret, key.algorithm)
+
+    def _answers(self) -> bool:
+        try:
+            answer = dns.query.udp(dns.message.make_query(ZONE, "DNSKEY"), self.address, timeout=1)
+        except (dns.exception.DNSException, OSError):
+            return False
+        return bool(answer.answer)
+
+
+def _rdata(kind: str, data: str) -> dns.rdata.Rdata:
+    """Make any record; TLSA as bytes, so that one may be malformed."""
+    if kind == "TLSA":
+        return dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.TLSA, Tlsa.parse(data).rdata)
+    return dns.rdata.from_text("IN", kind, data)
+
+
+class Bind(Primary):
+    """BIND with update-policy."""
+
+    address, kind = "127.53.4.1", "bind"
+
+    def argv(self) -> list[str]:
+        return ["named", "-c", str(self.directory / "named.conf"), "-g", "-n", "1"]
+
+    def configure(self) -> None:
+        tsig_key(self.directory / "rndc.key", "rndc.")
+        includes = "".join(f'include "{self.keys.path(name)}";\n' for name in (*KEYS, "../rndc.key"))
+        (self.directory / "named.conf").write_text(f"""{includes}
+controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "rndc."; }}; }};
+options {{ directory "{self.directory}"; pid-file "named.pid"; session-keyfile none; lock-file none;
+  listen-on port 53 {{ {self.address}; }}; listen-on-v6 {{ none; }}; recursion no; dnssec-validation no;
+  empty-zones-enable no; minimal-responses yes; notify no; }};
+zone "pub.example" {{ type primary; file "zone.db"; dnssec-policy default; inline-signing no;
+  update-policy {{ grant world. zonesub ANY; grant publisher. zonesub TLSA; grant least. name {LEAST} TLSA; }}; }};
+""")
+
+    def rndc(self, *words: str) -> str:
+        """Command the server."""
+        return run("rndc", "-s", self.address, "-k", str(self.directory / "rndc.key"), *words)
+
+    def freeze(self) -> None:
+        self.rndc("freeze", "pub.example")
+
+    def thaw(self) -> None:
+        self.rndc("thaw", "pub.example")
+
+
+class Knot(Primary):
+    """Knot with acl."""
+
+    address, kind = "127.53.4.2", "knot"
+
+    def argv(self) -> list[str]:
+        return ["knotd", "-c", str(self.directory / "knot.conf")]
+
+    def configure(self) -> None:
+        (self.directory / "db").mkdir()
+        keys = "".join(
+            f"  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {base64.b64encode(key.secret).decode()}\n"
+            for key in map(self.keys.load, KEYS)
+        )
+        path = self.directory / "knot.conf"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(f"""server:
+    rundir: "{self.directory}"
+    listen: {self.address}@53
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "{self.directory}/db"
+    journal-db-max-size: 10M
+    kasp-db-max-size: 10M
+    timer-db-max-size: 10M
+log:
+  - target: stdout
+    any: info
+key:
+{keys}
+acl:
+  - id: world
+    key: world.
+    action: update
+  - id: publisher
+    key: publisher.
+    action: update
+    update-type: [TLSA]
+  - id: least
+    key: least.
+    action: update
+    update-type: [TLSA]
+    update-owner: name
+    update-owner-match: equal
+    update-owner-name: [{LEAST}]
+policy:
+  - id: lab
+    algorithm: ecdsap256sha256
+    single-type-signing: on
+zone:
+  - domain: pub.example
+    storage: "{self.directory}"
+    file: "zone.db"
+    zonefile-sync: -1
+    zonefile-load: difference-no-serial
+    journal-content: all
+    dnssec-signing: on
+    dnssec-policy: lab
+    acl: [world, publisher, least]
+""")
+
+    def knotc(self, *words: str) -> str:
+        """Command the server."""
+        return run("knotc", "-c", str(self.directory / "knot.conf"), "-b", *words)
+
+    def freeze(self) -> None:
+        self.knotc("zone-freeze", "pub.example")
+
+    def thaw(self) -> None:
+        self.knotc("zone-thaw", "pub.example")
