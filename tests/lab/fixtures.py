@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lab.sender import SenderLab
 
 LAB_FIXTURES = frozenset({"lab_dir", "dns_lab", "mx_lab", "sender_lab", "acme_lab"})
+_NO_LAB = "no lab"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,6 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("lab")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly how many tests did not run for want of a lab: a skipped test proves nothing."""
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    reasons = Counter(place[2] for place in skipped if isinstance(place, tuple) and _NO_LAB in place[2])
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"NOT RUN: {count} tests with real servers. {reason}", yellow=True)
+
+
 def needs(*wanted: str) -> None:
     """Skip, or fail where TLSA_MANAGER_LAB=required, unless there is a private network and these programs."""
     absent = programs.missing(wanted)
@@ -37,7 +47,7 @@ def needs(*wanted: str) -> None:
     if reason and os.environ.get("TLSA_MANAGER_LAB") == "required":
         pytest.fail(f"the lab is required, but {reason}", pytrace=False)
     if reason:
-        pytest.skip(f"no lab: {reason}")
+        pytest.skip(f"{_NO_LAB}: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -53,4 +53,8 @@ def settle(dns_lab: DnsLab, mail: MailDomain, *records: str) -> None:
     """Wait until exactly these records stand on both servers for every port; caches may still hold others."""
     for server in (dns_lab.primary, dns_lab.secondary):
         for owner in mail.owners:
-            until(lambda s=server, o=owner: dns_lab.records(s, o) == set(records), f"{server} serves {owner}", timeout=30)
+            _wait_for(dns_lab, server, owner, set(records))
+
+
+def _wait_for(dns_lab: DnsLab, server: str, owner: str, records: set[str]) -> None:
+    until(lambda: dns_lab.records(server, owner) == records, f"{server} serves {owner}", timeout=30)

@@ -17,6 +17,7 @@ PACKAGE_OF = {
     "unbound-control": "unbound",
     "postfix": "postfix",
     "posttls-finger": "postfix",
+    "dovecot": "dovecot-imapd, dovecot-pop3d, dovecot-managesieved and dovecot-lmtpd",
     "pebble": "pebble",
     "certbot": "certbot and python3-certbot-dns-rfc2136",
 }
