@@ -126,6 +126,7 @@ def _refusal(error: SSL.Error, client: str, first: bytes) -> ProbeError:
 
 def _presented(connection: SSL.Connection) -> Chain:
     """Read the chain as the server sent it, leaf first."""
+    from cryptography.x509 import InvalidVersion
     from OpenSSL import crypto
 
     from tlsa_manager.certificates import chain_of
@@ -135,7 +136,7 @@ def _presented(connection: SSL.Connection) -> Chain:
         raise ProbeError(Outcome.FAILED, "the server presented no certificate")
     try:
         return chain_of([crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in presented])
-    except (BadInput, ValueError) as error:
+    except (BadInput, ValueError, InvalidVersion) as error:
         raise ProbeError(Outcome.FAILED, f"a certificate that the server presented cannot be read: {error}") from None
 
 

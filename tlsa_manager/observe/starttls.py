@@ -248,9 +248,10 @@ def _cut_line(buffer: bytes) -> bytes:
 
 def _cut_literal_line(buffer: bytes) -> bytes:
     """Return the first whole line with the literals that belong to it (RFC 5804 §1.2, RFC 9051 §4.3)."""
-    end = buffer.find(b"\n") + 1
-    while end and (literal := _LITERAL.search(buffer, max(0, end - 10), end)):
-        end = buffer.find(b"\n", end + int(literal[1])) + 1
+    start, end = 0, buffer.find(b"\n") + 1
+    while end and (literal := _LITERAL.search(buffer, start, end)):
+        start = end + int(literal[1])  # what stands inside a literal is not looked at
+        end = buffer.find(b"\n", start) + 1
     return _bounded(buffer, end)
 
 

@@ -30,6 +30,8 @@ class Wire:
             self._socket = socket.create_connection((address, port), timeout)
         except TimeoutError:
             raise ProbeError(Outcome.UNREACHABLE, f"no connection within {timeout:g} s", late=True) from None
+        except ConnectionResetError as error:
+            raise _broken(error) from None  # there was a connection: without one it is "refused"
         except OSError as error:
             raise ProbeError(Outcome.UNREACHABLE, f"no connection: {_words(error)}") from None
 
