@@ -1,0 +1,138 @@
+"""From the trust anchor to the keys of a zone, link by link (RFC 4035 §5).
+
+A link has two halves: what the parent says about the child (its DS records, or a proof that there are none), and the child's
+own DNSKEY RRset, signed by a key that a DS record names. Pure; judged anew against the time of each round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import dns.dnssec
+import dns.dnssectypes
+import dns.exception
+import dns.flags
+import dns.rcode
+import dns.rdataset
+import dns.rdatatype
+
+from tlsa_manager.observe.denial import absent
+from tlsa_manager.observe.message import NEGATIVE, find, text, unusable
+from tlsa_manager.observe.signature import ALGORITHMS, MAX_SIGNATURES, NOTHING, Proof, Signer, verify
+from tlsa_manager.snapshot import Security
+
+if TYPE_CHECKING:
+    from dns.name import Name
+    from dns.rdtypes.ANY.DNSKEY import DNSKEY
+    from dns.rdtypes.ANY.DS import DS
+    from dns.rrset import RRset
+
+    from tlsa_manager.observe.ask import Reply
+
+DIGESTS = {2: "SHA-256", 4: "SHA-384"}  # RFC 9904; SHA-1 (1) no longer counts (RFC 9905)
+MAX_KEYS = 64  # in one DNSKEY RRset
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What the parent, or the anchor, says about a zone: the DS records that count, if the proof is secure."""
+
+    proof: Proof
+    digests: tuple[DS, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of a zone, if the proof is secure."""
+
+    proof: Proof
+    signer: Signer | None = None
+
+
+def delegated(parent: Keys, zone: Name, reply: Reply, word: Proof | None) -> Delegation:
+    """Judge the parent's reply to the question for DS of `zone`.
+
+    `word`: what a resolver that is known to validate says about the absence of DS, for where we cannot prove it ourselves.
+    """
+    if not parent.proof.secure or parent.signer is None:
+        return Delegation(parent.proof)
+    parent_zone = parent.signer.zone
+    fault = unusable(reply)
+    if fault or reply.message is None:
+        why = f"DS of {text(zone)} is not known: {reply.place} {fault}"
+        return Delegation(Proof(Security.INDETERMINATE, why, text(parent_zone)))
+    rrset = find(reply.message.answer, zone, dns.rdatatype.DS)
+    if rrset is None:
+        proof = absent(zone, dns.rdatatype.DS, reply.message, parent.signer)
+        return Delegation(_undelegated(parent.proof.along(proof), parent_zone, zone, word))
+    proof, _ = verify(rrset, reply.message.answer, parent.signer)
+    proof = parent.proof.along(proof)
+    return trusted(zone, tuple(cast("DS", rdata) for rdata in rrset), proof) if proof.secure else Delegation(proof)
+
+
+def trusted(zone: Name, digests: tuple[DS, ...], proof: Proof = NOTHING) -> Delegation:
+    """Keep the DS records that count. If there are none the zone is insecure (RFC 4035 §5.2)."""
+    counting = tuple(ds for ds in digests if ds.algorithm in ALGORITHMS and ds.digest_type in DIGESTS)
+    if counting:
+        return Delegation(proof, counting)
+    odd = ", ".join(f"algorithm {int(ds.algorithm)} with digest {int(ds.digest_type)}" for ds in digests[:4])
+    reason = f"no DS record of {text(zone)} counts for validators ({odd}; RFC 9904, RFC 9905)"
+    return Delegation(Proof(Security.INSECURE, reason, text(zone)))
+
+
+def entrusted(zone: Name, delegation: Delegation, reply: Reply, now: float) -> Keys:
+    """Judge the DNSKEY RRset that a server hands out."""
+    if not delegation.proof.secure:
+        return Keys(delegation.proof)
+    fault = unusable(reply)
+    if fault or reply.message is None:
+        return Keys(Proof(Security.INDETERMINATE, f"the keys of {text(zone)} are not known: {reply.place} {fault}", text(zone)))
+    rrset = find(reply.message.answer, zone, dns.rdatatype.DNSKEY)
+    if rrset is None:
+        return Keys(Proof(Security.BOGUS, f"{text(zone)} has no DNSKEY, although its parent has a DS record for it", text(zone)))
+    entries = _entries(zone, rrset, delegation.digests)
+    if not entries:
+        tags = ", ".join(sorted({str(ds.key_tag) for ds in delegation.digests}))
+        reason = f"no key of {text(zone)} fits the DS record at its parent (key tag {tags})"
+        return Keys(Proof(Security.BOGUS, reason, text(zone)))
+    proof, _ = verify(rrset, reply.message.answer, Signer(zone, dns.rdataset.from_rdata_list(0, entries), now))
+    proof = delegation.proof.along(proof)
+    return Keys(proof, Signer(zone, dns.rdataset.from_rdata_list(0, list(rrset)[:MAX_KEYS]), now) if proof.secure else None)
+
+
+def _entries(zone: Name, rrset: RRset, digests: tuple[DS, ...]) -> list[DNSKEY]:
+    """Return the keys that a DS record names (RFC 4035 §5.2)."""
+    keys = [cast("DNSKEY", rdata) for rdata in rrset][:MAX_KEYS]
+    return [key for key in keys if any(_named(zone, key, ds) for ds in digests[:MAX_SIGNATURES])]
+
+
+def _named(zone: Name, key: DNSKEY, ds: DS) -> bool:
+    if key.algorithm != ds.algorithm or dns.dnssec.key_id(key) != ds.key_tag:
+        return False
+    try:
+        made = dns.dnssec.make_ds(zone, key, dns.dnssectypes.DSDigest(ds.digest_type), validating=True)
+    except (dns.exception.DNSException, ValueError):
+        return False
+    return made.digest == ds.digest
+
+
+def _undelegated(proof: Proof, parent_zone: Name, zone: Name, word: Proof | None) -> Proof:
+    """There is no DS record: insecure, if that is proven."""
+    if proof.secure or proof.security is Security.INSECURE:
+        reason = f"{text(parent_zone)} has no DS record for {text(zone)}: it is not signed, or not linked"
+        return Proof(Security.INSECURE, reason, text(zone))
+    if proof.security is Security.INDETERMINATE and word is not None:
+        return word
+    return proof
+
+
+def said(reply: Reply | None, rdtype: dns.rdatatype.RdataType, resolver: str) -> Proof | None:
+    """Return the word of a resolver, known to validate, on an absence: None when it does not confirm it."""
+    if reply is None or reply.message is None or reply.message.rcode() not in NEGATIVE:
+        return None
+    if any(rrset.rdtype == rdtype for rrset in reply.message.answer):
+        return None
+    if reply.message.flags & dns.flags.AD:
+        return NOTHING
+    return Proof(Security.INSECURE, f"the validating resolver {resolver} vouches for no more than that nothing is signed here")

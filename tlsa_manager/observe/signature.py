@@ -1,0 +1,129 @@
+"""Whether an RRset is what the zone's keys have signed (RFC 4035 §5.3), and from when until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+import dns.dnssec
+import dns.exception
+import dns.rdataset
+import dns.rdatatype
+
+from tlsa_manager.observe.message import signatures, text
+from tlsa_manager.snapshot import Security
+
+if TYPE_CHECKING:
+    from dns.name import Name
+    from dns.rdataset import Rdataset
+    from dns.rdtypes.ANY.DNSKEY import DNSKEY
+    from dns.rdtypes.ANY.RRSIG import RRSIG
+    from dns.rrset import RRset
+
+# RFC 9904 and RFC 9905: RSASHA1 (5) and RSASHA1-NSEC3-SHA1 (7) no longer count.
+ALGORITHMS = {8: "RSASHA256", 10: "RSASHA512", 13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519", 16: "ED448"}
+MAX_SIGNATURES = 8  # tried over one RRset, and
+MAX_KEYS = 4  # of one key tag: a zone cannot keep us busy for long (CVE-2023-50387)
+_ORDER = (Security.SECURE, Security.INSECURE, Security.INDETERMINATE, Security.BOGUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What follows from signatures: the state, why not secure, the zone where the chain breaks, and the dates.
+
+    `since`: latest inception, `until`: earliest expiration of all signatures it rests on, seconds since 1970.
+    """
+
+    security: Security
+    reason: str = ""
+    zone: str = ""
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether everything is signed as it should be."""
+        return self.security is Security.SECURE
+
+    def along(self, other: Proof) -> Proof:
+        """Join with a proof that the same answer rests on: the worse of both, within the dates of both."""
+        worse = max(self, other, key=lambda proof: _ORDER.index(proof.security))
+        since = [date for date in (self.since, other.since) if date is not None]
+        until = [date for date in (self.until, other.until) if date is not None]
+        return replace(worse, since=max(since, default=None), until=min(until, default=None))
+
+
+NOTHING = Proof(Security.SECURE)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A zone with its trusted keys, at one moment (seconds since 1970)."""
+
+    zone: Name
+    keys: Rdataset
+    now: float
+
+
+def verify(rrset: RRset, section: list[RRset], signer: Signer) -> tuple[Proof, RRSIG | None]:
+    """Validate an RRset by the signatures in its section, with the keys of its zone.
+
+    Returns the proof and the valid signature that lasts longest.
+    """
+    what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {text(rrset.name)}"
+    zone = text(signer.zone)
+    made = signatures(section, rrset)
+    if made is None:
+        return Proof(Security.BOGUS, f"{what} has no signature, although {zone} is signed", zone), None
+    valid: list[RRSIG] = []
+    faults: list[str] = []
+    for signature in [cast("RRSIG", rdata) for rdata in made][:MAX_SIGNATURES]:
+        fault = _fault(rrset, signature, signer)
+        if fault:
+            faults.append(fault)
+        else:
+            valid.append(signature)
+    if not valid:
+        reason = f"signature over {what} " + "; another ".join(dict.fromkeys(faults))
+        return Proof(Security.BOGUS, reason, zone), None
+    best = max(valid, key=lambda signature: signature.expiration)
+    return Proof(Security.SECURE, since=float(best.inception), until=float(best.expiration)), best
+
+
+def expanded(rrset: RRset, signature: RRSIG) -> bool:
+    """Whether the RRset was made from a wildcard (RFC 4035 §5.3.4)."""
+    return signature.labels < len(rrset.name) - 1 and not rrset.name.is_wild()
+
+
+def date(moment: float) -> str:
+    """Write a date for people, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _fault(rrset: RRset, signature: RRSIG, signer: Signer) -> str:
+    zone, now = signer.zone, signer.now
+    if signature.signer != zone:
+        return f"is made by {text(signature.signer)}, not by {text(zone)}"
+    if signature.expiration < now:
+        return f"has expired: it was valid until {date(signature.expiration)}"
+    if signature.inception > now:
+        return f"is not yet valid: it begins at {date(signature.inception)}"
+    if signature.algorithm not in ALGORITHMS:
+        return f"is made with algorithm {int(signature.algorithm)}, which does not count (RFC 9904, RFC 9905)"
+    fitting = [key for key in signer.keys if _fits(cast("DNSKEY", key), signature)][:MAX_KEYS]
+    if not fitting:
+        return f"is made with key {signature.key_tag}, which is not among the keys of {text(zone)}"
+    candidates = dns.rdataset.from_rdata_list(0, fitting)
+    try:
+        dns.dnssec.validate_rrsig(rrset, signature, {zone: candidates}, now=now)
+    except (dns.exception.DNSException, ValueError):
+        return "does not fit the data"
+    return ""
+
+
+def _fits(key: DNSKEY, signature: RRSIG) -> bool:
+    if key.algorithm != signature.algorithm or dns.dnssec.key_id(key) != signature.key_tag:
+        return False
+    revoked = bool(key.flags & 0x80) and signature.type_covered != dns.rdatatype.DNSKEY  # RFC 5011 §2.1
+    return bool(key.flags & 0x100) and key.protocol == 3 and not revoked  # RFC 4034 §2.1

@@ -1,0 +1,170 @@
+"""What every address of every server of a zone answers for a name, and where aliases lead.
+
+Servers are those that the parent names and those that the zone's own servers name, together. All addresses are asked side by
+side, and a server that is learnt of late is asked as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import dns.rcode
+import dns.rdatatype
+
+from tlsa_manager.observe.ask import Place, Question, Reply
+from tlsa_manager.observe.message import alias, find, hosts, text, unusable
+from tlsa_manager.observe.zone import MAX_HOSTS, LostError
+
+if TYPE_CHECKING:
+    from dns.name import Name
+
+    from tlsa_manager.observe.zone import Walk, Zone
+
+MAX_PLACES = 64  # addresses of one zone
+MAX_HOPS = 8  # aliases in a row
+_NS, _SOA, _CNAME, _DNSKEY, _TLSA = (dns.rdatatype.from_text(t) for t in ("NS", "SOA", "CNAME", "DNSKEY", "TLSA"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one address answered: for TLSA at the name, and for the zone's keys and SOA."""
+
+    server: Name
+    place: Place
+    tlsa: Reply
+    keys: Reply
+    soa: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One name on the way from the owner to the records, as all servers of its zone see it.
+
+    `problem`: why not all servers are known; `doubt`: why it may be in a zone further down, which secure answers dispel.
+    """
+
+    name: Name
+    zone: Zone
+    sightings: tuple[Sighting, ...]
+    problem: str = ""
+    doubt: str = ""
+
+    @property
+    def leads_to(self) -> Name | None:
+        """The name that most servers redirect to; None: it is no alias."""
+        votes = Counter(
+            target[1]
+            for sighting in self.sightings
+            if sighting.tlsa.message is not None and not unusable(sighting.tlsa)
+            if (target := alias(sighting.tlsa.message, self.name)) is not None
+        )
+        return max(votes, key=lambda name: (votes[name], name)) if votes else None
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The hops from an owner to its records. `keys`: the DNSKEY replies of the zones above, by name."""
+
+    hops: tuple[Hop, ...]
+    problem: str = ""
+    keys: dict[Name, Reply] = field(default_factory=dict)
+
+
+async def follow(walk: Walk, owner: Name) -> Trail:
+    """Follow CNAME and DNAME from the owner until no server redirects any more. Never raises for remote faults."""
+    hops: list[Hop] = []
+    keys: dict[Name, Reply] = {}
+    name = owner
+    while True:
+        if name in (hop.name for hop in hops):
+            return Trail(tuple(hops), f"the aliases of {text(owner)} go round in a circle: {_way(hops, name)}", keys)
+        if len(hops) > MAX_HOPS:
+            return Trail(tuple(hops), f"{text(owner)} leads over more than {MAX_HOPS} aliases: {_way(hops, name)}", keys)
+        try:
+            zone, doubt = await walk.zone_of(name)
+        except LostError as lost:
+            return Trail(tuple(hops), str(lost), keys)
+        hop, found = await asyncio.gather(_look(walk, zone, name, doubt), _keys_above(walk, zone))
+        keys |= found
+        hops.append(hop)
+        target = hop.leads_to
+        if target is None:
+            return Trail(tuple(hops), "", keys)
+        name = target
+
+
+async def _keys_above(walk: Walk, zone: Zone) -> dict[Name, Reply]:
+    above: list[Zone] = []
+    parent = zone.parent
+    while parent is not None:
+        above.append(parent)
+        parent = parent.parent
+    replies = await asyncio.gather(*(walk.keys(zone) for zone in above))
+    return {zone.name: reply for zone, reply in zip(above, replies, strict=True)}
+
+
+async def _look(walk: Walk, zone: Zone, name: Name, doubt: str) -> Hop:
+    survey = _Survey(walk, zone, name)
+    await asyncio.gather(*(survey.meet(host) for host in zone.hosts))
+    if not survey.sightings:
+        survey.problems.append(f"{text(zone.name)} has no name server with a known address")
+    ordered = sorted(survey.sightings.values(), key=lambda seen: (seen.server, ":" in seen.place.address, seen.place))
+    return Hop(name, zone, tuple(ordered), "; ".join(dict.fromkeys(survey.problems)), doubt)
+
+
+class _Survey:
+    """Meets servers by and by."""
+
+    def __init__(self, walk: Walk, zone: Zone, name: Name) -> None:
+        self._walk, self._zone, self._name = walk, zone, name
+        self._met: set[Name] = set()
+        self._visited: set[str] = set()
+        self.sightings: dict[Place, Sighting] = {}
+        self.problems: list[str] = []
+
+    async def meet(self, host: Name) -> None:
+        """Ask a server at every address it has."""
+        if host in self._met:
+            return
+        if len(self._met) >= MAX_HOSTS:
+            self.problems.append(f"{text(self._zone.name)} has more than {MAX_HOSTS} name servers")
+            return
+        self._met.add(host)
+        glue = self._zone.glue.get(host, ())
+        await asyncio.gather(*(self._visit(host, address) for address in glue), self._look_up(host, glued=bool(glue)))
+
+    async def _look_up(self, host: Name, *, glued: bool) -> None:
+        known = await self._walk.addresses(host)
+        if known.fault and not glued:
+            self.problems.append(f"the addresses of name server {text(host)} are not known: {known.fault}")
+        await asyncio.gather(*(self._visit(host, address) for address in known.found))
+
+    async def _visit(self, host: Name, address: str) -> None:
+        if address in self._visited:
+            return
+        if len(self._visited) >= MAX_PLACES:
+            self.problems.append(f"the name servers of {text(self._zone.name)} have more than {MAX_PLACES} addresses")
+            return
+        self._visited.add(address)
+        place, zone, ask = Place(address, self._walk.port), self._zone.name, self._walk.asker.ask
+        tlsa, keys, soa, servers = await asyncio.gather(
+            self._tlsa(place), *(ask(place, Question(zone, rdtype)) for rdtype in (_DNSKEY, _SOA, _NS))
+        )
+        self.sightings[place] = Sighting(host, place, tlsa, keys, soa)
+        if servers.message is not None and not unusable(servers):
+            await asyncio.gather(*(self.meet(other) for other in hosts(find(servers.message.answer, zone, _NS))))
+
+    async def _tlsa(self, place: Place) -> Reply:
+        """Ask for TLSA. A server that fails over a circle of aliases (BIND: SERVFAIL) still tells the first of them."""
+        reply = await self._walk.asker.ask(place, Question(self._name, _TLSA))
+        if reply.message is None or reply.message.rcode() not in (dns.rcode.SERVFAIL, dns.rcode.YXDOMAIN):
+            return reply
+        one = await self._walk.asker.ask(place, Question(self._name, _CNAME))
+        return one if one.message is not None and not unusable(one) and alias(one.message, self._name) is not None else reply
+
+
+def _way(hops: list[Hop], last: Name) -> str:
+    return " -> ".join([*(text(hop.name) for hop in hops), text(last)])

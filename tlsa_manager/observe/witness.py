@@ -1,0 +1,139 @@
+"""The configured resolver as a second witness, and what its word is worth.
+
+Whether it validates is found out, not believed. No single sign is enough, so three are looked for:
+
+1. *It refuses what is bogus.* A name that is known to be bogus (on the Internet dnssec-failed.org, kept broken for this purpose)
+   is asked for with and without checking (CD). SERVFAIL with checking and an answer without is the proof of validation; an
+   answer with checking is the proof of none. Where the name does not exist (a private root) or nobody answers, it proves nothing.
+2. *It vouches for what is secure.* With DO and without AD in the query, the root's SOA must come with AD. Our queries never
+   carry AD, so a forwarder that copies the bit from the query is found out here.
+3. *It does not vouch for what cannot be secure.* A server that sets AD always is caught by asking for something of class CH,
+   which no validator can ever have validated, and by the owners whose zone our own chain of trust has proven to be insecure.
+
+1 decides where it speaks. Else 2 together with 3 is taken as validating, 2 missing as not validating; AD where 3 forbids it means
+that the resolver lies, whatever else it says. If there is no answer to judge by, nothing is known, and nothing rests on its word.
+AD is read only after the rcode: some resolvers set it on SERVFAIL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import dns.flags
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+
+from tlsa_manager.observe.ask import Place, Question, Reply
+from tlsa_manager.observe.message import NEGATIVE, told
+from tlsa_manager.snapshot import Security, Witness
+from tlsa_manager.tlsa import Tlsa
+
+if TYPE_CHECKING:
+    from dns.message import Message
+    from dns.name import Name
+    from dns.rdtypes.ANY.TLSA import TLSA
+
+    from tlsa_manager.observe.ask import Asker
+
+_A, _SOA, _TXT, _TLSA = (dns.rdatatype.from_text(t) for t in ("A", "SOA", "TXT", "TLSA"))
+VERSION = Question(dns.name.from_text("version.bind."), _TXT, rdclass=dns.rdataclass.CH)
+ROOT = Question(dns.name.root, _SOA, recurse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the resolver answered to the questions whose right answers are known."""
+
+    checked: Reply
+    unchecked: Reply
+    root: Reply
+    version: Reply
+    ttl: float = 60.0
+
+    @property
+    def validates(self) -> bool | None:
+        """The verdict as far as these questions go."""
+        with_checking, without = _rcode(self.checked), _rcode(self.unchecked)
+        known_bogus = without == dns.rcode.NOERROR and bool(self.unchecked.message and self.unchecked.message.answer)
+        if known_bogus and with_checking in NEGATIVE:
+            return False
+        if _vouches(self.version):
+            return False
+        if known_bogus and with_checking == dns.rcode.SERVFAIL:
+            return True
+        if _rcode(self.root) != dns.rcode.NOERROR:
+            return None
+        if not _vouches(self.root):
+            return False
+        return True if self.version.message is not None else None
+
+
+async def examine(asker: Asker, resolver: Place, bogus: Name) -> Examination:
+    """Ask the resolver the questions whose right answers are known, side by side."""
+    questions = (Question(bogus, _A, recurse=True), Question(bogus, _A, recurse=True, unchecked=True), ROOT, VERSION)
+    checked, unchecked, root, version = await asyncio.gather(*(asker.ask(resolver, question) for question in questions))
+    return Examination(checked, unchecked, root, version)
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What the resolver answered for an owner, and without checking where it failed with checking."""
+
+    checked: Reply
+    unchecked: Reply | None = None
+
+    @property
+    def vouches(self) -> bool:
+        """Whether it says AD, with an answer that can carry it."""
+        return _vouches(self.checked)
+
+
+async def testify(asker: Asker, resolver: Place, owner: Name) -> Testimony:
+    """Ask the resolver for the owner."""
+    checked = await asker.ask(resolver, Question(owner, _TLSA, recurse=True))
+    if _rcode(checked) != dns.rcode.SERVFAIL:
+        return Testimony(checked)
+    return Testimony(checked, await asker.ask(resolver, Question(owner, _TLSA, recurse=True, unchecked=True)))
+
+
+def judge(resolver: Place, validates: bool | None, testimony: Testimony) -> Witness:  # noqa: FBT001  three states, not a switch
+    """Weigh a testimony."""
+    message = testimony.checked.message
+    if message is None:
+        return Witness(str(resolver), validates, reason=f"{resolver} {testimony.checked.fault}")
+    rcode = message.rcode()
+    if rcode in NEGATIVE:
+        return Witness(str(resolver), validates, _security(validates, message), _records(message), _doubt(resolver, validates))
+    reason = f"{resolver} answered {dns.rcode.to_text(rcode)}{told(message)}"
+    if validates and testimony.unchecked is not None and _rcode(testimony.unchecked) in NEGATIVE:
+        return Witness(str(resolver), validates, Security.BOGUS, reason=reason + ", and answers when told not to check")
+    return Witness(str(resolver), validates, reason=reason)
+
+
+def _security(validates: bool | None, message: Message) -> Security:  # noqa: FBT001  three states, not a switch
+    if not validates:
+        return Security.INDETERMINATE
+    return Security.SECURE if message.flags & dns.flags.AD else Security.INSECURE
+
+
+def _doubt(resolver: Place, validates: bool | None) -> str:  # noqa: FBT001  three states, not a switch
+    if validates is None:
+        return f"it could not be found out whether {resolver} validates"
+    return "" if validates else f"{resolver} does not validate, or claims to without doing it"
+
+
+def _records(message: Message) -> frozenset[Tlsa]:
+    data = [cast("TLSA", rdata) for rrset in message.answer if rrset.rdtype == _TLSA for rdata in rrset]
+    return frozenset(Tlsa(int(d.usage), int(d.selector), int(d.mtype), d.cert.hex()) for d in data)
+
+
+def _rcode(reply: Reply) -> dns.rcode.Rcode | None:
+    return reply.message.rcode() if reply.message is not None else None
+
+
+def _vouches(reply: Reply) -> bool:
+    return reply.message is not None and reply.message.rcode() in NEGATIVE and bool(reply.message.flags & dns.flags.AD)

@@ -1,0 +1,269 @@
+"""Which zones lie on the way from the root to a name, and who serves them.
+
+The servers of each zone are asked themselves, from the root down; the root's are learnt from the configured resolver, so that a
+private root works too. Nothing is believed because of who said it: keys and DS records count only by their signatures.
+What was found is kept for a minute at most, and never longer than its TTL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import dns.flags
+import dns.name
+import dns.rdatatype
+
+from tlsa_manager.clock import monotonic
+from tlsa_manager.observe.ask import Place, Question, Reply
+from tlsa_manager.observe.message import NEGATIVE, addresses, alias, find, hosts, referral, soa, text, unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Hashable, Iterable
+
+    from dns.name import Name
+    from dns.rrset import RRset
+
+    from tlsa_manager.observe.ask import Asker
+
+KEEP = 60.0  # seconds; a change of the name servers is seen after a minute at most
+MAX_HOSTS = 32
+MAX_ROOT_HOSTS = 4  # asked for the way down only
+MAX_DEPTH = 16  # zones between the root and a name
+STAGGER = 0.3  # seconds until the next server is asked besides
+MAX_TRIED = 6  # places for one question on the way down
+_A, _AAAA, _NS, _DS, _DNSKEY = (dns.rdatatype.from_text(t) for t in ("A", "AAAA", "NS", "DS", "DNSKEY"))
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone on the way. `ds`: the parent's reply about it; `word`: the resolver's, asked where the parent denied.
+
+    `hosts`: its name servers as the parent names them; `glue`: their addresses where the parent gave any.
+    """
+
+    name: Name
+    parent: Zone | None
+    hosts: tuple[Name, ...]
+    glue: dict[Name, tuple[str, ...]] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+    ds: Reply | None = None
+    word: Reply | None = None
+    ttl: float = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The addresses of a host. `fault`: why they are not known, or not all."""
+
+    found: tuple[str, ...] = ()
+    fault: str = ""
+    ttl: float = KEEP
+
+
+_Found = TypeVar("_Found", Zone, Addresses, Reply)
+
+
+class LostError(Exception):
+    """The way cannot be followed: nobody answers who could tell. The text says who did not."""
+
+
+class Memory:
+    """What outlives a round. Holds values with the moment they end; forgets the ended ones."""
+
+    def __init__(self) -> None:
+        self._held: dict[Hashable, tuple[object, float]] = {}
+
+    def get(self, key: Hashable) -> object | None:
+        """Return the value, or None."""
+        value, end = self._held.get(key, (None, 0.0))
+        return value if monotonic() < end else None
+
+    def put(self, key: Hashable, value: object, ttl: float) -> None:
+        """Keep a value for `ttl` seconds, at most a minute."""
+        self._held[key] = (value, monotonic() + min(ttl, KEEP))
+
+    def sweep(self) -> None:
+        """Forget what has ended."""
+        moment = monotonic()
+        self._held = {key: held for key, held in self._held.items() if moment < held[1]}
+
+
+class Walk:
+    """Walks down to zones, in one round. What it learns goes to the memory; what fails is tried again in the next round."""
+
+    def __init__(self, asker: Asker, resolver: Place, port: int, memory: Memory) -> None:
+        self.asker, self.port = asker, port
+        self._resolver, self._memory = resolver, memory
+        self._under_way: dict[Hashable, asyncio.Task[object]] = {}
+
+    async def zone_of(self, name: Name) -> tuple[Zone, str]:
+        """Return the deepest zone known to hold the name, and why a deeper one cannot be excluded, or an empty text.
+
+        Raises LostError when not even the root can be found.
+        """
+        zone = await self._once("root", self._find_root, Zone)
+        try:
+            for _ in range(MAX_DEPTH):
+                below = await self._below(zone, name)
+                if below is None:
+                    return zone, ""
+                zone = await self._enter(zone, *below)
+        except LostError as lost:
+            return zone, str(lost)
+        return zone, f"{text(name)} lies below more than {MAX_DEPTH} zones"
+
+    async def keys(self, zone: Zone) -> Reply:
+        """Return the DNSKEY reply of one server of the zone."""
+        question = Question(zone.name, _DNSKEY)
+        return await self._once(("keys", zone.name), lambda: first(self.asker, zone.places, question, _usable), Reply)
+
+    async def addresses(self, host: Name) -> Addresses:
+        """Return every IPv4 and IPv6 address of a host, as the resolver tells. Never raises for remote faults."""
+        return await self._once(("addresses", host), lambda: self._look_up(host), Addresses)
+
+    async def _find_root(self) -> Zone:
+        reply = await self.resolve(dns.name.root, _NS)
+        found = find(reply.message.answer, dns.name.root, _NS) if reply.message is not None else None
+        if found is None:
+            raise LostError(f"the resolver {self._resolver} does not know the root's name servers: {_failure(reply)}")
+        some = hosts(found)[:MAX_ROOT_HOSTS]
+        looked = await asyncio.gather(*(self.addresses(host) for host in some))
+        glue = {host: known.found for host, known in zip(some, looked, strict=True)}
+        places = self._places(glue.values())
+        if not places:
+            raise LostError(f"the resolver {self._resolver} does not know the addresses of the root's name servers")
+        return Zone(dns.name.root, None, hosts(found), glue, places, ttl=found.ttl)
+
+    async def _below(self, zone: Zone, name: Name) -> tuple[Name, Reply] | None:
+        """Return the next zone cut below `zone` on the way to `name`, with the reply that shows it. None: there is none.
+
+        High up only one more label is asked about, so that thousands of names cost the root and the registries one question.
+        """
+        if name == zone.name:
+            return None
+        if len(zone.name) <= 2 and len(name) > len(zone.name) + 1:
+            below = await self._cut(zone, dns.name.Name(name.labels[-(len(zone.name) + 1) :]))
+            if below is not None:
+                return below
+        return await self._cut(zone, name)
+
+    async def _cut(self, zone: Zone, name: Name) -> tuple[Name, Reply] | None:
+        while name != zone.name:
+            question = Question(name, _NS)
+            reply = await first(self.asker, zone.places, question, partial(_tells, zone=zone.name, name=name))
+            if reply.message is None or not _tells(reply, zone=zone.name, name=name):
+                raise LostError(f"the servers of {text(zone.name)} do not tell who serves {text(name)}: {_failure(reply)}")
+            further = referral(reply.message, zone.name, name)
+            if further is not None:
+                return further.name, reply
+            holder = _holder(reply, name, zone.name)
+            if holder is None:  # an alias: no zone begins there
+                name = name.parent()
+            elif holder == zone.name:
+                return None
+            else:  # the same server has a zone further down; another may lie between
+                return await self._cut(zone, holder.parent()) or (holder, reply)
+        return None
+
+    async def _enter(self, parent: Zone, name: Name, shown: Reply) -> Zone:
+        return await self._once(("zone", name), lambda: self._find(parent, name, shown), Zone)
+
+    async def _find(self, parent: Zone, name: Name, shown: Reply) -> Zone:
+        if shown.message is None:
+            raise LostError(f"{text(name)} is not delegated")
+        found = find(shown.message.authority, name, _NS) or find(shown.message.answer, name, _NS)
+        named = hosts(found)[:MAX_HOSTS]
+        glue = {host: addresses(shown.message.additional, host) for host in named}
+        glue = {host: known for host, known in glue.items() if known}
+        ds = asyncio.create_task(first(self.asker, parent.places, Question(name, _DS), _usable))
+        places = self._places(glue.values()) or self._places(
+            known.found for known in await asyncio.gather(*(self.addresses(host) for host in named))
+        )
+        denied = await ds
+        word = None
+        if denied.message is not None and find(denied.message.answer, name, _DS) is None:
+            word = await self.asker.ask(self._resolver, Question(name, _DS, recurse=True))
+        ttl = min((rrset.ttl for rrset in (found, *_answers(denied)) if rrset is not None), default=KEEP)
+        return Zone(name, parent, named, glue, places, denied, word, ttl)
+
+    async def _look_up(self, host: Name) -> Addresses:
+        replies = await asyncio.gather(self.resolve(host, _A), self.resolve(host, _AAAA))
+        found = tuple(address for reply in replies if reply.message is not None for address in addresses(reply.message.answer))
+        faults = [_failure(reply) for reply in replies if reply.message is None or reply.message.rcode() not in NEGATIVE]
+        ttl = min((rrset.ttl for reply in replies for rrset in _answers(reply)), default=0)
+        return Addresses(tuple(dict.fromkeys(found)), faults[0] if faults else "", 0 if faults else ttl)
+
+    async def resolve(self, name: Name, rdtype: dns.rdatatype.RdataType) -> Reply:
+        """Ask the resolver without wanting its judgement (CD)."""
+        return await self.asker.ask(self._resolver, Question(name, rdtype, recurse=True, unchecked=True))
+
+    def _places(self, groups: Iterable[tuple[str, ...]]) -> tuple[Place, ...]:
+        flat = dict.fromkeys(address for group in groups for address in group)
+        return tuple(Place(address, self.port) for address in sorted(flat, key=lambda a: ":" in a))
+
+    async def _once(self, key: Hashable, make: Callable[[], Coroutine[None, None, _Found]], kind: type[_Found]) -> _Found:
+        """Find something once, for everybody who wants it: from the memory, from who is at it already, or anew."""
+        held = self._memory.get(key)
+        if isinstance(held, kind):
+            return held
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(make())
+        found = await asyncio.shield(task)
+        if not isinstance(found, kind):
+            raise TypeError(key)
+        self._memory.put(key, found, min((r.ttl for r in _answers(found)), default=0) if isinstance(found, Reply) else found.ttl)
+        return found
+
+
+async def first(asker: Asker, places: tuple[Place, ...], question: Question, good: Callable[[Reply], bool]) -> Reply:
+    """Ask at one place after the other, not waiting long for any; return the first good reply, else the last one."""
+    running: set[asyncio.Task[Reply]] = set()
+    last = Reply(Place("", 0), None, "no server is known")
+    for place in (*places[:MAX_TRIED], None):
+        if place is not None:
+            running.add(asyncio.create_task(asker.ask(place, question)))
+        while running:
+            done, running = await asyncio.wait(running, timeout=STAGGER if place else None, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                last = task.result()
+                if good(last):
+                    return last
+            if not done:
+                break
+    return last
+
+
+def _usable(reply: Reply) -> bool:
+    return not unusable(reply)
+
+
+def _tells(reply: Reply, *, zone: Name, name: Name) -> bool:
+    """Whether the reply tells where the next zone begins, or that none does."""
+    return not unusable(reply) or (reply.message is not None and referral(reply.message, zone, name) is not None)
+
+
+def _holder(reply: Reply, name: Name, zone: Name) -> Name | None:
+    """Return the zone that an authoritative answer for NS of `name` comes from; None when there is an alias at `name`."""
+    if reply.message is None:
+        return zone
+    if find(reply.message.answer, name, _NS) is not None:
+        return name
+    if alias(reply.message, name) is not None:
+        return None
+    found = soa(reply.message, under=zone)
+    return found.name if found is not None and name.is_subdomain(found.name) else zone
+
+
+def _answers(reply: Reply) -> list[RRset]:
+    return reply.message.answer if reply.message is not None else []
+
+
+def _failure(reply: Reply) -> str:
+    """Say what became of a question that was not answered."""
+    if reply.message is None:
+        return f"{reply.place} {reply.fault}" if reply.place.address else reply.fault
+    return f"{reply.place} {unusable(reply) or 'gave no such record'}"
