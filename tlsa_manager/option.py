@@ -20,7 +20,7 @@ Kind = Literal["str", "int", "bool", "duration", "file", "argv", "list"]
 Value = str | int | float | bool | tuple[str, ...] | None
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smhdw])")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([smhdw])")
 _WORDS: dict[Kind, str] = {
     "str": "a text in quotes",
     "int": "a whole number",

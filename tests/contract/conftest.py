@@ -87,7 +87,7 @@ def world(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> W
 
 @pytest.fixture(params=["bind", "knot"])
 def updates(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> World:
-    """The rfc2136 backend alone, over both servers."""
+    """Give the rfc2136 backend alone, over both servers."""
     caplog.set_level("DEBUG")
     return World("rfc2136", request.getfixturevalue(request.param), caplog)
 

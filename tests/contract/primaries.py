@@ -75,15 +75,19 @@ class Primary:
         self.daemon = Daemon(self.argv(), log=directory / "log")
 
     def argv(self) -> list[str]:
+        """Return the command line."""
         raise NotImplementedError
 
     def configure(self) -> None:
+        """Write its configuration."""
         raise NotImplementedError
 
     def freeze(self) -> None:
+        """Have it refuse updates of the zone."""
         raise NotImplementedError
 
     def thaw(self) -> None:
+        """Have it take updates again."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -146,9 +150,11 @@ class Bind(Primary):
     address, kind = "127.53.4.1", "bind"
 
     def argv(self) -> list[str]:
+        """Return the command line."""
         return ["named", "-c", str(self.directory / "named.conf"), "-g", "-n", "1"]
 
     def configure(self) -> None:
+        """Write its configuration."""
         tsig_key(self.directory / "rndc.key", "rndc.")
         includes = "".join(f'include "{self.keys.path(name)}";\n' for name in (*KEYS, "../rndc.key"))
         (self.directory / "named.conf").write_text(f"""{includes}
@@ -165,9 +171,11 @@ zone "pub.example" {{ type primary; file "zone.db"; dnssec-policy default; inlin
         return run("rndc", "-s", self.address, "-k", str(self.directory / "rndc.key"), *words)
 
     def freeze(self) -> None:
+        """Have it refuse updates of the zone."""
         self.rndc("freeze", "pub.example")
 
     def thaw(self) -> None:
+        """Have it take updates again."""
         self.rndc("thaw", "pub.example")
 
 
@@ -177,9 +185,11 @@ class Knot(Primary):
     address, kind = "127.53.4.2", "knot"
 
     def argv(self) -> list[str]:
+        """Return the command line."""
         return ["knotd", "-c", str(self.directory / "knot.conf")]
 
     def configure(self) -> None:
+        """Write its configuration."""
         (self.directory / "db").mkdir()
         keys = "".join(
             f"  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {base64.b64encode(key.secret).decode()}\n"
@@ -239,7 +249,9 @@ zone:
         return run("knotc", "-c", str(self.directory / "knot.conf"), "-b", *words)
 
     def freeze(self) -> None:
+        """Have it refuse updates of the zone."""
         self.knotc("zone-freeze", "pub.example")
 
     def thaw(self) -> None:
+        """Have it take updates again."""
         self.knotc("zone-thaw", "pub.example")

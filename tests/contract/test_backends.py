@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from contract.primaries import LEAST, ZONE
 
+from contract.primaries import LEAST, ZONE
 from tlsa_manager.errors import Conflict, PublishTemporary
 from tlsa_manager.publish import Change
 from tlsa_manager.publish.rfc2136 import wire
@@ -39,7 +39,7 @@ def stands(world: World, target: str, *records: Tlsa) -> None:
 
 @pytest.fixture
 def owner(world: World, fresh: Callable[[], str]) -> str:
-    """A name where NOW (ours) and two foreign records stand, with a TTL of 300."""
+    """Make a name where NOW (ours) and two foreign records stand, with a TTL of 300."""
     name = fresh()
     world.primary.put(*(f"{name} 300 TLSA {record}" for record in (NOW, FOREIGN, OTHER)))
     return name
@@ -328,7 +328,7 @@ def test_server_by_name_that_does_not_resolve(updates: World, fresh: Callable[[]
 
 @pytest.fixture
 def mute() -> Iterator[str]:
-    """A port that takes connections and never says a word."""
+    """Open a port that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"127.0.0.1#{listening.getsockname()[1]}"
 
@@ -337,4 +337,4 @@ def test_server_that_hangs(updates: World, fresh: Callable[[], str], mute: str) 
     """A server that takes the connection and is silent is given up after the timeout."""
     error = updates.refusal(adding(fresh(), NOW), updates.backend(server=mute, timeout="1s"))
     assert isinstance(error, PublishTemporary)
-    assert "1 seconds" in error.message
+    assert "1 s" in error.message

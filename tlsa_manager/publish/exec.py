@@ -90,9 +90,10 @@ class Exec:
         records, ttl = answer["records"], answer.get("ttl") or 0
         if records is None:
             return Held(target, None, reason=_plain(str(answer.get("reason") or "")) or f"{self._program} cannot read")
-        if not isinstance(ttl, int) or isinstance(ttl, bool) or not 0 <= ttl <= LARGEST_TTL or (records and not ttl):
+        standing = self._records(records)
+        if not isinstance(ttl, int) or isinstance(ttl, bool) or not 0 <= ttl <= LARGEST_TTL or (standing and not ttl):
             raise self._nonsense('"ttl" must be the TTL of the records in seconds')
-        return Held(target, self._records(records), ttl)
+        return Held(target, standing, ttl)
 
     def _order(self, change: Change, ttl: int) -> Ticket:
         answer = self._call("change", {
@@ -134,7 +135,7 @@ class Exec:
     def _judge(self, verb: str, ended: Ended, secrets: tuple[str, ...]) -> None:
         said = _said(ended.errors, secrets)
         if ended.cut == "time":
-            message = f"{self._program} did not finish `{verb}` within {self.timeout:g} seconds and was killed{said}"
+            message = f"{self._program} did not finish `{verb}` within {self.timeout:g} s and was killed{said}"
             raise PublishTemporary(message, f"if it needs longer, raise dns.{self.name}.timeout; otherwise see why it hangs")
         if ended.cut == "size":
             raise self._nonsense(f"it printed more than a mebibyte for `{verb}` and was killed")

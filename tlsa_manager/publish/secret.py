@@ -22,9 +22,11 @@ def read_secret(path: str, where: str) -> str:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hold us up
     except OSError as error:
         raise _mistake(where, f"{path} cannot be read: {error.strerror}", _access_hint(path)) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         _check(path, os.fstat(handle), where)  # of what was opened, not of what may stand there a moment later
-        content = file.read(LARGEST + 1)
+        content = os.read(handle, LARGEST + 1)
+    finally:
+        os.close(handle)
     try:
         if len(content) <= LARGEST:
             return content.decode("utf-8")

@@ -166,7 +166,7 @@ def _transport(payload: bytes, server: Server, place: Place) -> bytes:
             "write its address in `server`: then a failing resolver does not stop the updates",
         ) from None
     except TimeoutError:
-        reason = f"did not answer within {server.timeout:g} seconds"
+        reason = f"did not answer within {server.timeout:g} s"
     except ConnectionRefusedError:
         reason = "refuses TCP connections: nobody listens there"
     except EOFError:
