@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import socketserver
 import ssl
 import threading
 import warnings
 from typing import TYPE_CHECKING
 
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 import pki
 import pytest
 from cryptography import x509
 from strangers import Server, Visit, context, implicit, plain, smtp
 
 from tlsa_manager.chain import Digests
-from tlsa_manager.observe import live
+from tlsa_manager.observe import live, places
 from tlsa_manager.observe.handshake import CLIENTS
 from tlsa_manager.service import PROTOCOLS, Service
 from tlsa_manager.snapshot import Outcome, Presentation, ServiceView
@@ -139,6 +146,26 @@ def test_sni_chooses_the_certificate(tmp_path: Path, ecdsa: tuple[bytes, bytes])
         seen = shown(look(server, "tls"))
     assert seen == {"any": leaf(ecdsa), "no-sni": leaf(default), "rsa": "unshared", "ecdsa": leaf(ecdsa)}
     assert sorted(map(str, names)) == ["None", HOST, HOST, HOST]
+
+
+def test_a_server_that_wants_our_certificate_has_failed(tmp_path: Path, rsa: tuple[bytes, bytes]) -> None:
+    """A refusal after the server's certificate was seen is a failure, also for clients that take only that kind."""
+    settings = context(tmp_path, rsa)
+    settings.maximum_version = ssl.TLSVersion.TLSv1_2
+    settings.verify_mode = ssl.CERT_REQUIRED
+    settings.load_verify_locations(cadata=rsa[0].decode())
+    with Server(smtp(settings)) as server:
+        seen = {client: one.outcome for client, one in by_client(look(server)).items()}
+    failed = dict.fromkeys(("any", "no-sni", "rsa"), Outcome.FAILED)
+    assert seen == {**failed, "ecdsa": Outcome.UNSHARED}
+
+
+def test_one_service_at_two_places_is_one_view(tmp_path: Path, rsa: tuple[bytes, bytes], ecdsa: tuple[bytes, bytes]) -> None:
+    """A service that two lineages name with different addresses is seen at both."""
+    with Server(smtp(context(tmp_path, rsa))) as one, Server(smtp(context(tmp_path, ecdsa))) as two:
+        views = live.services([Service(HOST, 25, "smtp", (server.place,)) for server in (one, two)])
+    (view,) = views.values()
+    assert {p.chain.fingerprint for p in view.presentations if p.chain} == {leaf(rsa), leaf(ecdsa)}
 
 
 def test_a_server_that_wants_sni_shows(tmp_path: Path, ecdsa: tuple[bytes, bytes]) -> None:
@@ -356,8 +383,8 @@ def test_every_address_is_probed(tmp_path: Path) -> None:
     with Server(smtp(context(tmp_path, good))) as one, Server(smtp(context(tmp_path, wrong)), "::1") as two:
         service = Service(HOST, 25, "smtp", connect=(one.place, two.place))
         view = live.services([service])[str(service)]
-    places = {(p.address, p.chain.fingerprint) for p in view.presentations if p.chain}
-    assert places == {(one.place, leaf(good)), (two.place, leaf(wrong))}
+    found = {(p.address, p.chain.fingerprint) for p in view.presentations if p.chain}
+    assert found == {(one.place, leaf(good)), (two.place, leaf(wrong))}
     assert view.problem == ""
 
 
@@ -407,3 +434,48 @@ def test_every_protocol_can_be_probed() -> None:
         for protocol in PROTOCOLS:
             outcome, _ = only(look(server, protocol, timeout=0.3))
             assert outcome is Outcome.FAILED
+
+
+class HalfDead(socketserver.BaseRequestHandler):
+    """A resolver that knows A, and answers SERVFAIL for AAAA of `half.`, NXDOMAIN for `none.`."""
+
+    def handle(self) -> None:
+        """Answer one query."""
+        query = dns.message.from_wire(self.request[0])
+        (question,) = query.question
+        reply = dns.message.make_response(query)
+        reply.flags |= dns.flags.RA
+        if question.name == dns.name.from_text("none.example"):
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        elif question.rdtype == dns.rdatatype.A:
+            reply.answer.append(dns.rrset.from_text(question.name, 1, "IN", "A", "127.0.0.1"))
+        elif question.name == dns.name.from_text("half.example"):
+            reply.set_rcode(dns.rcode.SERVFAIL)
+        self.request[1].sendto(reply.to_wire(), self.client_address)
+
+
+def test_half_an_answer_is_a_problem(tmp_path: Path, ecdsa: tuple[bytes, bytes]) -> None:
+    """Where AAAA cannot be looked up the IPv4 address is probed, but it is told that there may be more."""
+    with (
+        Server(smtp(context(tmp_path, ecdsa))) as server,
+        socketserver.ThreadingUDPServer(("127.0.0.1", 0), HalfDead) as resolver,
+    ):
+        threading.Thread(target=resolver.serve_forever, daemon=True).start()
+        hosts = ("whole.example", "half.example", "none.example")
+        wanted = [Service(host, server.port, "smtp") for host in hosts]
+        address, port = resolver.server_address[:2]
+        for form in (f"{address}#{port}", f"{address}:{port}"):
+            whole, half, none = live.services(wanted, resolver=(form,), timeout=1.0).values()
+            assert (whole.problem, {one.address for one in whole.presentations}) == ("", {"127.0.0.1"})
+            assert "AAAA records of half.example could not be looked up" in half.problem
+            assert {one.address for one in half.presentations} == {"127.0.0.1"}
+            assert "none.example does not exist" in none.problem
+            assert none.presentations == ()
+        resolver.shutdown()
+    (view,) = live.services(wanted[:1], resolver=("not an address",)).values()
+    assert "the resolver cannot be used: 'not an address'" in view.problem
+    assert [
+        (one.address, one.port) for one in map(places._nameserver, ("::1", "[::1]", "[::1]:5353", "::1#5353", " 127.0.0.1"))
+    ] == [
+        *(("::1", 53), ("::1", 53), ("::1", 5353), ("::1", 5353), ("127.0.0.1", 53)),
+    ]

@@ -106,13 +106,17 @@ def _drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
             first = first or data
             connection.bio_write(data)
         except SSL.Error as error:
-            raise _refusal(error, client, first) from None
+            served = bool(connection.get_peer_cert_chain())
+            raise _refusal(error, "any" if served else client, first) from None
         else:
             return _flush(connection, wire)
 
 
 def _refusal(error: SSL.Error, client: str, first: bytes) -> ProbeError:
-    """Say in words why there was no handshake. `first`: the first bytes that the server sent."""
+    """Say in words why there was no handshake. `first`: the first bytes that the server sent.
+
+    `client`: "any" where a certificate was sent already, so that the reason cannot be that there is none.
+    """
     if first and first[0] not in {0x15, 0x16}:
         return ProbeError(Outcome.FAILED, f"the server does not speak TLS here but: '{printable(first, 120)}'")
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []

@@ -49,11 +49,11 @@ def services(
     chosen = tuple(dict.fromkeys(service for service in wanted if service.probe))
     with ThreadPoolExecutor(max_workers=max(1, concurrency), thread_name_prefix="probe") as pool:
         try:
-            work = [_Work(service) for service in chosen]
+            work = {str(service): _Work() for service in chosen}
             found = _look_up(chosen, resolve, resolver, timeout, pool)
             queues: dict[str, _Queue] = {}
-            for one in work:
-                _plan(one, found, queues, max(1, repeats))
+            for service in chosen:
+                _plan(work[str(service)], service, found, queues, max(1, repeats))
             lanes = [[queue] * min(AT_ONE_ADDRESS, len(queue.probes)) for queue in queues.values()]
             turns = [queue for turn in zip_longest(*lanes) for queue in turn if queue is not None]
             for _ in pool.map(lambda queue: _lane(queue, timeout), turns):
@@ -61,24 +61,23 @@ def services(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return {str(one.service): one.view() for one in work}
+    return {name: one.view(name) for name, one in work.items()}
 
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """One service, its probes in the order in which they are to be told, and when the last of them ended."""
+    """The probes of one service in the order in which they are to be told. It may be wanted twice, at different places."""
 
-    service: Service
     probes: list[_Probe] = field(default_factory=list)
-    problem: str = ""
+    problems: list[str] = field(default_factory=list)
 
-    def view(self) -> ServiceView:
+    def view(self, name: str) -> ServiceView:
         """Make the value; equal results are told once."""
         at = max((probe.at for probe in self.probes), default=0.0) or now()
         seen: dict[tuple[object, ...], Presentation] = {}
         for one in (probe.seen for probe in self.probes if probe.seen):
             seen.setdefault((one.address, one.client, one.outcome, one.chain), one)
-        return ServiceView(str(self.service), at, tuple(seen.values()), printable(self.problem))
+        return ServiceView(name, at, tuple(seen.values()), printable("; ".join(self.problems)))
 
 
 @dataclass(slots=True, eq=False)
@@ -121,14 +120,15 @@ def _look_up(
     return dict(zip(hosts, pool.map(one, hosts), strict=True))
 
 
-def _plan(work: _Work, found: dict[str, places.Found], queues: dict[str, _Queue], repeats: int) -> None:
+def _plan(work: _Work, service: Service, found: dict[str, places.Found], queues: dict[str, _Queue], repeats: int) -> None:
     """Put all probes of a service into the queues of their addresses."""
-    service = work.service
     if service.connect:
-        spots, work.problem = places.given(service)
+        spots, problem = places.given(service)
     else:
         addresses = found[service.host]
-        spots, work.problem = tuple(places.Place(one, one, service.port) for one in addresses.addresses), addresses.problem
+        spots, problem = tuple(places.Place(one, one, service.port) for one in addresses.addresses), addresses.problem
+    if problem:
+        work.problems.append(problem)
     for place in spots:
         for client in CLIENTS * repeats:
             probe = _Probe(service, place, client)

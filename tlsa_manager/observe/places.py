@@ -96,9 +96,12 @@ def _ask_resolver(host: str, resolver: Sequence[str], timeout: float) -> Found:
 
 
 def _nameserver(text: str) -> dns.nameserver.Nameserver:
-    """Read one resolver address. Raises ValueError."""
+    """Read one resolver address, also in brackets without a port. Raises ValueError."""
     import dns.nameserver
 
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
     address, mark, port = text.partition("#")
     if mark:
         text = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
