@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MUST_PASS = {"poll_interval", "check_interval", "confirm_within"}  # zero would be a busy loop, or no chance to confirm
 _LONGEST_TTL = 604800  # BIND and Unbound keep nothing longer (max-cache-ttl), and a rollover would take weeks
+_LINEAGE_KEYS = {field.encode_name for field in msgspec.structs.fields(LineageTable)}
 _SMALLEST_MULTIPLIER, _LARGEST_MULTIPLIER = 1.0, 100.0
 
 
@@ -59,8 +60,8 @@ def lineage(name: str, table: Mapping[str, object], base: Policy, place: Place, 
         lineage_name(name)
     except BadInput as error:
         mistakes.add(place, error.message, error.hint)
-    if table and all(isinstance(value, dict) for value in table.values()) and not set(table) & {"services", "dns", "timing"}:
-        mistakes.add(place, "has no services", f'a name with dots needs quotes: [lineage."{name}.{next(iter(table))}..."]')
+    if (meant := _unquoted(name, table)) != name:
+        mistakes.add(place, "is no lineage", f'a name with dots needs quotes: [lineage."{meant}"]')
         return None
     timing = table.get("timing", {})
     own = policy(timing, base, place.at("timing"), mistakes) if isinstance(timing, dict) else base
@@ -71,6 +72,16 @@ def lineage(name: str, table: Mapping[str, object], base: Policy, place: Place, 
         return None
     consumers = tuple(dict.fromkeys(given.get("consumers", ())))
     return Lineage(name, services, given["dns"], consumers, _params(given.get("params"), place.at("params"), mistakes), own)
+
+
+def _unquoted(name: str, table: Mapping[str, object]) -> str:
+    """Return the name that was meant by [lineage.mx.example.org], which TOML takes for tables in tables."""
+    while len(table) == 1 and not set(table) & _LINEAGE_KEYS:
+        (key, inner), *_ = table.items()
+        if not isinstance(inner, dict):
+            break
+        name, table = f"{name}.{key[:63]}", inner
+    return name
 
 
 def _timing(name: str, value: str | float) -> float:
@@ -125,10 +136,21 @@ def _service(entry: object, place: Place, mistakes: Mistakes) -> Service | None:
         given = fields(ServiceTable, entry, place, mistakes)
         if "at" not in given:
             return None
-        return Service.parse(given["at"], connect=given.get("connect", ()), probe=given.get("probe", True))
+        service = Service.parse(given["at"], connect=given.get("connect", ()), probe=given.get("probe", True))
+        _check_connect(service, place.at("connect"), mistakes)
+        return service  # noqa: TRY300  what is read is told where it is read
     except BadInput as error:
         mistakes.add(place, error.message, error.hint)
         return None
+
+
+def _check_connect(service: Service, place: Place, mistakes: Mistakes) -> None:
+    if service.connect:
+        from tlsa_manager.observe.places import given as places
+
+        _, wrong = places(service)
+        if wrong:
+            mistakes.add(place, wrong)
 
 
 def _params(given: tuple[str, ...] | None, place: Place, mistakes: Mistakes) -> tuple[Params, ...]:

@@ -45,8 +45,9 @@ class Mistakes:
     lines: list[str] = field(default_factory=list)
 
     def add(self, place: Place, what: str, remedy: str = "") -> None:
-        """Note a mistake: `file: key: what is wrong; remedy`."""
-        self.lines.append(f"{place}: {what}" + (f"; {remedy}" if remedy else ""))
+        """Note a mistake: `file: key: what is wrong; remedy`, one line whatever stands in the file."""
+        line = f"{place}: {what}" + (f"; {remedy}" if remedy else "")
+        self.lines.append("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
 
     def unknown(self, place: Place, given: str, known: Iterable[str], what: str) -> None:
         """Note a word that is not known, with the nearest that is."""
@@ -83,5 +84,4 @@ def _in_words(message: str) -> str:
 
 
 def _quoted(key: str) -> str:
-    """Quote a key as TOML would; control characters cannot reach the terminal."""
-    return '"' + key[:80].encode("unicode_escape").decode().replace('"', '\\"') + '"'
+    return '"' + key[:80].replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import normpath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,4 +40,4 @@ def check_references(
 def _file(consumer: Section | None) -> str:
     """Return what a consumer writes: its option `file`, as every consumer of ours names it."""
     file = consumer.options.get("file") if consumer is not None else None
-    return file if isinstance(file, str) else ""
+    return normpath(file) if isinstance(file, str) and file else ""
