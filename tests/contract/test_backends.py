@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from contract.conftest import World
 
+pytestmark = pytest.mark.lab
+
 NOW, NEXT, FOREIGN = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "abc")
 OTHER = Tlsa.parse(f"2 0 2 {'d' * 128}")
 NONE: RRset = frozenset()

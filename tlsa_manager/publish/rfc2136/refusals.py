@@ -64,7 +64,8 @@ def _refused(place: Place, unsigned: str) -> PublishError:
     return PublishError(
         f"{place.server} refused the update of {place.target}{unsigned}, so nothing was changed: "
         f"key {place.key} may not change TLSA records there, or the zone takes no updates at present",
-        "allow it (below); or the zone is frozen (rndc thaw ZONE, knotc zone-thaw ZONE); or that server is a secondary: name the primary in `server`\n"
+        "allow it (below); or the zone is frozen (rndc thaw ZONE, knotc zone-thaw ZONE); "
+        "or that server is a secondary: name the primary in `server`\n"
         + access(place),
     )
 
