@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Duration = Annotated[str | int | float, Meta(description="500ms, 90s, 10m, 2h, 7d, or a number of seconds")]
 
@@ -76,4 +76,4 @@ class LineageTable(Struct, rename="kebab", frozen=True):
     params: Annotated[
         tuple[str, ...], Meta(description="usage, selector, matching type of the records; usage 3 only", examples=[["3 1 1"]])
     ] = ("3 1 1",)
-    timing: Annotated[Timing, Meta(description="overrides of [timing]")] = Timing()
+    timing: Annotated[Timing | UnsetType, Meta(description="overrides of [timing]")] = UNSET

@@ -1,0 +1,112 @@
+# noqa: INP001  a script, no package
+"""Print docs/configuration.md from the declarations that the program itself reads by.
+
+    python docs/make_reference.py > docs/configuration.md
+
+A test compares the two, so that the page cannot fall behind.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tlsa_manager.config import toml
+from tlsa_manager.config.sections import KIND_KEY, declaration, kinds
+from tlsa_manager.config.tables import DefaultsTable, LineageTable, ServiceTable, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.option import Option
+
+HEAD = """\
+# Configuration
+
+One TOML file, `/etc/tlsa-manager/config.toml` unless `--config` or `TLSA_MANAGER_CONFIG` names another, and every
+`conf.d/*.toml` beside it. Each key and each named section stands in one of them only. Relative paths are relative to the
+directory of the main file. Durations are written `500ms`, `90s`, `10m`, `2h`, `7d`, or as a number of seconds.
+
+- `tlsa-manager config init` writes a first file from what it finds on the host; it never touches a file that exists.
+- `tlsa-manager config check` tells every mistake at once, in the files and on the host, and ends with 78 if there is any.
+- `tlsa-manager config show` prints the values that hold, secrets masked.
+- `tlsa-manager config schema` prints a JSON Schema, for editors that complete TOML.
+
+An unknown key is a mistake, not a comment: a misspelt `margin` must not silently mean the default.
+
+[examples/config.toml](../examples/config.toml) is a whole file. This page is made by `docs/make_reference.py`.
+"""
+LINEAGE = """\
+
+A *lineage* is a series of certificates for one purpose: certbot's word, and certbot's name for it is the best one
+(`certbot certificates` lists them). Its records are managed at the owner name of each service. RSA and ECDSA side by side
+are two lineages with the same services, and a consumer with a file of its own each.
+"""
+SERVICE = """\
+
+A service is `"HOST:PORT"`, or `"HOST:PORT/PROTOCOL"` where the port does not tell how TLS begins, or a table:
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield HEAD
+    yield "## `[defaults]`\n"
+    yield from _fixed(DefaultsTable)
+    yield "\n## `[timing]`\n\nHow long to wait. Only laboratories need less; `timing` inside a lineage overrides single values.\n"
+    yield from _fixed(Timing)
+    yield '\n## `[lineage."NAME"]`' + "\n" + LINEAGE.rstrip() + "\n"
+    yield from _fixed(LineageTable)
+    yield SERVICE
+    yield from _fixed(ServiceTable)
+    yield from _kinds("dns", "a way to change DNS")
+    yield from _kinds("consumer", "software that reads the certificate")
+
+
+def _kinds(name: str, what: str) -> Iterator[str]:
+    yield f"\n## `[{name}.NAME]`: {what}\n\n`{KIND_KEY[name]}` is one of: {', '.join(f'`{kind}`' for kind in kinds(name))}."
+    for kind in kinds(name):
+        options = declaration(name, kind).values()
+        yield f'\n### `{KIND_KEY[name]} = "{kind}"`\n'
+        yield from _table(map(_option, options)) if options else ("It has no options.",)
+
+
+def _fixed(shape: type[msgspec.Struct]) -> Iterator[str]:
+    schema = msgspec.json.schema(shape)["$defs"][shape.__name__]
+    required = schema.get("required", [])
+    yield from _table(_field(name, field, name in required) for name, field in schema["properties"].items())
+
+
+def _field(name: str, field: dict[str, Any], required: bool) -> tuple[str, str, str]:  # noqa: FBT001  a column of the table
+    default = field.get("default")
+    if required:
+        return name, "required", _meaning(field)
+    return name, f"`{toml.value(default)}`" if default is not None else "", _meaning(field)
+
+
+def _meaning(field: dict[str, Any]) -> str:
+    example = field.get("examples", [None])[0]
+    text: str = field.get("description", "")
+    return text + (f"; for example `{toml.value(example)}`" if example is not None and "default" not in field else "")
+
+
+def _option(option: Option) -> tuple[str, str, str]:
+    if option.required:
+        return option.name, "required", f"{option.help}; for example `{toml.value(option.example)}`"
+    return option.name, "" if option.default is None else f"`{toml.value(option.default)}`", option.help
+
+
+def _table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
+    yield "| key | default | meaning |"
+    yield "|---|---|---|"
+    yield from (f"| `{name}` | {default} | {meaning} |" for name, default, meaning in rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

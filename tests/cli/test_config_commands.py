@@ -1,0 +1,190 @@
+"""`config check|show|schema|init`: transcripts."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tlsa_manager.config import load
+from tlsa_manager.config.first import first_file
+from tlsa_manager.config.found import Found, look
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from program import Say
+
+TSIG = 'key "lab." {\n    algorithm hmac-sha256;\n    secret "bm90IGEgcmVhbCBzZWNyZXQsIGp1c3QgYnl0ZXM=";\n};\n'
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """Write a configuration that nothing on this host stands against, and return its directory."""
+    (tmp_path / "tls").mkdir(mode=0o700)
+    (tmp_path / "data").mkdir(mode=0o700)
+    key = tmp_path / "tsig.key"
+    key.touch(mode=0o600)
+    key.write_text(TSIG)
+    text = f"""
+        [defaults]
+        directory = "data"
+        [dns.ns1]
+        backend = "rfc2136"
+        server = "127.0.0.1"
+        tsig-key-file = "tsig.key"
+        [consumer.mail]
+        type = "command"
+        file = "{tmp_path}/tls/mx.pem"
+        reload = ["/bin/true"]
+        [lineage."mx.example.org"]
+        services = ["mx.example.org:25"]
+        dns = "ns1"
+        consumers = ["mail"]
+    """
+    (tmp_path / "config.toml").write_text(text)
+    return tmp_path
+
+
+def test_check_of_a_good_configuration(say: Say, host: Path) -> None:
+    """Exit 0, and the lineages by name."""
+    ending = say("config", "check")
+    assert (ending.code, ending.err) == (0, "")
+    assert ending.out == f"{host}/config.toml: no mistakes; lineages: mx.example.org\n"
+    assert say("config", "check", "--json").json == {
+        "schema": 1,
+        "ok": True,
+        "files": [f"{host}/config.toml"],
+        "problems": [],
+        "lineages": ["mx.example.org"],
+    }
+
+
+def test_check_tells_all_mistakes_of_the_file(say: Say, host: Path) -> None:
+    """Two mistakes, two lines, exit 78; as JSON too."""
+    file = host / "config.toml"
+    file.write_text(file.read_text().replace("server", "sever").replace('"ns1"\n        consumers', '"ns2"\n        consumers'))
+    ending = say("config", "check")
+    assert ending.code == 78
+    assert [line for line in ending.err.splitlines() if "did you mean" in line] == [
+        f"{file}: dns.ns1.sever: unknown key; did you mean server?",
+        f'{file}: lineage."mx.example.org".dns: there is no section [dns.ns2]; did you mean ns1?',
+    ]
+    assert len(say("config", "check", "--json").json["mistakes"]) == 3
+
+
+def test_check_looks_at_the_host(say: Say, host: Path) -> None:
+    """A secret that others can read, a directory that is missing, a configuration that others can write: exit 78."""
+    (host / "tsig.key").chmod(0o644)
+    (host / "tls").rmdir()
+    (host / "config.toml").chmod(0o666)
+    ending = say("config", "check")
+    assert ending.code == 78
+    assert f"{host}/config.toml: can be written by others" in ending.out
+    assert "chmod 600" in ending.out
+    assert f"{host}/tls" in ending.out
+    assert "bm90IGEg" not in ending.out + ending.err
+    assert len(say("config", "check", "--json").json["problems"]) >= 3
+
+
+def test_a_missing_secret_is_told_by_check_not_by_load(say: Say, host: Path) -> None:
+    """Other commands work with a configuration that names a file that is not there yet."""
+    (host / "tsig.key").unlink()
+    assert say("config", "show").code == 0
+    ending = say("config", "check")
+    assert ending.code == 78
+    assert "tsig.key cannot be read" in ending.out
+
+
+def test_show_is_a_configuration(say: Say, host: Path) -> None:
+    """What it prints means the same, with every default written out."""
+    shown = say("config", "show").out
+    again = host / "again.toml"
+    again.write_text(shown)
+    assert load(again).lineages == load(host / "config.toml").lineages
+    assert 'rollback-window = "' in shown
+    assert say("config", "show", "--json").json["config"]["dns"]["ns1"]["tsig-key-file"] == f"{host}/tsig.key"
+
+
+def test_schema_describes_the_file(say: Say) -> None:
+    """Every section and every kind is in it, and it needs no configuration."""
+    schema = say("config", "schema").json
+    assert set(schema["properties"]) == {"defaults", "timing", "dns", "consumer", "lineage"}
+    titles = {kind["title"] for kind in schema["properties"]["dns"]["additionalProperties"]["oneOf"]}
+    assert titles == {"rfc2136", "exec", "manual"}
+    assert schema["$defs"]["LineageTable"]["additionalProperties"] is False
+
+
+def test_init_writes_a_file_that_is_right_and_closed(say: Say, tmp_path: Path) -> None:
+    """Mode 0600 from the first byte; the file itself has no mistakes; nothing is ever overwritten."""
+    file = tmp_path / "new" / "config.toml"
+    usual = os.umask(0)
+    try:
+        ending = say("config", "init", TLSA_MANAGER_CONFIG=str(file))
+    finally:
+        os.umask(usual)
+    assert ending.code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert load(file).lineages
+    text = file.read_text()
+    again = say("config", "init", TLSA_MANAGER_CONFIG=str(file))
+    assert (again.code, again.out) == (1, "")
+    assert "exists already" in again.err
+    assert file.read_text() == text
+    assert say("config", "init", "--stdout").out == text
+
+
+def test_init_follows_no_link(say: Say, tmp_path: Path) -> None:
+    """A link that somebody planted is not written through."""
+    (tmp_path / "config.toml").symlink_to(tmp_path / "elsewhere")
+    assert say("config", "init").code == 1
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Make a tree that looks like a host with certbot, unbound and a TSIG key."""
+    for name in ("mx.example.org", "www.example.org-0001", "bad name", "empty"):
+        (tmp_path / "etc/letsencrypt/live" / name).mkdir(parents=True)
+        if name != "empty":
+            (tmp_path / "etc/letsencrypt/live" / name / "fullchain.pem").touch()
+    for name in ("etc/resolv.conf", "etc/bind/rndc.key", "etc/bind/update.key", "usr/share/dns/root.key"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "etc/resolv.conf").write_text("nameserver 192.0.2.1\nnameserver 127.0.0.53\n")
+    return tmp_path
+
+
+def test_init_uses_what_is_found_on_the_host(tree: Path) -> None:
+    """Certbot's names become lineages, the key of updates a backend, a loopback resolver the resolver."""
+    found = look(tree)
+    assert found.lineages == ("mx.example.org", "www.example.org-0001")
+    assert found.resolvers == ("127.0.0.53",)
+    assert found.trust_anchor == "/usr/share/dns/root.key"
+    assert found.tsig_key == "/etc/bind/update.key"
+    file = tree / "config.toml"
+    file.write_text(first_file(found))
+    config = load(file)
+    assert list(config.lineages) == ["mx.example.org", "www.example.org-0001"]
+    assert config.dns["primary"].options["tsig-key-file"] == "/etc/bind/update.key"
+
+
+def test_init_on_an_empty_host_is_an_example(tmp_path: Path) -> None:
+    """Nothing found: still a configuration without mistakes, which says what is only an example."""
+    text = first_file(Found("mx.example.org"))
+    assert "is an example" in text
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    assert list(load(file).lineages) == ["mx.example.org"]
+
+
+def test_completion_knows_commands_and_lineages(say: Say, host: Path) -> None:
+    """The script is for the shell that was asked for; what it asks is answered from the configuration."""
+    for shell in ("bash", "zsh", "fish"):
+        assert "_TLSA_MANAGER_COMPLETE" in say("completion", shell).out
+    asked = say(_TLSA_MANAGER_COMPLETE="bash_complete", COMP_WORDS="tlsa-manager co", COMP_CWORD="1")
+    assert asked.out.split() == ["plain,config", "plain,completion"]
+    asked = say(_TLSA_MANAGER_COMPLETE="bash_complete", COMP_WORDS="tlsa-manager status m", COMP_CWORD="2")
+    assert "mx.example.org" in asked.out
