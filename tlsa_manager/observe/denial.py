@@ -89,7 +89,7 @@ class _Nsec:
             return _PROVEN if _lacks(at, rdtype) else _unproven(self.zone)
         return _PROVEN if self._cover(wild) is not None else _unproven(self.zone)
 
-    def no_name(self, name: Name, closest: Name) -> Proof:  # noqa: ARG002  NSEC3 needs it
+    def no_name(self, name: Name, closest: Name) -> Proof:  # noqa: ARG002  the other kind needs it
         """Show that the name itself does not exist."""
         return _PROVEN if self._cover(name) is not None else _unproven(self.zone)
 

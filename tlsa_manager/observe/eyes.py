@@ -20,7 +20,7 @@ from tlsa_manager.observe.chain_of_trust import said
 from tlsa_manager.observe.judge import Trust, view
 from tlsa_manager.observe.survey import Trail, follow
 from tlsa_manager.observe.zone import Memory, Walk, first
-from tlsa_manager.snapshot import OwnerView, Security
+from tlsa_manager.snapshot import OwnerView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,7 +154,7 @@ def _lies(trail: Trail, testimony: Testimony, alone: Trust) -> bool:
     """Whether the resolver vouches for an owner in a zone that we have proven, without its help, to be insecure."""
     if not testimony.vouches or trail.problem or not trail.hops:
         return False
-    return any(alone.delegation(hop.zone).proof.security is Security.INSECURE for hop in trail.hops)
+    return any(alone.unlinked(hop.zone) for hop in trail.hops)
 
 
 def _name(text: str) -> Name | None:

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from dns.rrset import RRset
 
     from tlsa_manager.observe.anchor import Anchor
-    from tlsa_manager.observe.ask import Reply
+    from tlsa_manager.observe.ask import Place, Reply
     from tlsa_manager.observe.survey import Hop, Sighting, Trail
     from tlsa_manager.observe.zone import Zone
     from tlsa_manager.tlsa import RRset as Records
 
-_TLSA = dns.rdatatype.from_text("TLSA")
+_DS, _TLSA = dns.rdatatype.from_text("DS"), dns.rdatatype.from_text("TLSA")
 
 
 @dataclass(slots=True)
@@ -48,12 +48,28 @@ class Trust:
     replies: Mapping[Name, Reply]
     _delegations: dict[Name, Delegation] = field(default_factory=dict)
     _keys: dict[Name, Keys] = field(default_factory=dict)
+    _served: dict[tuple[Name, Place], Keys] = field(default_factory=dict)
 
     def delegation(self, zone: Zone) -> Delegation:
         """Judge the link from the parent to the zone."""
         if zone.name not in self._delegations:
             self._delegations[zone.name] = self._delegation(zone)
         return self._delegations[zone.name]
+
+    def served(self, zone: Zone, seen: Sighting) -> Keys:
+        """Judge the keys that one address of the zone hands out."""
+        key = (zone.name, seen.place)
+        if key not in self._served:
+            self._served[key] = entrusted(zone.name, self.delegation(zone), seen.keys, self.now)
+        return self._served[key]
+
+    def unlinked(self, zone: Zone) -> bool:
+        """Whether it is proven that the zone, or one above it, has no DS record at all, so that nobody can validate it."""
+        proof = self.delegation(zone).proof
+        while zone.parent is not None and text(zone.name) != proof.zone:
+            zone = zone.parent
+        denied = zone.ds is not None and zone.ds.message is not None and find(zone.ds.message.answer, zone.name, _DS) is None
+        return proof.security is Security.INSECURE and denied
 
     def _delegation(self, zone: Zone) -> Delegation:
         if zone.name in self.anchor:
@@ -115,14 +131,16 @@ class _Judge:
         if not fault and seen.tlsa.message is not None and alias(seen.tlsa.message, hop.name) is not None:
             fault = "gives an alias where others give none"
         if fault or seen.tlsa.message is None:
-            return Answer(text(seen.server), str(seen.place), None, reason=fault, serial=_serial(seen))
+            return Answer(text(seen.server), seen.place.address, None, reason=fault, serial=_serial(seen))
         message = seen.tlsa.message
         rrset = find(message.answer, hop.name, _TLSA)
+        if rrset is None and soa(message) is None:  # RFC 2308 §2: without SOA it may mean anything
+            return Answer(text(seen.server), seen.place.address, None, reason="gave an empty answer that denies nothing (no SOA)")
         proof = before.along(self._prove(hop, seen, rrset, message))
         missing = f"{text(hop.name)} does not exist" if message.rcode() == dns.rcode.NXDOMAIN else ""
         return Answer(
             server=text(seen.server),
-            address=str(seen.place),
+            address=seen.place.address,
             records=_records(rrset),
             ttl=_ttl(rrset, message) if rrset is not None else _negative_ttl(message),
             security=proof.security,
@@ -135,7 +153,7 @@ class _Judge:
 
     def _prove(self, hop: Hop, seen: Sighting, rrset: RRset | None, message: Message) -> Proof:
         """Judge an RRset (None: its absence) by the keys that the same address hands out."""
-        keys = entrusted(hop.zone.name, self.trust.delegation(hop.zone), seen.keys, self.trust.now)
+        keys = self.trust.served(hop.zone, seen)
         if not keys.proof.secure or keys.signer is None:
             return keys.proof
         if rrset is None:
@@ -177,4 +195,4 @@ def _serial(seen: Sighting) -> int | None:
 
 
 def _place(seen: Sighting) -> str:
-    return f"{text(seen.server).rstrip('.')} ({seen.place})"
+    return f"{text(seen.server).rstrip('.')} ({seen.place.address})"

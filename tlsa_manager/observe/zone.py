@@ -41,7 +41,8 @@ _A, _AAAA, _NS, _DS, _DNSKEY = (dns.rdatatype.from_text(t) for t in ("A", "AAAA"
 class Zone:
     """A zone on the way. `ds`: the parent's reply about it; `word`: the resolver's, asked where the parent denied.
 
-    `hosts`: its name servers as the parent names them; `glue`: their addresses where the parent gave any.
+    `hosts`: its name servers as the parent names them; `glue`: their addresses where the parent gave any; `ends`: until when
+    (monotonic) all this may be kept.
     """
 
     name: Name
@@ -51,7 +52,7 @@ class Zone:
     places: tuple[Place, ...] = ()
     ds: Reply | None = None
     word: Reply | None = None
-    ttl: float = KEEP
+    ends: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,15 @@ class Walk:
 
         Raises LostError when not even the root can be found.
         """
+        held = self._memory.get(("zone of", name))
+        if isinstance(held, Zone):
+            return held, ""
         zone = await self._once("root", self._find_root, Zone)
         try:
             for _ in range(MAX_DEPTH):
                 below = await self._below(zone, name)
                 if below is None:
+                    self._memory.put(("zone of", name), zone, _life(zone))
                     return zone, ""
                 zone = await self._enter(zone, *below)
         except LostError as lost:
@@ -135,7 +140,7 @@ class Walk:
         places = self._places(glue.values())
         if not places:
             raise LostError(f"the resolver {self._resolver} does not know the addresses of the root's name servers")
-        return Zone(dns.name.root, None, hosts(found), glue, places, ttl=found.ttl)
+        return Zone(dns.name.root, None, hosts(found), glue, places, ends=monotonic() + min(found.ttl, KEEP))
 
     async def _below(self, zone: Zone, name: Name) -> tuple[Name, Reply] | None:
         """Return the next zone cut below `zone` on the way to `name`, with the reply that shows it. None: there is none.
@@ -187,7 +192,8 @@ class Walk:
         if denied.message is not None and find(denied.message.answer, name, _DS) is None:
             word = await self.asker.ask(self._resolver, Question(name, _DS, recurse=True))
         ttl = min((rrset.ttl for rrset in (found, *_answers(denied)) if rrset is not None), default=KEEP)
-        return Zone(name, parent, named, glue, places, denied, word, ttl)
+        ends = min(monotonic() + min(ttl, KEEP), parent.ends)
+        return Zone(name, parent, named, glue, places, denied, word, ends)
 
     async def _look_up(self, host: Name) -> Addresses:
         replies = await asyncio.gather(self.resolve(host, _A), self.resolve(host, _AAAA))
@@ -215,8 +221,15 @@ class Walk:
         found = await asyncio.shield(task)
         if not isinstance(found, kind):
             raise TypeError(key)
-        self._memory.put(key, found, min((r.ttl for r in _answers(found)), default=0) if isinstance(found, Reply) else found.ttl)
+        self._memory.put(key, found, _life(found))
         return found
+
+
+def _life(found: Zone | Addresses | Reply) -> float:
+    """Return for how many seconds something may be kept."""
+    if isinstance(found, Zone):
+        return found.ends - monotonic()
+    return found.ttl if isinstance(found, Addresses) else min((rrset.ttl for rrset in _answers(found)), default=0)
 
 
 async def first(asker: Asker, places: tuple[Place, ...], question: Question, good: Callable[[Reply], bool]) -> Reply:
