@@ -21,6 +21,7 @@ PACKAGE_OF = {
     "postfix": "postfix",
     "posttls-finger": "postfix",
     "dovecot": "dovecot-imapd, dovecot-pop3d, dovecot-managesieved and dovecot-lmtpd",
+    "gnutls-serv": "gnutls-bin",
     "pebble": "pebble",
     "certbot": "certbot and python3-certbot-dns-rfc2136",
 }

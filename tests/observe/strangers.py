@@ -98,16 +98,19 @@ class Server:
             self.behaviour(Visit(connection, number, self))
 
 
-def context(directory: Path, *pairs: tuple[bytes, bytes], tls13_only: bool = False) -> ssl.SSLContext:
-    """Make a server's settings from chains and keys (PEM); several = one for each kind of key."""
+def context(directory: Path, *pairs: tuple[bytes, bytes], only: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """Make a server's settings from chains and keys (PEM); several = one for each kind of key.
+
+    `only`: the one version of TLS that it speaks.
+    """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     for number, (chain, key) in enumerate(pairs):
         file = directory / f"pair-{id(made)}-{number}.pem"
         file.touch(0o600)
         file.write_bytes(key + chain)
         made.load_cert_chain(file)
-    if tls13_only:
-        made.minimum_version = ssl.TLSVersion.TLSv1_3
+    if only is not None:
+        made.minimum_version = made.maximum_version = only
     return made
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = "mx.example.org"
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 READY = (b"220 mx\r\n", b"250-mx\r\n250 STARTTLS\r\n")
 
 
@@ -103,12 +104,25 @@ def test_two_certificates_are_both_found(tmp_path: Path, rsa: tuple[bytes, bytes
     assert {one.chain.kind for one in view.presentations if one.chain} == {"RSA", "ECDSA"}
 
 
-def test_tls_1_3_alone_is_asked_by_signature(tmp_path: Path, rsa: tuple[bytes, bytes], ecdsa: tuple[bytes, bytes]) -> None:
-    """Where TLS 1.2 is refused, RSA-only and ECDSA-only clients still find each certificate."""
-    with Server(smtp(context(tmp_path, rsa, ecdsa, tls13_only=True))) as server:
+@pytest.mark.parametrize("only", VERSIONS)
+def test_each_version_of_tls_is_asked(
+    tmp_path: Path, rsa: tuple[bytes, bytes], ecdsa: tuple[bytes, bytes], only: ssl.TLSVersion
+) -> None:
+    """RSA-only and ECDSA-only clients find each certificate of servers that speak only TLS 1.2 or only TLS 1.3."""
+    with Server(smtp(context(tmp_path, rsa, ecdsa, only=only))) as server:
         assert shown(look(server)) == {"any": leaf(ecdsa), "no-sni": leaf(ecdsa), "rsa": leaf(rsa), "ecdsa": leaf(ecdsa)}
-    with Server(smtp(context(tmp_path, rsa, tls13_only=True))) as server:
+    with Server(smtp(context(tmp_path, rsa, only=only))) as server:
         assert shown(look(server)) == {"any": leaf(rsa), "no-sni": leaf(rsa), "rsa": leaf(rsa), "ecdsa": "unshared"}
+
+
+@pytest.mark.parametrize("only", VERSIONS)
+def test_neither_rsa_nor_ecdsa_is_unshared_twice(tmp_path: Path, only: ssl.TLSVersion) -> None:
+    """An Ed25519 certificate is seen by clients that take anything, and only by them."""
+    pair = pki.pair(HOST, kind="Ed25519")
+    with Server(smtp(context(tmp_path, pair, only=only))) as server:
+        view = look(server)
+    assert shown(view) == {"any": leaf(pair), "no-sni": leaf(pair), "rsa": "unshared", "ecdsa": "unshared"}
+    assert {one.chain.kind for one in view.presentations if one.chain} == {"Ed25519"}
 
 
 @pytest.mark.parametrize(("kind", "other"), [("RSA", "ecdsa"), ("ECDSA", "rsa")])
@@ -127,8 +141,8 @@ def test_an_ecdsa_leaf_of_an_rsa_authority_counts(tmp_path: Path) -> None:
     issuer = pki.Authority(None, pki._sign("RSA", key, name, key, extensions=[], days=(-1, 9)), key)  # type: ignore[arg-type]
     own = pki.new_key()
     pair = (issuer.chain(HOST, key=own), pki.key_pem(own))
-    for tls13_only in (False, True):
-        with Server(smtp(context(tmp_path, pair, tls13_only=tls13_only))) as server:
+    for only in VERSIONS:
+        with Server(smtp(context(tmp_path, pair, only=only))) as server:
             assert shown(look(server))["ecdsa"] == leaf(pair)
 
 

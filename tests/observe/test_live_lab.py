@@ -10,7 +10,7 @@ import pki
 import pytest
 from cryptography import x509
 from lab.certificate import self_signed
-from lab.daemon import until
+from lab.daemon import Daemon, until
 from lab.fixtures import needs
 
 from tlsa_manager.observe import live
@@ -103,3 +103,25 @@ def test_dovecot_in_every_protocol(dovecot: object, dovecot_pairs: dict[str, tup
     for name, view in views.items():
         seen = {one.client: one.chain.fingerprint if one.chain else one.reason for one in view.presentations}
         assert seen == {"any": ecdsa, "no-sni": ecdsa, "rsa": rsa, "ecdsa": ecdsa}, name
+
+
+def test_gnutls_that_knows_only_tls_1_3(lab_dir: Path, tmp_path: Path, dovecot_pairs: dict[str, tuple[bytes, bytes]]) -> None:
+    """GnuTLS refuses TLS 1.2 in the words of one that has no such certificate; both certificates are found all the same."""
+    needs("gnutls-serv")
+    argv = ["gnutls-serv", "--quiet", "--echo", "--port", "7777", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3"]
+    for kind, (chain, key) in dovecot_pairs.items():
+        for what, pem in (("key", key), ("cert", chain)):
+            file = tmp_path / f"{kind}-{what}.pem"
+            file.touch(0o600)
+            file.write_bytes(pem)
+            argv += [f"--x509{what}file", str(file)]
+    server = Daemon(argv, log=tmp_path / "log")
+    service = Service(HOST, 7777, "tls", ("127.0.0.1",))
+    server.start()
+    try:
+        server.wait_until(lambda: bool(leaves(live.services([service]))))
+        (view,) = live.services([service]).values()
+    finally:
+        server.stop()
+    seen = {one.client: one.chain.fingerprint for one in view.presentations if one.chain}
+    assert (seen["rsa"], seen["ecdsa"]) == (leaf(dovecot_pairs["rsa"][0]), leaf(dovecot_pairs["ecdsa"][0]))

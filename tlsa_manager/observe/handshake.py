@@ -7,10 +7,9 @@ The kinds of clients, because a server may have another certificate for each (RF
     rsa      takes RSA certificates only
     ecdsa    takes ECDSA certificates only
 
-`rsa` and `ecdsa` speak TLS 1.2, where the cipher suite says how the server must prove itself: aRSA or aECDSA. That is
-OpenSSL's documented way, and it leaves the signatures of the issuers free, so an ECDSA certificate of an RSA authority
-still counts (to "ecdsa" an EdDSA certificate may come, RFC 8422 §5.10; its kind tells). Only a server that refuses
-TLS 1.2 is asked again in TLS 1.3, where signature algorithms are all there is.
+In TLS 1.2 the cipher suite says how the server must prove itself (aRSA, aECDSA), in TLS 1.3 the signature algorithms do;
+`rsa` and `ecdsa` restrict both in one and the same ClientHello. To ask in TLS 1.2 alone would not do: a server that knows
+only TLS 1.3 may refuse it in the same words as one that has no such certificate (GnuTLS does).
 """
 
 from __future__ import annotations
@@ -31,23 +30,18 @@ if TYPE_CHECKING:
     from tlsa_manager.observe.wire import Wire
 
 CLIENTS = ("any", "no-sni", "rsa", "ecdsa")
-MODERN = {"rsa": "rsa-tls1.3", "ecdsa": "ecdsa-tls1.3"}  # whom to send where TLS 1.2 is refused
-_PICKY = {*MODERN, *MODERN.values()}
 
 # Level 0 sees weak chains, too: to show what is presented is the task, others judge it.
 _SUITES = {"rsa": b"aRSA:!eNULL:!aNULL:@SECLEVEL=0", "ecdsa": b"aECDSA:!eNULL:!aNULL:@SECLEVEL=0"}
 _ANY_SUITE = b"DEFAULT:!PSK:!SRP:@SECLEVEL=0"
-# In TLS 1.3 PKCS#1 v1.5 is for the issuers' signatures only (RFC 8446 §4.2.3), so the leaf of "ecdsa" must be ECDSA.
+# PKCS#1 v1.5 is for the issuers' signatures only in TLS 1.3 (RFC 8446 §4.2.3), and the suites forbid it for the leaf in
+# TLS 1.2: so an ECDSA certificate of an RSA authority still counts for "ecdsa".
+_BY_RSA_ISSUERS = b"RSA+SHA256:RSA+SHA384:RSA+SHA512"
 _SIGNATURES = {
-    "rsa-tls1.3": b"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
-    "ecdsa-tls1.3": b"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
+    "rsa": b"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:" + _BY_RSA_ISSUERS,
+    "ecdsa": b"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:" + _BY_RSA_ISSUERS,
 }
 _NOTHING_SHARED = re.compile("alert handshake failure|alert insufficient security|no shared cipher")
-_OLD_REFUSED = re.compile("alert protocol version")
-
-
-class VersionError(ProbeError):
-    """The server refuses the version of TLS that this kind of client speaks."""
 
 
 def shake(wire: Wire, client: str, host: str, farewell: bytes = b"") -> Chain:
@@ -73,21 +67,17 @@ def _context(client: str) -> SSL.Context:
     context.set_verify(SSL.VERIFY_NONE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_cipher_list(_SUITES.get(client, _ANY_SUITE))
-    if client in _SUITES:
-        context.set_max_proto_version(SSL.TLS1_2_VERSION)
-    if client in _SIGNATURES:
-        context.set_min_proto_version(SSL.TLS1_3_VERSION)
-        _allow_signatures(context, _SIGNATURES[client])
+    if client in _SIGNATURES and not _allow_signatures(context, _SIGNATURES[client]):
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)  # half a question is better than a wrong one
     return context
 
 
-def _allow_signatures(context: SSL.Context, names: bytes) -> None:
-    """Restrict the signature algorithms. pyOpenSSL has no public method for it; its binding of OpenSSL's function has."""
+def _allow_signatures(context: SSL.Context, names: bytes) -> bool:
+    """Restrict the signature algorithms. pyOpenSSL has no public method for it, but a binding of OpenSSL's function."""
     from OpenSSL import SSL
 
     restrict = getattr(SSL._lib, "SSL_CTX_set1_sigalgs_list", None)  # type: ignore[attr-defined]  # noqa: SLF001
-    if restrict is None or not restrict(context._context, names):  # noqa: SLF001
-        raise ProbeError(Outcome.FAILED, "this OpenSSL cannot restrict signature algorithms, so TLS 1.3 could not be asked")
+    return restrict is not None and bool(restrict(context._context, names))  # noqa: SLF001
 
 
 def _drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
@@ -121,10 +111,8 @@ def _refusal(error: SSL.Error, client: str, first: bytes) -> ProbeError:
         return ProbeError(Outcome.FAILED, f"the server does not speak TLS here but: '{printable(first, 120)}'")
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
     words = "; ".join(dict.fromkeys(str(entry[-1]) for entry in queue)) or str(error)
-    if client in _PICKY and _NOTHING_SHARED.search(words):
+    if client in _SIGNATURES and _NOTHING_SHARED.search(words):
         return ProbeError(Outcome.UNSHARED, f"the server has no certificate for this client: {words}")
-    if client in MODERN and _OLD_REFUSED.search(words):
-        return VersionError(Outcome.FAILED, f"the server refuses TLS 1.2: {words}")
     return ProbeError(Outcome.FAILED, f"the TLS handshake failed: {words}")
 
 

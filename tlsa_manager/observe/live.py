@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.clock import now
 from tlsa_manager.observe import places
 from tlsa_manager.observe.ending import ProbeError, printable
-from tlsa_manager.observe.handshake import CLIENTS, MODERN, VersionError, shake
+from tlsa_manager.observe.handshake import CLIENTS, shake
 from tlsa_manager.observe.starttls import FAREWELL, Dialogue
 from tlsa_manager.observe.wire import Wire
 from tlsa_manager.snapshot import Outcome, Presentation, ServiceView
@@ -160,20 +160,13 @@ def _result(probe: _Probe, late: dict[int, ProbeError], timeout: float) -> tuple
 
 
 def _look(probe: _Probe, timeout: float) -> Chain:
-    """Make one handshake; where TLS 1.2 is refused a second one, in TLS 1.3."""
-    try:
-        return _converse(probe, probe.client, timeout)
-    except VersionError:
-        return _converse(probe, MODERN[probe.client], timeout)
-
-
-def _converse(probe: _Probe, client: str, timeout: float) -> Chain:
+    """Make one connection and one handshake. Raises ProbeError."""
     service = probe.service
     with Wire(probe.place.address, probe.place.port, timeout) as wire:
         farewell = FAREWELL.get(service.protocol, b"")
         if service.protocol != "tls":
             _start_tls(wire, service, farewell)
-        return shake(wire, client, service.host, farewell)
+        return shake(wire, probe.client, service.host, farewell)
 
 
 def _start_tls(wire: Wire, service: Service, farewell: bytes) -> None:
