@@ -68,7 +68,7 @@ def _context(client: str) -> SSL.Context:
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_cipher_list(_SUITES.get(client, _ANY_SUITE))
     if client in _SIGNATURES and not _allow_signatures(context, _SIGNATURES[client]):
-        context.set_max_proto_version(SSL.TLS1_2_VERSION)  # half a question is better than a wrong one
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)  # in TLS 1.3 it would take any certificate
     return context
 
 

@@ -43,8 +43,10 @@ def services(
 
     repeats: handshakes for each kind of client at each address; results that differ are all kept.
     resolve: gives the addresses of a host, may raise OSError; without it `resolver` (addresses) is asked, else the system.
-    timeout: seconds for a connection; a whole conversation may take three times as long.
-    Remote faults are recorded, never raised.
+    timeout: seconds for a connection; a whole conversation may take three times as long. A port that used up its time is
+    not tried again in this look: what was still to be done there is recorded with the same outcome and reason.
+    The view's `at` is when its last probe ended. A `problem` may stand beside presentations: then there may be addresses
+    that nobody knows of. Remote faults are recorded, never raised.
     """
     chosen = tuple(dict.fromkeys(service for service in wanted if service.probe))
     with ThreadPoolExecutor(max_workers=max(1, concurrency), thread_name_prefix="probe") as pool:
