@@ -24,7 +24,6 @@ missing_packages() {
     done
     # Debian's Python comes without the means to make an environment; other builds bring their own.
     [ -x "$venv/bin/python" ] || python3 -c 'import venv, ensurepip' 2>/dev/null || printf 'python3-venv '
-    [ -e /etc/ssl/certs/ca-certificates.crt ] || printf 'ca-certificates '
 }
 
 # Keep the packages' servers from starting on this host, unless it already has a rule of its own.

@@ -10,7 +10,6 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from lab.daemon import until
 from lab.sender import submit
 
 if TYPE_CHECKING:
@@ -81,11 +80,14 @@ class Stream:
         )
 
     def drain(self, *, timeout: float = 60.0) -> Totals:
-        """Stop sending, wait until every mail has its final outcome or the time is over, and count."""
+        """Stop sending, wait until every mail has its final outcome, and count; fail with the log if some never have."""
         self._ends.set()
         self._thread.join(30)
-        until(lambda: self.totals().pending == 0, "every mail of the stream is delivered or bounced", timeout=timeout, every=0.5)
-        return self.totals()
+        deadline = time.monotonic() + timeout
+        while (totals := self.totals()).pending:
+            assert time.monotonic() < deadline, f"{totals}\n{self._sender.log()[-6000:]}"
+            time.sleep(0.5)
+        return totals
 
     def _keep_sending(self) -> None:
         try:
