@@ -77,7 +77,16 @@ def knot(lab_dir: Path) -> Iterator[Primary]:
     yield from _primary(Knot, lab_dir)
 
 
-@pytest.fixture(params=["rfc2136-bind", "rfc2136-knot", "exec-bind"])
+@pytest.fixture(scope="session")
+def pdns(lab_dir: Path) -> Iterator[Primary]:
+    """Start PowerDNS, taking updates."""
+    from contract.primaries import PowerDns
+
+    needs("pdns_server", "pdnsutil")
+    yield from _primary(PowerDns, lab_dir)
+
+
+@pytest.fixture(params=["rfc2136-bind", "rfc2136-knot", "rfc2136-pdns", "exec-bind"])
 def world(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> World:
     """Every backend that has hands, over every server it can change."""
     kind, server = request.param.split("-")

@@ -1,11 +1,13 @@
-"""Primaries that take dynamic updates, BIND and Knot, each with one signed zone and the keys a test needs."""
+"""Primaries that take dynamic updates, BIND, Knot and PowerDNS, each with one signed zone and the keys a test needs."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
+import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import dns.exception
 import dns.message
@@ -23,9 +25,6 @@ from lab.daemon import Daemon, run
 
 from tlsa_manager.publish.rfc2136 import key as tsig
 from tlsa_manager.tlsa import Tlsa
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ZONE = "pub.example."
 LEAST = f"_25._tcp.least.{ZONE}"  # the only name that the key `least.` may change
@@ -84,7 +83,7 @@ class Primary:
 
     def freeze(self) -> None:
         """Have it refuse updates of the zone."""
-        raise NotImplementedError
+        raise NotImplementedError  # PowerDNS has nothing like it
 
     def thaw(self) -> None:
         """Have it take updates again."""
@@ -255,3 +254,33 @@ zone:
     def thaw(self) -> None:
         """Have it take updates again."""
         self.knotc("zone-thaw", "pub.example")
+
+
+class PowerDns(Primary):
+    """PowerDNS with dnsupdate. It limits a key to a zone, not to names or types: keys that may not are left out there."""
+
+    address, kind = "127.53.4.3", "pdns"
+
+    def argv(self) -> list[str]:
+        """Return the command line."""
+        return ["pdns_server", f"--config-dir={self.directory}"]
+
+    def configure(self) -> None:
+        """Write its configuration and its database."""
+        database = self.directory / "pdns.sqlite3"
+        (self.directory / "pdns.conf").write_text(
+            f"launch=gsqlite3\ngsqlite3-database={database}\ngsqlite3-dnssec=yes\nlocal-address={self.address}\n"
+            f"socket-dir={self.directory}\ndaemon=no\nguardian=no\nwrite-pid=no\nsecurity-poll-suffix=\n"
+            "dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\ndistributor-threads=1\n"
+        )
+        with contextlib.closing(sqlite3.connect(database)) as empty:
+            empty.executescript(Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").read_text())
+        self._util("load-zone", "pub.example", str(self.directory / "zone.db"))
+        self._util("secure-zone", "pub.example")
+        for name in ("world.", "publisher."):
+            key = self.keys.load(name)
+            self._util("import-tsig-key", name.rstrip("."), key.algorithm, base64.b64encode(key.secret).decode())
+            self._util("add-meta", "pub.example", "TSIG-ALLOW-DNSUPDATE", name.rstrip("."))
+
+    def _util(self, *words: str) -> str:
+        return run("pdnsutil", f"--config-dir={self.directory}", *words)

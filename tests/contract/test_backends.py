@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from contract.conftest import World
 from contract.primaries import LEAST, ZONE
 from tlsa_manager.errors import Conflict, PublishTemporary
 from tlsa_manager.publish import Change
@@ -17,7 +18,7 @@ from tlsa_manager.tlsa import RRset, Tlsa
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from contract.conftest import World
+    from contract.primaries import Primary
 
 pytestmark = pytest.mark.lab
 
@@ -143,7 +144,7 @@ def test_wrong_secret(world: World, owner: str) -> None:
     """A wrong secret is an error of its own, nothing is written, and no secret is shown."""
     error = world.refusal(adding(owner, NEXT), world.backend("false/publisher."))
     assert not isinstance(error, PublishTemporary)
-    assert ("BADSIG" if world.kind == "rfc2136" else "NOTAUTH") in error.message
+    assert ("BADSIG" if world.kind == "rfc2136" and world.primary.kind != "pdns" else "NOTAUTH") in error.message
     stands(world, owner, NOW, FOREIGN, OTHER)
 
 
@@ -256,6 +257,16 @@ def test_keys_that_may_not(updates: World, owner_of: Callable[[World], str], key
     assert f"update-owner-name: [{name}]" in error.hint
     assert ("BADKEY" if key == "unknown." else "may not" if updates.primary.kind == "bind" else "acl") in error.message
     stands(updates, name, NOW)
+
+
+@pytest.mark.parametrize("key", ["unknown.", "false/publisher."])
+def test_powerdns_does_not_say_why(pdns: Primary, caplog: pytest.LogCaptureFixture, fresh: Callable[[], str], key: str) -> None:
+    """PowerDNS answers every TSIG trouble with a bare NOTAUTH: the words name all that it may be."""
+    updates = World("rfc2136", pdns, caplog)
+    error = updates.refusal(adding(fresh(), NOW), updates.backend(key))
+    assert key.rsplit("/", maxsplit=1)[-1] in error.message
+    for word in ("secret", "algorithm", "clock"):
+        assert word in error.hint
 
 
 def test_least_privilege(updates: World, owner_of: Callable[[World], str]) -> None:

@@ -37,6 +37,13 @@ def test_forms(text: str) -> None:
     assert "nobody" not in repr(key)
 
 
+@pytest.mark.parametrize("form", [BIND, BIND.replace(f'"{SECRET}"', SECRET)])
+def test_secrets_that_look_like_comments(form: str) -> None:
+    """Two slashes inside a secret are base64, with quotes and without; after it they begin a comment."""
+    key = tsig.parse(form.replace(SECRET, "ab//cd/*ef//" * 3).replace("*", "+") + "// secret", "/etc/key", WHERE)
+    assert key.secret.hex().startswith("69bfff71")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

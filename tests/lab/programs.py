@@ -16,6 +16,8 @@ PACKAGE_OF = {
     "dig": "bind9-dnsutils",
     "knotd": "knot",
     "knotc": "knot",
+    "pdns_server": "pdns-server",
+    "pdnsutil": "pdns-server and pdns-backend-sqlite3",
     "unbound": "unbound",
     "unbound-control": "unbound",
     "postfix": "postfix",

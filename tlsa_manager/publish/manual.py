@@ -43,6 +43,8 @@ def instructions(change: Change) -> str:
     many = "these TLSA records" if len(records) > 1 else "this TLSA record"
     if change.add:
         head = f"Add {many} at {change.target} beside those that stand there. Do not change or remove any other record."
+        if change.expect != frozenset():
+            head += "\nGive it the TTL that they have, also in the forms below: another one would change theirs."
     else:
         head = f"Remove {many} at {change.target}. Leave every other record there, and its TTL, as it is."
     return "\n\n".join((head, _table(change, records), _zone_file(change, records), _nsupdate(change, records), _after(change)))

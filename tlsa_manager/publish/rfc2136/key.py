@@ -13,7 +13,8 @@ from tlsa_manager.publish.secret import read_secret
 # RFC 8945 §6: SHA-256 is mandatory; MD5 and SHA-1 are not recommended; truncated MACs are not worth having.
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 _MAKE = "make one with: tsig-keygen -a hmac-sha256 tlsa-manager. > FILE (umask 077), and give the server the same file"
-_COMMENTS = re.compile(r"/\*.*?\*/|(?://|#)[^\n]*", re.DOTALL)
+# Base64 may hold two slashes: a comment begins at the beginning of a word, and never inside quotes.
+_QUOTED_OR_COMMENT = re.compile(r'("[^"]*")|(?<![^\s;{}])(?:/\*.*?\*/|(?://|#)[^\n]*)', re.DOTALL)
 _BIND_KEY = re.compile(r'\bkey\s+"?([^\s"{;]+)"?\s*\{([^}]*)\}\s*;?', re.DOTALL)
 _BIND_FIELD = r'\b{}\s+"?([^\s";]+)"?\s*;'
 _KNOT_FIELD = r'^\s*(?:-\s+)?{}:\s*"?([^\s"]+)"?\s*$'
@@ -67,7 +68,7 @@ def _bind(text: str) -> list[tuple[str, str, str]]:
     """Read BIND's form: key "n" { algorithm a; secret "s"; }; (any number of them)."""
     return [
         (name, algorithm[1], secret[1])
-        for name, body in _BIND_KEY.findall(_COMMENTS.sub(" ", text))
+        for name, body in _BIND_KEY.findall(_QUOTED_OR_COMMENT.sub(lambda found: found[1] or " ", text))
         if (algorithm := re.search(_BIND_FIELD.format("algorithm"), body))
         and (secret := re.search(_BIND_FIELD.format("secret"), body))
     ]

@@ -32,6 +32,8 @@ def rcode(word: str, place: Place, *, signed: bool) -> PublishError:
         return _UPDATE[word](place, "" if signed else " (in an answer that is not signed)")
     if word == "SERVFAIL":
         return _servfail(place, "")
+    if word == "NOTAUTH":
+        return _not_believed(place)
     what = "the update of" if place.update else "the question for"
     return PublishError(
         f"{place.server} answers {word} to {what} the TLSA records of {place.target}",
@@ -65,8 +67,7 @@ def _refused(place: Place, unsigned: str) -> PublishError:
         f"{place.server} refused the update of {place.target}{unsigned}, so nothing was changed: "
         f"key {place.key} may not change TLSA records there, or the zone takes no updates at present",
         "allow it (below); or the zone is frozen (rndc thaw ZONE, knotc zone-thaw ZONE); "
-        "or that server is a secondary: name the primary in `server`\n"
-        + access(place),
+        "or that server is a secondary: name the primary in `server`\n" + access(place),
     )
 
 
@@ -111,6 +112,16 @@ def _changed(place: Place, _unsigned: str) -> PublishError:
     return conflict(place.target)
 
 
+def _not_believed(place: Place) -> PublishError:
+    """Return the error for NOTAUTH to a question: PowerDNS answers so to every TSIG that it does not like."""
+    return PublishError(
+        f"{place.server} does not accept the signature with TSIG key {place.key} (NOTAUTH), so nothing was changed",
+        "compare the key's name, algorithm and secret on both sides (PowerDNS: pdnsutil list-tsig-keys), and both clocks "
+        "(date -u); "
+        f"PowerDNS also has to allow it: pdnsutil add-meta {place.zone or 'ZONE'} TSIG-ALLOW-DNSUPDATE {place.key.rstrip('.')}",
+    )
+
+
 _UPDATE: dict[str, Callable[[Place, str], PublishError]] = {
     "REFUSED": _refused, "NOTAUTH": _notauth, "NOTZONE": _notzone, "FORMERR": _formerr, "NOTIMP": _notimp,
     "SERVFAIL": _servfail, "NXRRSET": _changed, "YXRRSET": _changed, "NXDOMAIN": _changed, "YXDOMAIN": _changed,
@@ -119,7 +130,6 @@ _UPDATE: dict[str, Callable[[Place, str], PublishError]] = {
 _READ_HINTS = {
     "REFUSED": "that server does not serve the zone of {place.target}, or does not answer this host and key {place.key} "
     "(BIND: allow-query); name the primary of the zone in `server`",
-    "NOTAUTH": "that server does not accept key {place.key} for questions about the zone, or does not serve it",
     "NOTIMP": "that is not an authoritative server for the zone; name the primary in `server`",
     "FORMERR": "a firewall or proxy that rewrites DNS in between, or not a DNS server",
 }
