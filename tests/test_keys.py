@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pki
@@ -159,14 +160,23 @@ def test_a_bad_pair_is_refused_in_words(case: str) -> None:
         assert line.decode("latin-1").strip() not in caught.value.message + caught.value.hint or len(line) < 8
 
 
-def test_a_private_key_whose_public_half_is_forged_is_refused() -> None:
-    """A key file that claims the certificate's public key, but holds another scalar, is no key for it."""
-    real, other = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+def test_a_private_key_whose_private_half_is_another_s_is_refused() -> None:
+    """A key file that claims the certificate's public key, but holds another secret, is no key for it."""
     form = (pki.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-    scalar = real.private_numbers().private_value.to_bytes(32)
-    forged = real.private_bytes(*form).replace(scalar, other.private_numbers().private_value.to_bytes(32))
-    with pytest.raises(BadInput):
+    real, other = pki.new_key(), pki.new_key()
+    assert isinstance(real, ec.EllipticCurvePrivateKey)
+    assert isinstance(other, ec.EllipticCurvePrivateKey)
+    secrets = [one.private_numbers().private_value.to_bytes(32) for one in (real, other)]
+    forged = real.private_bytes(*form).replace(*secrets)
+    with pytest.raises(BadInput, match="damaged"):
         keys.load_pair(pki.authority().chain("mx.example.org", key=real), forged)
+    strong = pki.new_key("RSA")
+    assert isinstance(strong, rsa.RSAPrivateKey)
+    exponent = strong.private_numbers().d.to_bytes(256)
+    forged = strong.private_bytes(*form).replace(exponent[-128:], bytes(127) + b"\1")
+    assert forged != strong.private_bytes(*form)
+    with pytest.raises(BadInput, match="damaged"):
+        keys.load_pair(pki.authority().chain("mx.example.org", key=strong), forged)
 
 
 def test_an_expired_certificate_is_told_not_judged() -> None:
@@ -276,16 +286,26 @@ def test_no_bytes_make_anything_but_bad_input(data: bytes) -> None:
             continue
 
 
-@given(st.integers(0, 400), st.integers(0, 255))
-def test_a_flipped_byte_in_a_certificate_is_never_a_crash(place: int, value: int) -> None:
-    """A certificate with one wrong byte is read or refused, and the digest is of the bytes as they stand."""
-    data = bytearray(pki.authority().certificate.public_bytes(pki.DER))
-    data[place % len(data)] = value
+@given(st.data())
+def test_a_flipped_byte_is_never_a_crash(data: st.DataObject) -> None:
+    """Certificate, request, key with one wrong byte: read or refused, and the digest is of the bytes as they stand."""
+    content = bytearray(data.draw(st.sampled_from(ders())))
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    for reader in (keys.read_any, keys.read_chain):
+        try:
+            reader(bytes(content))
+        except BadInput:
+            continue
     try:
-        chain = keys.chain_of([bytes(data)])
+        chain = keys.chain_of([bytes(content)])
     except BadInput:
         return
-    assert chain.fingerprint == hashlib.sha256(data).hexdigest()
+    assert chain.fingerprint == hashlib.sha256(content).hexdigest()
+
+
+@cache
+def ders() -> list[bytes]:
+    return [data for name, (data, _) in materials().items() if name.endswith("DER")]
 
 
 @pytest.mark.parametrize("kind", ["ECDSA", "RSA"])

@@ -232,6 +232,26 @@ print(store.put("a", keys.load_pair(chain, key), "files").id == store.generation
     assert done.stdout.splitlines()[-1] == "True"
 
 
+def test_a_generation_is_on_the_disk_when_put_returns(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three files and their directory are synced before the rename, the lineage's directory after it."""
+    store.put(NAME, fresh(), "files")
+    steps: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def synced(descriptor: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def renamed(*words: str, **more: int) -> None:
+        steps.append("rename")
+        rename(*words, **more)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    store.put(NAME, fresh(), "files")
+    assert steps[-6:] == ["file", "file", "file", "directory", "rename", "directory"]
+
+
 def test_two_writers_at_once_keep_one_generation(store: Store) -> None:
     """Hook and timer at the same moment: one generation, no error."""
     pair = fresh()

@@ -86,13 +86,16 @@ def to_pem(certificate: bytes) -> bytes:
 
 
 def _parse(certificate: bytes, place: int) -> Certificate:
+    """Parse a certificate, and at once those fields that the library would parse (and refuse) only when they are asked for."""
     from cryptography import x509
 
     try:
-        return x509.load_der_x509_certificate(certificate)
-    except ValueError:
+        parsed = x509.load_der_x509_certificate(certificate)
+        _ = parsed.subject, parsed.issuer, parsed.not_valid_before_utc, parsed.not_valid_after_utc
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion):
         msg = f"certificate {place} of the chain cannot be read: it is damaged, or no certificate at all"
         raise BadInput(msg, "try: openssl x509 -noout -text -in FILE; then fetch it again from where it was made") from None
+    return parsed
 
 
 def _check_order(parsed: Sequence[Certificate], found: Sequence[bytes]) -> None:
@@ -129,7 +132,7 @@ def _names(certificate: Certificate) -> tuple[str, ...]:
         names = extension.value.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
         names = []
-    except ValueError:
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise BadInput("the leaf certificate has a damaged extension", "have it issued anew") from None
     if not names:
         names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[-1:]]

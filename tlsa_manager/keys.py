@@ -137,9 +137,10 @@ def _check_strength(key: PrivateKeyTypes) -> None:
 
 
 def _check_together(key: PrivateKeyTypes, certificates: tuple[bytes, ...]) -> None:
-    """Prove that the leaf is the key's: equal public keys, byte for byte, and a signature that verifies.
+    """Prove that the leaf is the key's: equal public keys, byte for byte.
 
     The bytes of the certificate were cut out by hand, those of the key are the library's: two methods for one digest.
+    That the private half fits the public half has been checked by the library when it loaded the key.
     """
     ours = _spki(key.public_key())
     places = [place for place, one in enumerate(certificates, 1) if der.certificate_spki(one) == ours]
@@ -149,25 +150,6 @@ def _check_together(key: PrivateKeyTypes, certificates: tuple[bytes, ...]) -> No
     if places[0] != 1:
         msg = f"the private key belongs to certificate {places[0]} of the chain, so the server's own certificate is not first"
         raise BadInput(msg, "put the leaf first, then its issuers in turn; ACME clients call that file fullchain.pem")
-    if not _works(key):
-        raise BadInput("the private key does not fit its own public key: it is damaged", "make a new key and certificate")
-
-
-def _works(key: PrivateKeyTypes) -> bool:
-    """Whether a signature made with the key verifies with its public half."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    text = b"tlsa_manager"
-    try:
-        if isinstance(key, rsa.RSAPrivateKey):
-            key.public_key().verify(key.sign(text, padding.PKCS1v15(), SHA256()), text, padding.PKCS1v15(), SHA256())
-        elif isinstance(key, ec.EllipticCurvePrivateKey):
-            key.public_key().verify(key.sign(text, ec.ECDSA(SHA256())), text, ec.ECDSA(SHA256()))
-    except (InvalidSignature, ValueError):
-        return False
-    return True  # for Ed25519 and Ed448 the public half is computed from the private one, so it always fits
 
 
 def _key_text(key: PrivateKeyTypes) -> bytes:
@@ -205,15 +187,7 @@ def _from_pem(data: bytes) -> Material:
 
 def _from_der(data: bytes) -> Material:
     """Recognise DER by trying, public things first."""
-    from cryptography import x509
-
-    try:
-        x509.load_der_x509_certificate(data)
-    except ValueError:
-        pass
-    else:
-        return _of_certificates((data,))
-    for reader in (_of_request, _of_public_key):
+    for reader in (_of_certificate, _of_request, _of_public_key):
         try:
             return reader(data)
         except BadInput:
@@ -224,6 +198,10 @@ def _from_der(data: bytes) -> Material:
         raise
     except BadInput:
         raise _unknown("") from None
+
+
+def _of_certificate(content: bytes) -> Material:
+    return _of_certificates((content,))
 
 
 def _of_certificates(certificates: tuple[bytes, ...]) -> Material:
@@ -244,10 +222,11 @@ def _of_public_key(content: bytes) -> Material:
 
 def _of_request(content: bytes) -> Material:
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         intact = x509.load_der_x509_csr(content).is_signature_valid
-    except ValueError:
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
         intact = False
     if not intact:
         raise BadInput("the certificate request cannot be read, or its signature is wrong", "make the request again")

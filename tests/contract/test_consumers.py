@@ -113,7 +113,11 @@ def test_the_key_is_never_readable_by_others_not_for_a_moment(
     consumer = make()
     seen: set[int] = set()
     done = threading.Event()
-    write = os.write
+    write, opened = os.write, os.open
+
+    def private(path: str, flags: int, mode: int = 0o777, **more: int) -> int:
+        assert not flags & os.O_CREAT or mode == 0o600, "made readable, even empty, it could be opened before it is narrowed"
+        return opened(path, flags, mode, **more)
 
     def checked(descriptor: int, content: bytes) -> int:
         found = os.fstat(descriptor)
@@ -134,6 +138,7 @@ def test_the_key_is_never_readable_by_others_not_for_a_moment(
     try:
         watcher.start()
         monkeypatch.setattr(os, "write", checked)
+        monkeypatch.setattr(os, "open", private)
         for _ in range(20):
             consumer.install(combined())
     finally:
@@ -228,6 +233,33 @@ while True:
         assert consumer.current() in contents
     consumer.install(contents[0])
     assert names(tmp_path) == ["0.in", "1.in", "mx.pem"]
+
+
+def test_what_a_killed_install_left_goes_and_nothing_else(make: Make, tmp_path: Path) -> None:
+    """The next install sweeps its own half-written files only."""
+    for name in (".mx.pem.0123456789abcdef.new", ".mx.pem.mine.new", ".other.pem.0123456789abcdef.new"):
+        (tmp_path / name).write_bytes(b"half a key")
+    make().install(combined())
+    assert names(tmp_path) == [".mx.pem.mine.new", ".other.pem.0123456789abcdef.new", "mx.pem"]
+
+
+def test_an_install_is_on_the_disk_when_it_returns(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content is synced before the rename, the directory after it; a power cut finds the old or the new file."""
+    steps: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def synced(descriptor: int) -> None:
+        steps.append("sync directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+        fsync(descriptor)
+
+    def renamed(*words: str, **more: int) -> None:
+        steps.append("rename")
+        rename(*words, **more)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    make().install(combined())
+    assert steps == ["sync file", "rename", "sync directory"]
 
 
 def test_a_symlink_is_not_followed_and_not_replaced(make: Make, tmp_path: Path) -> None:
