@@ -1,0 +1,121 @@
+"""The documents are true: commands and keys are told, examples are accepted by what they are written for."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from tlsa_manager.config import load
+from tlsa_manager.config.sections import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent.parent
+PAGES = [*HERE.glob("*.md"), *HERE.glob("docs/**/*.md")]
+
+
+def commands(group: click.Group, path: str = "tlsa-manager") -> Iterator[tuple[str, click.Command]]:
+    """Every command with its whole name, those of groups too."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+
+
+def test_every_command_is_documented_and_has_help() -> None:
+    """In the README or a page of docs; alternatives may be written `hook certbot|files`."""
+    from tlsa_manager.cli.root import root
+
+    told = "\n".join(page.read_text() for page in PAGES).replace("\\|", "|")
+    for path, command in commands(root):
+        group, _, name = path.rpartition(" ")
+        found = re.search(rf"{re.escape(group)} (?:[a-z]+\|)*{re.escape(name)}\b", told)
+        assert found, f"{path} is in no document"
+        assert command.help, path
+        assert command.short_help, path
+        for parameter in command.params:
+            assert not isinstance(parameter, click.Option) or parameter.help, f"{path} {parameter.name}"
+
+
+def test_the_reference_of_the_configuration_is_the_declarations() -> None:
+    """Made anew it is the same; if not: python docs/make_reference.py > docs/configuration.md"""  # noqa: D400
+    made = runpy.run_path(str(HERE / "docs/make_reference.py"))["page"]()
+    assert (HERE / "docs/configuration.md").read_text() == made
+
+
+def test_the_example_configuration_is_right() -> None:
+    """It loads, and shows every kind of backend and of consumer but none twice."""
+    config = load(HERE / "examples/config.toml")
+    assert len(config.lineages) == 2
+    assert {section.kind for section in config.dns.values()} == set(kinds("dns"))
+    assert {section.kind for section in config.consumers.values()} == set(kinds("consumer"))
+
+
+def test_the_configuration_of_the_readme_is_right(tmp_path: Path) -> None:
+    """What the ten minutes ask one to write has no mistakes."""
+    text = (HERE / "README.md").read_text()
+    start = text.index("    [defaults]")
+    file = tmp_path / "config.toml"
+    file.write_text("\n".join(line[4:] for line in text[start : text.index("    tlsa-manager config check", start)].splitlines()))
+    assert list(load(file).lineages) == ["mx.example.org"]
+
+
+def test_links_inside_the_repository_lead_somewhere() -> None:
+    """Files and headings that pages name are there."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_metadata_and_licence() -> None:
+    """What the package says of itself is in the repository."""
+    project = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "MIT"
+    assert (HERE / "LICENSE").read_text().startswith("MIT License")
+    assert (HERE / project["readme"]).exists()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze (Debian: systemd)")
+def test_units_are_accepted_by_systemd(tmp_path: Path) -> None:
+    """The service as it is but for the path of the program, which need not be installed here."""
+    for unit in (HERE / "examples/systemd").iterdir():
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/usr/local/bin/tlsa-manager", "/bin/true"))
+    for unit in tmp_path.iterdir():
+        done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+        complaints = [line for line in done.stderr.splitlines() if "tlsa-manager" in line]
+        assert (done.returncode, complaints) == (0, []), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("named-checkconf", path="/usr/sbin:/usr/bin") is None, reason="needs BIND (Debian: bind9-utils)")
+def test_the_bind_snippet_is_accepted_by_bind(tmp_path: Path) -> None:
+    """With a key made by the very command that its comment gives."""
+    snippet = (HERE / "examples/bind/named.conf.tlsa-manager").read_text()
+    key = tmp_path / "tlsa-manager.key"
+    search = "/usr/sbin:/usr/bin"
+    maker, checker = shutil.which("tsig-keygen", path=search), shutil.which("named-checkconf", path=search)
+    assert maker
+    assert checker
+    assert "tsig-keygen -a hmac-sha256 tlsa-manager" in snippet
+    key.write_text(
+        subprocess.run([maker, "-a", "hmac-sha256", "tlsa-manager."], capture_output=True, text=True, check=True).stdout
+    )
+    conf = tmp_path / "named.conf"
+    conf.write_text(snippet.replace("/etc/bind/tlsa-manager.key", str(key)))
+    done = subprocess.run([checker, str(conf)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    from tlsa_manager.publish import open_backend
+
+    key.chmod(0o600)
+    assert open_backend("ns1", "rfc2136", {"server": "127.0.0.1", "tsig-key-file": str(key)}).name == "ns1"

@@ -1,0 +1,24 @@
+"""`hook files`: for every client that can run a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tlsa_manager.cli.command import Command
+from tlsa_manager.cli.completion import lineage_names
+from tlsa_manager.cli.hook.taking import take_over
+from tlsa_manager.cli.voice import voice_of
+
+
+@click.command(cls=Command, name="files", short_help="Take over a certificate and key that any client has written.")
+@click.option(
+    "--lineage", "asked", metavar="NAME", required=True, help="The lineage it belongs to.", shell_complete=lineage_names
+)
+@click.option("--certificate", metavar="FULLCHAIN", required=True, type=click.Path(), help="Chain, leaf first, PEM.")
+@click.option("--key", metavar="KEY", required=True, type=click.Path(), help="Private key, PEM.")
+@click.pass_context
+def command(context: click.Context, asked: str, certificate: str, key: str) -> None:
+    """Take over a certificate and key that any client has written."""
+    take_over(voice_of(context), Path(certificate), Path(key), origin="files", asked=asked)

@@ -1,0 +1,72 @@
+"""What an ACME client hands over: its files, read with bounds, and the lineage they belong to.
+
+Nothing that a hook is told is trusted: a directory is only read from, a name is only compared with configured names.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from tlsa_manager.errors import BadInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tlsa_manager.config import Config
+    from tlsa_manager.lineage import Lineage
+
+LARGEST = 1 << 20  # bytes; the largest honest chain is some tens of kilobytes
+
+
+def content(path: Path, what: str) -> bytes:
+    """Read a file of a client; links are followed, since certbot's live directory is made of them. Raises BadInput."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hold the client up
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise BadInput(f"the {what} {path} is not a regular file", "name the file that the ACME client wrote")
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        raise BadInput(f"the {what} {path} cannot be read: {reason}", "run the hook as the user who runs the client") from None
+    if len(data) > LARGEST:
+        raise BadInput(
+            f"the {what} {path} is larger than {LARGEST >> 10} KiB, so it is not what it should be", "name the right file"
+        )
+    return data
+
+
+def lineage_of(config: Config, chain_pem: bytes, *, asked: str = "", directory: str = "") -> Lineage | None:
+    """Return the lineage a certificate belongs to; None: to none, it is for something else than mail.
+
+    `asked`: by the operator, and final. `directory`: its name in certbot's live/. Else the one lineage all of whose hosts
+    the certificate names. Raises BadInput where the asked one is not configured, or several would do.
+    """
+    if asked:
+        return _asked(config, asked)
+    if directory in config.lineages:
+        return config.lineages[directory]
+    from tlsa_manager.keys import names_cover, read_chain
+
+    _, details = read_chain(chain_pem)
+    covered = [
+        lineage for lineage in config.lineages.values() if all(names_cover(details.names, one.host) for one in lineage.services)
+    ]
+    if len(covered) > 1:
+        names = ", ".join(lineage.name for lineage in covered)
+        msg = f"the certificate could belong to any of the lineages {names}, so it was not taken over"
+        raise BadInput(
+            msg, "say which: tlsa-manager hook certbot --lineage NAME; or name the lineage as certbot names the certificate"
+        )
+    return covered[0] if covered else None
+
+
+def _asked(config: Config, name: str) -> Lineage:
+    if name in config.lineages:
+        return config.lineages[name]
+    from tlsa_manager.option import suggestion
+
+    known = suggestion(name, config.lineages)
+    raise BadInput(f"there is no lineage {name[:80]!r} in {config.path}{known}", "name one that is configured, or configure it")
