@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,8 @@ from tlsa_manager.tlsa import Tlsa
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import dns.message
 
 OWNER = "_25._tcp.mx.example."
 CHANGE = Change(OWNER, "", frozenset({Tlsa.parse("3 1 1 " + "a" * 64)}), frozenset(), frozenset(), 3600)
@@ -99,3 +102,23 @@ def test_accepted_but_not_applied(refused: Callable[..., PublishError]) -> None:
     error = refused(impostor.with_rcode("NOERROR"))
     assert type(error) is PublishError
     assert "accepted" in error.message
+
+
+def test_mangled_answers(tmp_path: Path) -> None:
+    """An answer with any signed octet changed, or cut anywhere, never gets past the signature and never ends in another exception."""
+    path = tsig_key(tmp_path / "key", "publisher.")
+    key = tsig.load(str(path), "test")
+    dice = random.Random(2136)
+
+    def mangled(asked: dns.message.Message) -> bytes:
+        octets = bytearray(impostor.denial(asked).to_wire())
+        if dice.random() < 0.3:
+            return bytes(octets[: dice.randrange(1, len(octets))])
+        signed = octets.rindex(b"\x09publisher")  # after it comes the TSIG record, where letter case and TTL are free
+        octets[dice.randrange(2, signed)] ^= dice.randrange(1, 256)
+        return bytes(octets)
+
+    with impostor.impostor(key, mangled) as server:
+        backend = open_backend("ns1", "rfc2136", {"server": server, "tsig-key-file": str(path), "timeout": "5s"})
+        answers = [backend.read(OWNER) for _ in range(400)]
+    assert all(held.records is None and held.reason for held in answers)
