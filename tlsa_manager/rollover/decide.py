@@ -42,5 +42,6 @@ def look_at(lineage: Lineage, facts: Facts, now: float) -> Looks:
         return Looks(SWAP_REPEATS if over else 0)
     if facts.next and facts.current and not facts.hold:
         due = due_by_time(lineage, facts)
-        return Looks(2 if due is not None and due <= now else 0)
+        bare = any(not one.records for owner in facts.owners.values() for one in owner.served)
+        return Looks(2 if due is not None and due <= now else int(bare or not facts.owners))
     return Looks(1)

@@ -94,7 +94,8 @@ class Facts:
     """All that is known of one lineage. Generations by id.
 
     `current`: proven to be presented. `next`: on its way. `deploying`: the live files may already hold `next`.
-    `previous`: was current before the swap, kept for the way back until the rollover is finished. `queued`: comes afterwards.
+    `previous`: was current before the swap, kept for the way back until `retiring`, when its records begin to go.
+    `queued`: comes afterwards.
     `ours`: the records that this tool added or was told to adopt, by target.
     """
 
@@ -108,6 +109,7 @@ class Facts:
     before: tuple[str, ...] = ()
     deployed_at: float | None = None
     confirmed_at: float | None = None
+    retiring: bool = False
     way_back: WayBack | None = None
     hold: Hold | None = None
     owners: Mapping[str, OwnerFacts] = field(default_factory=dict)
@@ -208,6 +210,11 @@ def _(event: ev.RecordsAdopted, facts: Facts, at: float) -> Facts:  # noqa: ARG0
 
 
 @_apply.register
+def _(event: ev.Retiring, facts: Facts, at: float) -> Facts:  # noqa: ARG001  from here on there is no way back at once
+    return replace(facts, retiring=bool(facts.previous))
+
+
+@_apply.register
 def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
     gone = frozenset(event.remove)
     earlier = facts.sent.get(event.target)
@@ -265,7 +272,7 @@ def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
 
 @_apply.register
 def _(event: ev.Finished, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is only one rollover
-    return replace(facts, previous="", deployed_at=None, confirmed_at=None, since=at)
+    return replace(facts, previous="", deployed_at=None, confirmed_at=None, retiring=False, since=at)
 
 
 @_apply.register

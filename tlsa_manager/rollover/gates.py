@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tlsa_manager.snapshot import Answer, OwnerView, Presentation
     from tlsa_manager.tlsa import RRset
 
+SETTLE = 5.0  # seconds in which a server that is being reloaded may stumble
+
 
 def publish(scene: Scene, target: str, owners: tuple[str, ...], add: RRset) -> list[Blocker]:
     """What forbids adding records at a target: only a set that would not match what is presented behind it."""
@@ -237,12 +239,13 @@ def _late(scene: Scene, place: str, probes: list[Presentation], new: Generation,
 
 
 def _wrong(scene: Scene, place: str, probes: list[Presentation], new: Generation, former: Generation | None) -> Iterator[Blocker]:
+    settled = scene.now > (scene.facts.deployed_at or 0.0) + SETTLE
     theirs = {chain.fingerprint for chain in scene.foreign_chains()}
     expected = {new.chain.fingerprint, *theirs, *scene.facts.before, *((former.chain.fingerprint,) if former else ())}
     for one in probes:
         if one.chain and one.client != "no-sni" and one.chain.fingerprint not in expected:
             yield Blocker(place, f"{place} presents a certificate that nobody put there ({one.chain.fingerprint[:12]}…)")
-        elif one.outcome in {Outcome.FAILED, Outcome.NO_TLS} and one.client == "any":
+        elif settled and one.outcome in {Outcome.FAILED, Outcome.NO_TLS} and one.client == "any":
             yield Blocker(place, f"{place} fails since the certificate was replaced: {one.reason or one.outcome}")
 
 

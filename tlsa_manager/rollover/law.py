@@ -35,7 +35,7 @@ def worsens(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool
 
 def wanted(lineage: Lineage, facts: Facts) -> frozenset[Tlsa]:
     """The records that a lineage needs at each of its owners now: of every generation that is, was or will be presented."""
-    names = [facts.current, facts.previous, facts.way_back.generation if facts.way_back else ""]
+    names = [facts.current, "" if facts.retiring else facts.previous, facts.way_back.generation if facts.way_back else ""]
     if facts.deploying or facts.hold is None or not facts.hold.generation:
         names.append(facts.next)
     generations = (facts.generation(name) for name in names)

@@ -93,7 +93,7 @@ def swapping(scene: Scene) -> Decision | None:
 def relapse(scene: Scene) -> Decision | None:
     """A server that hands out a set from before the rollover makes senders fail: back at once, both keys are in DNS."""
     previous, current = scene.previous, scene.current
-    if previous is None or current is None or scene.facts.deploying:
+    if previous is None or current is None or scene.facts.deploying or scene.facts.retiring:
         return None
     for owner in scene.lineage.owners:
         smtp = scene.smtp(owner)
@@ -115,7 +115,7 @@ def overtaken(scene: Scene) -> Decision | None:
         return None
     if not gates.swap(scene, new):
         return Act(Deploy(new.id, _fingerprints(scene)), "the services present the next certificate already, and every cache may know it")
-    if any(view.configured is False for view in scene.snapshot.files.values()):
+    if not scene.lineage.consumers or any(view.configured is False for view in scene.snapshot.files.values()):
         return None
     return _unless_backing_off(
         scene, RollBack(current.id, "the next certificate was put into service before its record had reached every cache", hold=False),
@@ -129,7 +129,7 @@ def soak(scene: Scene) -> Decision | None:
     if previous is None or current is None or facts.confirmed_at is None or facts.deploying:
         return None
     ends = retire_due(scene.facts, scene)
-    if scene.now < ends:
+    if scene.now < ends and not facts.retiring:
         look = min(scene.now + _soak_poll(scene), ends)
         return Wait(look, "the way back stays open until the rollback window is over", _failures(scene), due=ends)
     late, wrong = gates.proven(scene, current, previous)
@@ -162,6 +162,9 @@ def swap(scene: Scene) -> Decision | None:
     if new is None or scene.facts.deploying or scene.facts.hold:
         return None
     blockers = gates.swap(scene, new)
+    if not blockers and not scene.lineage.consumers:
+        remedy = "put it into service yourself (the lineage has no consumer); the next look will notice"
+        return Stop(scene.now + scene.policy.poll_interval, "the new certificate may go into service now", remedy)
     if not blockers:
         return Act(Deploy(new.id, _fingerprints(scene)), "every set that a cache may hold matches the new certificate")
     blockers = [*_blockers(scene), *blockers]

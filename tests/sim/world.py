@@ -1,0 +1,230 @@
+"""The world itself: servers with versions of a zone, caches that ask them, mail servers that present chains, and time."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.sim.oracle import judge_all
+from tlsa_manager.chain import Chain, Digests
+from tlsa_manager.clock import Moment
+from tlsa_manager.errors import DeployError, PublishTemporary
+from tlsa_manager.lineage import Generation
+from tlsa_manager.snapshot import (
+    Answer, FileView, Held, Outcome, OwnerView, Presentation, Security, ServiceView, Snapshot,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from tests.sim.fate import Fate
+    from tlsa_manager.lineage import Lineage
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.steps import Publish, Retire
+    from tlsa_manager.tlsa import RRset
+
+NOTHING: RRset = frozenset()
+CACHES = 3
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+def generation(name: str, *, kind: str = "ECDSA", key: str = "", issuer: str = "issuer") -> Generation:
+    """Make a generation out of thin air: `key` names the private key (default: a new one), `issuer` the CA."""
+    key = key or name
+    leaf = Digests.of(f"certificate {name} {key}".encode(), f"spki {key}".encode())
+    above = Digests.of(f"ca {issuer}".encode(), f"ca spki {issuer}".encode())
+    return Generation(name, Chain((leaf, above), kind, not_after=1e12), ("mx.example.org",), origin="test")
+
+
+@dataclass
+class Entry:
+    """An RRset in a cache."""
+
+    records: RRset
+    until: float
+
+
+@dataclass
+class World:
+    """One lineage's piece of the Internet (or several lineages', if they share owners)."""
+
+    fate: Fate
+    owners: tuple[str, ...]
+    now: float = 1_000_000.0
+    versions: list[tuple[float, dict[str, RRset]]] = field(default_factory=list)
+    presented: dict[tuple[str, str], Chain] = field(default_factory=dict)  # (service, address) -> what it presents
+    switching: list[tuple[float, tuple[str, str], Chain]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)  # consumer -> generation id
+    chains: dict[str, Generation] = field(default_factory=dict)
+    swapped_at: float | None = None
+    new_everywhere_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.start = self.now
+        self.random = random.Random(self.fate.seed)
+        self.versions.append((float("-inf"), dict.fromkeys(self.owners, NOTHING)))
+        self.caches: list[dict[str, Entry]] = [{} for _ in range(CACHES)]
+        self.touches = self.sends = self.deploys = 0
+        self.relapses_allowed = True
+        self.judged = 0
+
+    # -- time ------------------------------------------------------------------------------------------------------------
+    def moment(self) -> Moment:
+        """What the clocks of the host show."""
+        stepped = sum(by for at, by in self.fate.clock_steps if self.start + at <= self.now)
+        return Moment(self.now + stepped, "boot", self.now)
+
+    def pass_time(self, until: float) -> None:
+        """Let time pass; caches ask in between, mail servers switch when their moment comes, and the oracle watches."""
+        moments = sorted(
+            [self.random.uniform(self.now, until) for _ in range(2)] + [at for at, _, _ in self.switching if at <= until] + [until]
+        )
+        for at in moments:
+            self.now = max(self.now, at)
+            self._switch()
+            self._ask()
+            self.judge()
+
+    def judge(self) -> None:
+        """Every set that anybody may hold now, against everything that is presented now."""
+        sets = [(f"cache {n} for {o}", e.records) for n, c in enumerate(self.caches) for o, e in c.items() if e.until > self.now]
+        sets += [(f"server {n} for {owner}", self.served(n, owner)) for n in range(len(self.fate.servers)) for owner in self.owners]
+        judge_all(sets, [(f"{service} at {address}", chain) for (service, address), chain in self.presented.items()], self.now)
+        self.judged += len(sets) * len(self.presented)
+
+    def touch(self) -> None:
+        """The engine touches something; it may be the last thing it does."""
+        self.touches += 1
+        if self.touches in self.fate.crashes:
+            raise Crash
+
+    # -- DNS -------------------------------------------------------------------------------------------------------------
+    def served(self, server: int, owner: str) -> RRset:
+        """What a server hands out now, to whoever can reach it."""
+        fate = self.fate.servers[server]
+        age = self.now - fate.lag
+        newest = max(n for n, (at, _) in enumerate(self.versions) if at <= age)
+        if self.relapses_allowed and any(span.covers(self.now - self.start) for span in fate.relapses):
+            newest = max(0, newest - fate.depth)
+        return self.versions[newest][1].get(owner, NOTHING)
+
+    def standing(self, owner: str) -> RRset:
+        """What the primary has."""
+        return self.versions[-1][1].get(owner, NOTHING)
+
+    def write(self, owner: str, records: RRset) -> None:
+        """Change the zone at the primary."""
+        if records != self.standing(owner):
+            self.versions.append((self.now, {**self.versions[-1][1], owner: records}))
+
+    def _ask(self) -> None:
+        """Each cache asks some server for what it has not got any more."""
+        for cache in self.caches:
+            for owner in self.owners:
+                entry = cache.get(owner)
+                if entry is None or entry.until <= self.now:
+                    records = self.served(self.random.randrange(len(self.fate.servers)), owner)
+                    cache[owner] = Entry(records, self.now + max(self.fate.ttl, self.fate.stretch))
+
+    # -- mail servers ----------------------------------------------------------------------------------------------------
+    def _switch(self) -> None:
+        due = [one for one in self.switching if one[0] <= self.now]
+        self.switching = [one for one in self.switching if one[0] > self.now]
+        for _, place, chain in due:
+            self.presented[place] = chain
+
+    # -- eyes and hands of the engine ------------------------------------------------------------------------------------
+    def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
+        """Look once."""
+        self.touch()
+        at = self.moment().wall
+        services = {str(s): self._probe(str(s), at) for s in lineage.services if s.probe} if probes else {}
+        return Snapshot(
+            at,
+            owners={owner: self._round(owner, at) for owner in lineage.owners},
+            held={owner: Held(owner, self.standing(owner), self.fate.ttl) for owner in lineage.owners},
+            services=services,
+            files={name: self._file(name) for name in lineage.consumers},
+        )
+
+    def _round(self, owner: str, at: float) -> OwnerView:
+        answers = tuple(self._answer(number, owner) for number in range(len(self.fate.servers)))
+        return OwnerView(owner, owner, "example.org.", at, answers)
+
+    def _answer(self, number: int, owner: str) -> Answer:
+        fate = self.fate.servers[number]
+        elapsed = self.now - self.start
+        if any(span.covers(elapsed) for span in fate.down):
+            return Answer(f"ns{number}", f"192.0.2.{number}", None, reason="timeout")
+        broken = any(span.covers(elapsed) for span in fate.broken)
+        state, why = (Security.BOGUS, "signature expired") if broken else (Security.SECURE, "")
+        wall = self.moment().wall
+        return Answer(
+            f"ns{number}", f"192.0.2.{number}", self.served(number, owner), self.fate.ttl, state, why,
+            signed_from=wall - 1e6, signed_until=wall + 1e7,
+        )  # fmt: skip
+
+    def _probe(self, service: str, at: float) -> ServiceView:
+        seen = tuple(
+            Presentation(address, "any", Outcome.PRESENTED, chain)
+            for (name, address), chain in self.presented.items() if name == service
+        )  # fmt: skip
+        return ServiceView(service, at, seen, "" if seen else "no address")
+
+    def _file(self, consumer: str) -> FileView:
+        known = self.chains.get(self.files.get(consumer, ""))
+        return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=True)
+
+    def publish(self, lineage: Lineage, step: Publish) -> bool:
+        """Add records."""
+        return self._change(step.target, lambda standing: standing | step.add)
+
+    def retire(self, lineage: Lineage, step: Retire) -> bool:
+        """Remove records."""
+        return self._change(step.target, lambda standing: standing - step.remove)
+
+    def _change(self, target: str, how: object) -> bool:
+        self.touch()
+        self.sends += 1
+        if self.sends in self.fate.refused:
+            raise PublishTemporary("the server refuses")
+        if self.sends not in self.fate.lost:
+            self.write(target, how(self.standing(target)))  # type: ignore[operator]  # a function of one set
+        self.touch()
+        if self.sends in self.fate.silent:
+            raise PublishTemporary("the answer was lost")
+        return False
+
+    def take_in(self, lineage: Lineage, consumer: str) -> Generation:
+        """Copy what a consumer has into the store."""
+        self.touch()
+        return self.chains[self.files[consumer]]
+
+    def install(self, lineage: Lineage, name: str, consumer: str) -> None:
+        """Write one consumer's file."""
+        self.touch()
+        self.files[consumer] = name
+
+    def deploy(self, lineage: Lineage, name: str) -> None:
+        """Write every consumer's file and reload: each address switches in its own time, some before the reload."""
+        self.touch()
+        self.deploys += 1
+        if self.swapped_at is None:
+            self.swapped_at = self.now
+        self.relapses_allowed = False  # what falls back after the swap hurts; nobody could have prevented it
+        for consumer in lineage.consumers:
+            self.files[consumer] = name
+        places = [place for place in self.presented if place[0] in {str(s) for s in lineage.services}]
+        mine = {one.chain for key, one in self.chains.items() if key.startswith(lineage.name)}
+        for number, place in enumerate(places):
+            if self.presented[place] in mine or not mine:
+                delay = self.fate.reload_delays[(self.deploys + number) % len(self.fate.reload_delays)]
+                self.switching.append((self.now + delay, place, self.chains[name].chain))
+        self.touch()
+        if self.deploys in self.fate.failed_deploys:
+            raise DeployError("the reload failed")
+        self._switch()
+        self.judge()

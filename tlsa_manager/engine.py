@@ -1,0 +1,215 @@
+"""The loop, and only the loop: load, observe, decide, act, journal, until nothing is due. No rule lives here, and no provider.
+
+The same for the hook, the timer and the terminal. An intent is journalled before an act and its outcome after it, so that a
+process may die between any two lines: the next one reads the journal, looks again and decides again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from tlsa_manager import clock
+from tlsa_manager.errors import TlsaManagerError
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.decide import decide, look_at
+from tlsa_manager.rollover.note import clock_step, note
+from tlsa_manager.rollover.safety import veto
+from tlsa_manager.rollover.scene import Scene
+from tlsa_manager.rollover.steps import (
+    Act, Blocker, Deploy, Import, Install, Publish, Record, Retire, RollBack, Step, Stop, Wait,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tlsa_manager.clock import Moment
+    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.rollover.events import Event
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.snapshot import Snapshot
+
+MAX_STEPS = 60  # in one pass over one lineage; more would mean that two rules undo each other
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a lineage waits for: written after each pass, so that an idle run and `status` need not look again.
+
+    `seen`: number of the last event that the plan knows; `moment`: when the look was, to notice a clock that was moved.
+    """
+
+    wake_at: float
+    why: str
+    remedy: str
+    blockers: tuple[Blocker, ...]
+    due: float | None
+    moment: Moment
+    seen: int = 0
+
+
+class Memory(Protocol):
+    """What the engine needs of the journal."""
+
+    def facts(self, lineage: str) -> Facts:
+        """Return the fold of all events of a lineage."""
+
+    def append(self, lineage: str, event: Event, at: float) -> None:
+        """Write one event for ever; it is on disk when this returns."""
+
+    def plan(self, lineage: str) -> Plan | None:
+        """Return the latest plan, if any."""
+
+    def keep_plan(self, lineage: str, plan: Plan) -> None:
+        """Replace the plan."""
+
+
+class Hands(Protocol):
+    """Eyes and hands. Acts raise TlsaManagerError; a look never raises for a fault of the world."""
+
+    def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
+        """Look once at everything that bears on a lineage."""
+
+    def publish(self, lineage: Lineage, step: Publish) -> bool:
+        """Add records; return True if a person was asked to do it."""
+
+    def retire(self, lineage: Lineage, step: Retire) -> bool:
+        """Remove records; return True if a person was asked to do it."""
+
+    def take_in(self, lineage: Lineage, consumer: str) -> Generation:
+        """Copy what a consumer has into the store."""
+
+    def install(self, lineage: Lineage, generation: str, consumer: str) -> None:
+        """Write a generation into one consumer's file and reload the consumer."""
+
+    def deploy(self, lineage: Lineage, generation: str) -> None:
+        """Write a generation into every consumer's file and reload each."""
+
+
+
+class Engine:
+    """Runs lineages. `lineages` by name; `watch` is told what is being done, as (lineage, sentence)."""
+
+    def __init__(
+        self, lineages: Mapping[str, Lineage], memory: Memory, hands: Hands, *,
+        moment: Callable[[], Moment] = clock.moment, watch: Callable[[str, str], None] = lambda name, text: None,  # noqa: ARG005
+    ) -> None:  # fmt: skip
+        self.lineages = lineages
+        self.memory = memory
+        self.hands = hands
+        self.moment = moment
+        self.watch = watch
+
+    def advance(self, name: str) -> Wait | Stop:
+        """Do whatever is due for a lineage, then say what it waits for. The caller holds the lease of the lineage."""
+        for _ in range(MAX_STEPS):
+            decision = self._once(name)
+            if decision is not None:
+                return decision
+        return Wait(
+            self.moment().wall + self.lineages[name].policy.poll_interval, "the rules do not come to rest; this is a defect of the tool",
+        )  # fmt: skip
+
+    def scene(self, name: str) -> Scene:
+        """Look once, remember what the look proves, and return what a decision would be made from."""
+        lineage = self.lineages[name]
+        before = self.moment()
+        self._mind_the_clock(name, before)
+        facts = self.memory.facts(name)
+        snapshot = self.hands.look(lineage, facts, look_at(lineage, facts, before.wall).probes)
+        now = self.moment().wall
+        neighbours = tuple((one, self.memory.facts(one.name)) for one in self._neighbours(lineage))
+        scene = Scene(lineage, self.memory.facts(name), snapshot, now, neighbours)
+        for event in note(scene):
+            self.memory.append(name, event, now)
+        return replace(scene, facts=self.memory.facts(name))
+
+    def _once(self, name: str) -> Wait | Stop | None:
+        """One look, one decision, at most one act; None = go on at once."""
+        scene = self.scene(name)
+        decision = decide(scene)
+        if isinstance(decision, Act):
+            self.watch(name, decision.why)
+            self._act(scene, decision)
+            return None
+        if isinstance(decision, Record):
+            self.watch(name, decision.why)
+            for event in decision.events:
+                self.memory.append(name, event, scene.now)
+            return None
+        self._keep(name, decision)
+        return decision
+
+    def _act(self, scene: Scene, decision: Act) -> None:
+        """Ask the veto, write the intent, act, write the outcome."""
+        name, step = scene.lineage.name, decision.step
+        refusal = veto(step, scene)
+        if refusal:
+            self._append(name, ev.Failed(str(step), f"the safety law forbids it: {refusal}", "this is a defect of the tool; report it"))
+            return
+        for event in _intent(step):
+            self._append(name, event)
+        try:
+            outcome = self._perform(scene, step)
+        except TlsaManagerError as error:
+            self._append(name, ev.Failed(str(step), error.message, error.hint))
+            return
+        self._append(name, outcome)
+
+    def _perform(self, scene: Scene, step: Step) -> Event:
+        """Act once; return what happened."""
+        lineage = scene.lineage
+        match step:
+            case Publish():
+                return ev.Published(step.target, tuple(sorted(step.add)), asked=self.hands.publish(lineage, step))
+            case Retire():
+                return ev.Retired(step.target, tuple(sorted(step.remove)), asked=self.hands.retire(lineage, step))
+            case Import():
+                return ev.Adopted(self.hands.take_in(lineage, step.consumer))
+            case Install():
+                self.hands.install(lineage, step.generation, step.consumer)
+                return ev.Installed(step.generation, step.consumer)
+            case Deploy():
+                self.hands.deploy(lineage, step.generation)
+                return ev.Deployed(step.generation)
+            case RollBack():
+                self.hands.deploy(lineage, step.generation)
+                return ev.RolledBack(step.generation)
+
+    def _append(self, name: str, event: Event) -> None:
+        self.memory.append(name, event, self.moment().wall)
+
+    def _neighbours(self, lineage: Lineage) -> list[Lineage]:
+        """The other lineages that share an owner with this one."""
+        mine = set(lineage.owners)
+        return [one for one in self.lineages.values() if one.name != lineage.name and mine & set(one.owners)]
+
+    def _mind_the_clock(self, name: str, now: Moment) -> None:
+        """If somebody moved the wall clock since the last look, what was measured with it is measured again."""
+        plan = self.memory.plan(name)
+        before = (plan.moment.wall, plan.moment.boot, plan.moment.uptime) if plan else None
+        seconds = clock_step(before, (now.wall, now.boot, now.uptime))
+        if plan is not None and seconds:
+            self.memory.append(name, ev.ClockStepped(seconds), now.wall)
+            self.memory.keep_plan(name, replace(plan, moment=now))
+
+    def _keep(self, name: str, decision: Wait | Stop) -> None:
+        """Write down what is waited for."""
+        remedy = decision.remedy if isinstance(decision, Stop) else ""
+        due = decision.due if isinstance(decision, Wait) else None
+        self.memory.keep_plan(name, Plan(decision.until, decision.why, remedy, decision.blockers, due, self.moment()))
+
+
+def _intent(step: Step) -> tuple[Event, ...]:
+    """What is written before a step, so that a crash in the middle of it is known."""
+    match step:
+        case Publish():
+            return (ev.Publishing(step.target, tuple(sorted(step.add))),)
+        case Retire():
+            return (ev.Retiring(step.target, tuple(sorted(step.remove))),)
+        case Deploy():
+            return (ev.Deploying(step.generation, step.before),)
+        case RollBack():
+            return (ev.RollingBack(step.generation, step.reason, step.hold),)
+        case _:
+            return ()
