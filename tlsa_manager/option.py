@@ -6,7 +6,6 @@ Pure: nothing here opens a file or asks the network.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -113,6 +112,8 @@ def settle(section: str, declared: Iterable[Option], given: Mapping[str, object]
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'server'?`, or what there is to choose from."""
+    import difflib  # only a mistake needs it
+
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
     if near:

@@ -105,7 +105,7 @@ def test_accepted_but_not_applied(refused: Callable[..., PublishError]) -> None:
 
 
 def test_mangled_answers(tmp_path: Path) -> None:
-    """An answer with any signed octet changed, or cut anywhere, never gets past the signature and never ends in another exception."""
+    """An answer with a signed octet changed, or cut anywhere, never gets past the signature, and ends as one of our errors."""
     path = tsig_key(tmp_path / "key", "publisher.")
     key = tsig.load(str(path), "test")
     dice = random.Random(2136)
