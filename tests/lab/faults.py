@@ -2,7 +2,8 @@
 
 Each has mx.ZONE with a TLSA record at _25._tcp. What a validating resolver makes of it:
 expired, expired-tlsa, notyet, bogusds, unsigned, badsig: bogus. nsecgone: the record is secure, its absence
-elsewhere bogus. badalg, nods: insecure. nsec3, nsec3optout: secure. loadfail, refused, dead: no answer.
+elsewhere bogus. badalg, nods: insecure. sha1ds, rsasha1: insecure since RFC 9905, though older resolvers say secure.
+nsec3, nsec3optout: secure. loadfail, refused, dead: no answer.
 shapes is good and holds aliases, a loop, a wildcard and an RRset too big for UDP.
 """
 
@@ -31,7 +32,7 @@ _SIGNED_WITH = {
     "nsec3optout": ("-3", "-", "-A"),
 }
 _NAMES = ("expired", "expired-tlsa", "notyet", "bogusds", "nsecgone", "badsig", "unsigned", "badalg", "shapes", "loadfail")
-NAMES = (*_NAMES, "nods", "nsec3", "nsec3optout")
+NAMES = (*_NAMES, "nods", "nsec3", "nsec3optout", "sha1ds", "rsasha1")
 
 
 def make(directory: Path) -> tuple[str, str]:
@@ -48,11 +49,13 @@ def _make_zone(directory: Path, name: str) -> str:
     plain, signed = directory / f"{name}.db", directory / f"{name}.signed"
     plain.write_text(_text(zone) + (_shapes(zone) if name == "shapes" else ""))
     keys = ("-K", str(directory / "keys"))
-    key = run("dnssec-keygen", "-q", *keys, "-a", "ECDSAP256SHA256", "-f", "KSK", zone).strip()
+    key = run(
+        "dnssec-keygen", "-q", *keys, "-a", "RSASHA1" if name == "rsasha1" else "ECDSAP256SHA256", "-f", "KSK", zone
+    ).strip()
     options = ("-S", *keys, "-z", *_SIGNED_WITH.get(name, ()), "-o", zone, "-f", str(signed), "-O", "full")
     run("dnssec-signzone", *options, str(plain), cwd=directory)
     _spoil(name, plain, signed)
-    ds = run("dnssec-dsfromkey", "-2", str(directory / "keys" / f"{key}.key"))
+    ds = run("dnssec-dsfromkey", "-1" if name == "sha1ds" else "-2", str(directory / "keys" / f"{key}.key"))
     return _glue(zone, FAULTS) + _parent_says(name, ds)
 
 
@@ -107,6 +110,9 @@ def _shapes(zone: str) -> str:
         f"_465._tcp.mx.{zone}. CNAME _25._tcp.mx.insecure.example.\n"
         f"_466._tcp.mx.{zone}. CNAME loop2.{zone}.\nloop2.{zone}. CNAME _466._tcp.mx.{zone}.\n"
         f"_587._tcp.mx.{zone}. CNAME nonexist.{zone}.\n"
-        f"*._tcp.wild.{zone}. TLSA 3 1 1 {DIGEST}\nwild.{zone}. A {MX_ADDRESS}\n"
+        f"_993._tcp.mx.{zone}. CNAME _25._tcp.mx.nsec3.example.\n"
+        f"there.{zone}. DNAME keys.{zone}.\n*.wildalias.{zone}. CNAME tlsa.keys.{zone}.\n"
+        + "".join(f"far{n}.{zone}. CNAME far{n + 1}.{zone}.\n" for n in range(12))
+        + f"*._tcp.wild.{zone}. TLSA 3 1 1 {DIGEST}\nwild.{zone}. A {MX_ADDRESS}\n"
         f"alias.{zone}. CNAME mx.{zone}.\nbig.{zone}. A {MX_ADDRESS}\n"
     ) + "".join(f"_25._tcp.big.{zone}. TLSA 3 1 1 {number:064x}\n" for number in range(1, 41))

@@ -92,7 +92,7 @@ class Asker:
     async def _turn(self, place: Place, question: Question) -> Reply:
         async with self._each[place], self._sockets:
             if place in self._silent:
-                return Reply(place, None, self._why(_SILENCE))
+                return Reply(place, None, self._why("", _SILENCE))
             return await self._try(place, question)
 
     async def _try(self, place: Place, question: Question) -> Reply:
@@ -109,18 +109,22 @@ class Asker:
             return Reply(place, got)
         if got == _SILENCE and not question.recurse:  # a resolver may be silent about one dead zone only
             self._silent.add(place)
-        return Reply(place, None, self._why(got if noise in ("", _CUT) else noise))
+        return Reply(place, None, self._why(noise, got))
 
     @property
     def _wait(self) -> float:
         return max(min(self._timeout, self._end - monotonic()), 0)
 
-    def _why(self, fault: str) -> str:
+    def _why(self, over_udp: str, over_tcp: str) -> str:
         if monotonic() >= self._end:
             return f"gave no answer before the round ended ({self._limit:g} s)"
-        if fault == _SILENCE:
+        if over_udp == _CUT:
+            return f"{_CUT}, and over TCP {over_tcp}"
+        if over_udp:
+            return over_udp
+        if over_tcp == _SILENCE:
             return f"did not answer ({self._tries} x {self._timeout:g} s over UDP, then {self._timeout:g} s over TCP)"
-        return fault
+        return f"did not answer over UDP ({self._tries} x {self._timeout:g} s), and over TCP {over_tcp}"
 
 
 _SILENCE = "did not answer"

@@ -114,7 +114,8 @@ class _Look:
         moment = now()
         replies = {name: reply for trail in trails for name, reply in trail.keys.items()}
         alone = Trust(anchor, moment, str(self._resolver), believed=False, replies=replies)
-        validates = False if any(map(_lies, trails, heard, [alone] * len(trails))) else exam.validates
+        lies = not exam.proven and any(_lies(trail, told, alone) for trail, told in zip(trails, heard, strict=True))
+        validates = False if lies else exam.validates
         trust = Trust(anchor, moment, str(self._resolver), believed=bool(validates), replies=replies)
         return [self._view(*seen, trust, validates) for seen in zip(names, trails, heard, strict=True)]
 

@@ -8,11 +8,12 @@ Whether it validates is found out, not believed. No single sign is enough, so th
 2. *It vouches for what is secure.* With DO and without AD in the query, the root's SOA must come with AD. Our queries never
    carry AD, so a forwarder that copies the bit from the query is found out here.
 3. *It does not vouch for what cannot be secure.* A server that sets AD always is caught by asking for something of class CH,
-   which no validator can ever have validated, and by the owners whose zone our own chain of trust has proven to be insecure.
+   which no validator can ever have validated, and by records of owners whose zone our own chain of trust has proven to be
+   insecure. (Only by records: a denial may be cached from before the zone was delegated.)
 
-1 decides where it speaks. Else 2 together with 3 is taken as validating, 2 missing as not validating; AD where 3 forbids it means
-that the resolver lies, whatever else it says. If there is no answer to judge by, nothing is known, and nothing rests on its word.
-AD is read only after the rcode: some resolvers set it on SERVFAIL.
+1 decides where it speaks, except that AD in class CH is a lie in any case. Else 2 together with 3 is taken as validating, 2
+missing as not validating; AD where 3 forbids it means that the resolver lies, whatever else it says. If there is no answer to
+judge by, nothing is known, and nothing rests on its word. AD is read only after the rcode: some resolvers set it on SERVFAIL.
 """
 
 from __future__ import annotations
@@ -55,21 +56,27 @@ class Examination:
     ttl: float = 60.0
 
     @property
+    def proven(self) -> bool:
+        """Whether it refused what is known to be bogus."""
+        return self._known_bogus and _rcode(self.checked) == dns.rcode.SERVFAIL and not _vouches(self.version)
+
+    @property
     def validates(self) -> bool | None:
         """The verdict as far as these questions go."""
-        with_checking, without = _rcode(self.checked), _rcode(self.unchecked)
-        known_bogus = without == dns.rcode.NOERROR and bool(self.unchecked.message and self.unchecked.message.answer)
-        if known_bogus and with_checking in NEGATIVE:
-            return False
-        if _vouches(self.version):
-            return False
-        if known_bogus and with_checking == dns.rcode.SERVFAIL:
+        if self.proven:
             return True
+        if _vouches(self.version) or (self._known_bogus and _rcode(self.checked) in NEGATIVE):
+            return False
         if _rcode(self.root) != dns.rcode.NOERROR:
             return None
         if not _vouches(self.root):
             return False
         return True if self.version.message is not None else None
+
+    @property
+    def _known_bogus(self) -> bool:
+        message = self.unchecked.message
+        return message is not None and message.rcode() == dns.rcode.NOERROR and bool(message.answer)
 
 
 async def examine(asker: Asker, resolver: Place, bogus: Name) -> Examination:
@@ -88,8 +95,8 @@ class Testimony:
 
     @property
     def vouches(self) -> bool:
-        """Whether it says AD, with an answer that can carry it."""
-        return _vouches(self.checked)
+        """Whether it says AD to records."""
+        return _vouches(self.checked) and self.checked.message is not None and bool(_records(self.checked.message))
 
 
 async def testify(asker: Asker, resolver: Place, owner: Name) -> Testimony:

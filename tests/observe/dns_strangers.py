@@ -1,0 +1,107 @@
+"""DNS servers that no standard would let pass, written by hand because no real one misbehaves to order."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Self
+
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dns.message import Message
+
+Address = tuple[str, int]
+
+
+class DnsStranger:
+    """Listens on UDP and TCP of one loopback address and does to each query what it was told to."""
+
+    def __init__(
+        self,
+        address: str,
+        datagram: Callable[[socket.socket, bytes, Address], None],
+        stream: Callable[[socket.socket], None] | None = None,
+        *,
+        port: int = 53,
+    ) -> None:
+        self.address, self._datagram, self._stream = address, datagram, stream
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind((address, port))
+        self._tcp = socket.create_server((address, port))
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._hear, self._accept)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in (self._udp, self._tcp):
+            sock.shutdown(socket.SHUT_RDWR) if sock is self._tcp else None
+            sock.close()
+        self._threads[1].join(5)
+
+    def _hear(self) -> None:
+        while True:
+            try:
+                data, sender = self._udp.recvfrom(4096)
+                self._datagram(self._udp, data, sender)
+            except OSError:
+                return
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._tcp.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            if self._stream is not None:
+                try:
+                    self._stream(connection)
+                except OSError:
+                    return
+
+
+def says(make: Callable[[Message], bytes]) -> Callable[[socket.socket, bytes, Address], None]:
+    """Answer each datagram with what `make` makes of the query."""
+
+    def answer(sock: socket.socket, data: bytes, sender: Address) -> None:
+        sock.sendto(make(dns.message.from_wire(data)), sender)
+
+    return answer
+
+
+def response(query: Message, *, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, flags: int = dns.flags.AA) -> Message:
+    """Make an empty answer."""
+    message = dns.message.make_response(query)
+    message.set_rcode(rcode)
+    message.flags |= flags
+    return message
+
+
+def resolver_that(change: Callable[[Message, Message], None], behind: str) -> Callable[[socket.socket, bytes, Address], None]:
+    """Make a forwarder to a real resolver that never checks (CD) and then `change`s the answer: (query, answer)."""
+
+    def answer(sock: socket.socket, data: bytes, sender: Address) -> None:
+        threading.Thread(target=forward, args=(sock, data, sender), daemon=True).start()
+
+    def forward(sock: socket.socket, data: bytes, sender: Address) -> None:
+        query = dns.message.from_wire(data)
+        asked = dns.message.from_wire(data)
+        asked.flags |= dns.flags.CD
+        got = dns.query.udp_with_fallback(asked, behind, timeout=3)[0]
+        got.flags &= ~(dns.flags.AD | dns.flags.CD)
+        change(query, got)
+        sock.sendto(got.to_wire(max_size=65535), sender)
+
+    return answer
