@@ -144,6 +144,10 @@ BAD_PAIRS = {
     "a truncated chain": (lambda: (chain_and_key()[0][:-40], chain_and_key()[1]), "cut off"),
     "a truncated key": (lambda: (chain_and_key()[0], chain_and_key()[1][:-40]), "cut off"),
     "a chain cut inside": (lambda: (chain_and_key()[0].replace(b"\n", b"\n!", 4), chain_and_key()[1]), "not base64"),
+    "a block that ends as another": (
+        lambda: (chain_and_key()[0].replace(b"END CERTIFICATE", b"END PUBLIC KEY", 1), chain_and_key()[1]),
+        "ends as something else",
+    ),
     "fifty certificates": (lambda: (chain_and_key()[0] * 25, chain_and_key()[1]), "50 certificates"),
 }
 

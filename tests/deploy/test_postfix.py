@@ -193,6 +193,15 @@ def test_a_service_of_its_own_counts(directory: Path) -> None:
     assert one.look().problems == ()
 
 
+def test_another_name_of_the_file_is_the_file(directory: Path) -> None:
+    """A link in main.cf that leads to the file counts as reading it, before the file exists and after."""
+    (directory / "tls" / "link.pem").symlink_to(directory / "tls" / "mx.pem")
+    one = configured(directory, main=f"smtpd_tls_chain_files = {directory}/tls/link.pem\n")
+    assert one.look().configured is True
+    one.install(pair().combined)
+    assert (one.look().configured, one.look().problems) == (True, ())
+
+
 def test_a_missing_file_and_a_postfix_that_is_not_there(directory: Path) -> None:
     """A configured file that does not exist is told; a configuration that cannot be read is a problem, not an exception."""
     one = configured(directory, main=f"smtpd_tls_chain_files = {directory}/tls/mx.pem\n")

@@ -15,7 +15,7 @@ from tlsa_manager.der import certificate_spki, kind_of_key
 from tlsa_manager.errors import BadInput, DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 CHAINS = "smtpd_tls_chain_files"  # Postfix 3.4 and later: key first, then the chain; wins over all others
 LEGACY = (
@@ -61,11 +61,10 @@ def read(directory: Path, timeout: float) -> Configuration:
 
 def reads(configuration: Configuration, path: Path) -> bool:
     """Whether some service of this Postfix presents what stands at `path`."""
-    wanted = str(path)
     return (
-        wanted in configuration.chain_files()
-        or (not configuration.chain_files() and wanted in configuration.legacy_files())
-        or any(wanted in _words(values.get(CHAINS, "")) for values in configuration.overrides.values())
+        _among(configuration.chain_files(), path)
+        or (not configuration.chain_files() and _among(configuration.legacy_files(), path))
+        or any(_among(_words(values.get(CHAINS, "")), path) for values in configuration.overrides.values())
         or any(_mentions(table, path) for table in _maps(configuration))
     )
 
@@ -89,7 +88,7 @@ def problems(configuration: Configuration, path: Path) -> Iterator[str]:
             f"main.cf sets {CHAINS}, so Postfix ignores {', '.join(legacy)} of the older parameters; "
             f"take them out: postconf -c {configuration.directory} -X {named}"
         )
-    if not chains and str(path) in legacy:
+    if not chains and _among(legacy, path):
         yield (
             f"Postfix reads {path} through the older parameters, opening it twice, so for a moment of a swap key and certificate "
             f"may not fit; better: {remedy}"
@@ -129,7 +128,7 @@ def _overridden(configuration: Configuration, path: Path) -> Iterator[str]:
     for service, values in configuration.overrides.items():
         own = _words(values.get(CHAINS, "")) or tuple(values[one] for one in LEGACY if one in values and _set(values[one]))
         effective = bool(values.get(CHAINS)) or not configuration.chain_files()
-        if own and effective and str(path) in configuration.chain_files() and str(path) not in own:
+        if own and effective and _among(configuration.chain_files(), path) and not _among(own, path):
             yield (
                 f"the service {service} has certificate files of its own in master.cf ({', '.join(own)}), so it does not present "
                 f"{path}; take the override out if the service belongs to this lineage"
@@ -139,8 +138,8 @@ def _overridden(configuration: Configuration, path: Path) -> Iterator[str]:
 def _same_kind(chains: tuple[str, ...], path: Path) -> Iterator[str]:
     """Postfix holds one key of each algorithm: of two, one is never presented."""
     mine = _kind(str(path))
-    for other in chains if str(path) in chains else ():
-        if other != str(path) and mine and _kind(other) == mine:
+    for other in chains if _among(chains, path) else ():
+        if not _among((other,), path) and mine and _kind(other) == mine:
             yield f"{CHAINS} names two files with {mine} keys, {path} and {other}; Postfix presents one: name one of each kind"
 
 
@@ -151,6 +150,11 @@ def _kind(file: str) -> str:
         return kind_of_key(certificate_spki(certificates_in(content)[0])) if content else ""
     except (BadInput, DeployError):
         return ""
+
+
+def _among(files: Iterable[str], path: Path) -> bool:
+    """Whether one of these is the file, by whatever name: a link to it goes on leading to what is renamed into its place."""
+    return os.path.realpath(path) in {os.path.realpath(one) for one in files}
 
 
 def _maps(configuration: Configuration) -> tuple[str, ...]:
