@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pki
 import pytest
-from lab import programs
+from lab import namespace, programs
 from lab.daemon import until
 from lab.fixtures import needs
 from lab.postfix import Postfix as Instance
@@ -54,6 +54,7 @@ def instance(directory: Path) -> Iterator[Instance]:
 
 def configured(directory: Path, main: str = "", master: str = "") -> Consumer:
     """Make a consumer for an instance that is configured, but need not run."""
+    namespace.add_address(ADDRESS)  # Postfix refuses a configuration with an address that no interface has
     Instance(directory / "cold", address=ADDRESS, hostname="mx.example", main=main, master=master)
     return consumer(directory, directory / "cold" / "conf")
 
