@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tlsa_manager.config import Config
 
 SCHEMA = 1
+Line = tuple[str, str]  # what is said, and how it looks on a terminal: a style of rich, or nothing
 DEFAULT_CONFIG = "/etc/tlsa-manager/config.toml"
 
 
@@ -39,14 +40,26 @@ class Voice:
 
         return load(self.config_file)
 
-    def answer(self, value: Mapping[str, Any], text: str) -> None:
+    def answer(self, value: Mapping[str, Any], text: str | Iterable[Line]) -> None:
         """Give the answer of a command: the value on --json, else the text."""
         if self.json:
             import json
 
             print(json.dumps({"schema": SCHEMA, **value}, indent=2, default=str))
-        elif text:
-            print(printable(text))
+            return
+        lines: Iterable[Line] = [(text, "")] if isinstance(text, str) else text
+        for line, style in lines:
+            if line:
+                self.say(line, style)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line of an answer for people, at once; coloured where a terminal wants it."""
+        if style and colours():
+            from rich.console import Console
+
+            Console(highlight=False, soft_wrap=True).print(printable(text), style=style, markup=False)
+        else:
+            print(printable(text), flush=True)
 
     def note(self, text: str) -> None:
         """Say something that is no answer, on stderr; --quiet silences it."""

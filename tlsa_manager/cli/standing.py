@@ -1,0 +1,117 @@
+"""Where a lineage stands, as a value for --json and as lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tlsa_manager.cli.when import clock, day, iso
+from tlsa_manager.rollover.state import Phase, phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.cli.voice import Line
+    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.plan import Plan
+    from tlsa_manager.rollover.steps import Blocker
+
+_STYLES = {
+    Phase.STABLE: "green", Phase.HELD: "bold red", Phase.SWAPPING: "magenta", Phase.READY: "cyan",
+    Phase.PUBLISHING: "yellow", Phase.WAITING: "yellow", Phase.SWAPPED: "cyan", Phase.RETIRING: "cyan",
+}  # fmt: skip
+
+
+def standing(lineage: Lineage, facts: Facts, plan: Plan | None, now: float) -> dict[str, Any]:
+    """Return everything `status` says about a lineage, moments as ISO 8601."""
+    return {
+        "name": lineage.name,
+        "phase": str(phase(lineage, facts, now)),
+        "since": iso(facts.since or None),
+        "services": [str(service) for service in lineage.services],
+        "why": plan.why if plan else "",
+        "remedy": _remedy(facts, plan),
+        "due": iso(plan.due) if plan else None,
+        "wake_at": iso(plan.wake_at) if plan else None,
+        "blockers": [
+            {"subject": one.subject, "reason": one.reason, "until": iso(one.until)} for one in (plan.blockers if plan else ())
+        ],
+        "hold": {"reason": facts.hold.reason, "remedy": facts.hold.remedy, "at": iso(facts.hold.at)} if facts.hold else None,
+        "failures": [
+            {"step": step, "count": one.count, "at": iso(one.at), "reason": one.reason, "hint": one.hint}
+            for step, one in facts.failures.items()
+        ],
+    } | {name: _generation(facts.generation(identity)) for name, identity in _generations(facts)}
+
+
+def needs_a_person(facts: Facts, plan: Plan | None) -> bool:
+    """Whether nothing more will happen until somebody does something."""
+    return facts.hold is not None or bool(plan and plan.remedy)
+
+
+def lines(lineage: Lineage, facts: Facts, plan: Plan | None, now: float) -> Iterator[Line]:
+    """Say it to people."""
+    where = phase(lineage, facts, now)
+    since = f" since {clock(facts.since, now)}" if facts.since else ""
+    yield f"{lineage.name}: {where}{since}", _STYLES[where]
+    if plan is None:
+        yield "  nothing is known of it yet; tlsa-manager run looks", ""
+    else:
+        yield from ((f"  {line}", "") for line in _plan(plan, now))
+    if facts.hold:
+        yield f"  held: {facts.hold.reason}", "red"
+    for step, one in facts.failures.items():
+        yield f"  failed {one.count} times: {step}: {one.reason}", "red"
+    if remedy := _remedy(facts, plan):
+        yield f"  to do: {remedy}", "bold"
+    for name, identity in _generations(facts):
+        generation = facts.generation(identity)
+        if generation is not None:
+            yield f"  {name:<8} {_named(generation)}", "dim"
+
+
+def _plan(plan: Plan, now: float) -> Iterator[str]:
+    if plan.why:
+        yield plan.why
+    yield from (f"- {_blocker(one, now)}" for one in plan.blockers)
+    if plan.due is not None:
+        yield f"next step due {clock(plan.due, now)}"
+    else:
+        yield f"next look {clock(plan.wake_at, now)}"
+
+
+def _generations(facts: Facts) -> tuple[tuple[str, str], ...]:
+    return (("current", facts.current), ("next", facts.next), ("queued", facts.queued), ("previous", facts.previous))
+
+
+def _generation(one: Generation | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "id": one.id,
+        "fingerprint": one.chain.fingerprint,
+        "spki": one.chain.leaf.spki_sha256,
+        "kind": one.chain.kind,
+        "names": list(one.names),
+        "not_after": iso(one.chain.not_after or None),
+        "origin": one.origin,
+        "ours": one.ours,
+    }
+
+
+def _named(one: Generation) -> str:
+    until = f", valid until {day(one.chain.not_after)}" if one.chain.not_after else ""
+    return f"{one.id} ({one.chain.kind}{until}) 3 1 1 {one.chain.leaf.spki_sha256[:16]}..."
+
+
+def _blocker(one: Blocker, now: float) -> str:
+    text = f"{one.subject}: {one.reason}" if one.subject and one.subject not in one.reason else one.reason
+    return f"{text}; until {clock(one.until, now)}" if one.until is not None else text
+
+
+def _remedy(facts: Facts, plan: Plan | None) -> str:
+    if facts.hold:
+        return facts.hold.remedy
+    if plan and plan.remedy:
+        return plan.remedy
+    return next((one.hint for one in facts.failures.values() if one.hint), "")
