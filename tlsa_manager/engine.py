@@ -6,7 +6,7 @@ process may die between any two lines: the next one reads the journal, looks aga
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from tlsa_manager import clock
@@ -14,10 +14,21 @@ from tlsa_manager.errors import TlsaManagerError
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.decide import decide, look_at
 from tlsa_manager.rollover.note import clock_step, note
+from tlsa_manager.rollover.plan import Plan
 from tlsa_manager.rollover.safety import veto
 from tlsa_manager.rollover.scene import Scene
 from tlsa_manager.rollover.steps import (
-    Act, Blocker, Deploy, Import, Install, Publish, Record, Retire, RollBack, Step, Stop, Wait,
+    Act,
+    Deploy,
+    Import,
+    Install,
+    Publish,
+    Record,
+    Retire,
+    RollBack,
+    Step,
+    Stop,
+    Wait,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -30,22 +41,6 @@ if TYPE_CHECKING:
     from tlsa_manager.snapshot import Snapshot
 
 MAX_STEPS = 60  # in one pass over one lineage; more would mean that two rules undo each other
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a lineage waits for: written after each pass, so that an idle run and `status` need not look again.
-
-    `seen`: number of the last event that the plan knows; `moment`: when the look was, to notice a clock that was moved.
-    """
-
-    wake_at: float
-    why: str
-    remedy: str
-    blockers: tuple[Blocker, ...]
-    due: float | None
-    moment: Moment
-    seen: int = 0
 
 
 class Memory(Protocol):
@@ -83,8 +78,10 @@ class Hands(Protocol):
         """Write a generation into one consumer's file and reload the consumer."""
 
     def deploy(self, lineage: Lineage, generation: str) -> None:
-        """Write a generation into every consumer's file and reload each."""
+        """Have every consumer check itself, write a generation into every file, reload each."""
 
+    def restore(self, lineage: Lineage, generation: str) -> None:
+        """Write a generation into every file and reload each, whatever the consumers' own checks say."""
 
 
 class Engine:
@@ -107,8 +104,21 @@ class Engine:
             if decision is not None:
                 return decision
         return Wait(
-            self.moment().wall + self.lineages[name].policy.poll_interval, "the rules do not come to rest; this is a defect of the tool",
+            self.moment().wall + self.lineages[name].policy.poll_interval,
+            "the rules do not come to rest; this is a defect of the tool",
         )  # fmt: skip
+
+    def publish(self, name: str) -> None:
+        """Only add what is wanted and missing in DNS, and touch nothing else: what a hook may do."""
+        for _ in range(MAX_STEPS):
+            scene = self.scene(name)
+            decision = decide(scene)
+            if isinstance(decision, Record):
+                self._remember(scene, decision)
+            elif isinstance(decision, Act) and isinstance(decision.step, Publish):
+                self._act(scene, decision)
+            else:
+                return
 
     def scene(self, name: str) -> Scene:
         """Look once, remember what the look proves, and return what a decision would be made from."""
@@ -133,19 +143,24 @@ class Engine:
             self._act(scene, decision)
             return None
         if isinstance(decision, Record):
-            self.watch(name, decision.why)
-            for event in decision.events:
-                self.memory.append(name, event, scene.now)
+            self._remember(scene, decision)
             return None
         self._keep(name, decision)
         return decision
+
+    def _remember(self, scene: Scene, decision: Record) -> None:
+        self.watch(scene.lineage.name, decision.why)
+        for event in decision.events:
+            self.memory.append(scene.lineage.name, event, scene.now)
 
     def _act(self, scene: Scene, decision: Act) -> None:
         """Ask the veto, write the intent, act, write the outcome."""
         name, step = scene.lineage.name, decision.step
         refusal = veto(step, scene)
         if refusal:
-            self._append(name, ev.Failed(str(step), f"the safety law forbids it: {refusal}", "this is a defect of the tool; report it"))
+            self._append(
+                name, ev.Failed(str(step), f"the safety law forbids it: {refusal}", "this is a defect of the tool; report it")
+            )
             return
         for event in _intent(step):
             self._append(name, event)
@@ -173,7 +188,7 @@ class Engine:
                 self.hands.deploy(lineage, step.generation)
                 return ev.Deployed(step.generation)
             case RollBack():
-                self.hands.deploy(lineage, step.generation)
+                self.hands.restore(lineage, step.generation)
                 return ev.RolledBack(step.generation)
 
     def _append(self, name: str, event: Event) -> None:
@@ -187,17 +202,20 @@ class Engine:
     def _mind_the_clock(self, name: str, now: Moment) -> None:
         """If somebody moved the wall clock since the last look, what was measured with it is measured again."""
         plan = self.memory.plan(name)
-        before = (plan.moment.wall, plan.moment.boot, plan.moment.uptime) if plan else None
-        seconds = clock_step(before, (now.wall, now.boot, now.uptime))
+        looked = (now.wall, now.boot, now.uptime)
+        seconds = clock_step(plan.looked if plan else None, looked)
         if plan is not None and seconds:
             self.memory.append(name, ev.ClockStepped(seconds), now.wall)
-            self.memory.keep_plan(name, replace(plan, moment=now))
+            self.memory.keep_plan(name, replace(plan, looked=looked))
 
     def _keep(self, name: str, decision: Wait | Stop) -> None:
         """Write down what is waited for."""
         remedy = decision.remedy if isinstance(decision, Stop) else ""
         due = decision.due if isinstance(decision, Wait) else None
-        self.memory.keep_plan(name, Plan(decision.until, decision.why, remedy, decision.blockers, due, self.moment()))
+        now = self.moment()
+        self.memory.keep_plan(
+            name, Plan(decision.until, decision.why, remedy, decision.blockers, due, (now.wall, now.boot, now.uptime))
+        )
 
 
 def _intent(step: Step) -> tuple[Event, ...]:

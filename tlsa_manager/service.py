@@ -43,14 +43,14 @@ class Service:
     @property
     def opportunistic(self) -> bool:
         """Whether RFC 7672 applies: there usages 0 and 1 are unusable (§3.1.3)."""
-        return self.protocol in {"smtp"}
+        return self.protocol == "smtp"
 
     @classmethod
     def parse(cls, text: str, *, connect: tuple[str, ...] = (), probe: bool = True) -> Service:
         """Read `HOST:PORT[/PROTOCOL]`. Raises BadInput."""
         place, _, protocol = text.partition("/")
         host, colon, port_text = place.rpartition(":")
-        if not colon or not port_text.isascii() or not port_text.isdigit() or not 0 < int(port_text[:6]) < 65536:  # noqa: PLR2004
+        if not colon or not port_text.isascii() or not port_text.isdigit() or not 0 < int(port_text[:6]) < 65536:
             msg = f"{text[:80]!r} is not a service: HOST:PORT or HOST:PORT/PROTOCOL is needed"
             raise BadInput(msg, "for example mx.example.org:25")
         port = int(port_text)

@@ -41,7 +41,7 @@ class Params:
     def parse(cls, text: str) -> Params:
         """Read `3 1 1` or `DANE-EE SPKI SHA2-256`. Raises BadInput."""
         words = text.split()
-        if len(words) != 3:  # noqa: PLR2004  three fields, RFC 6698 §2.2
+        if len(words) != 3:
             msg = f"{text!r} is not a set of TLSA parameters: three fields are needed"
             raise BadInput(msg, "write usage, selector and matching type, for example: 3 1 1")
         usage, selector, matching = (
@@ -94,7 +94,7 @@ class Tlsa:
     def parse(cls, text: str) -> Tlsa:
         """Read the presentation form: blanks inside the hexadecimal and either case are allowed. Raises BadInput."""
         words = text.split()
-        if len(words) < 4:  # noqa: PLR2004  four fields, RFC 6698 §2.2
+        if len(words) < 4:
             msg = f"{_short(text)!r} is not a TLSA record: usage, selector, matching type and data are needed"
             raise BadInput(msg, "write it as: 3 1 1 <hexadecimal digest>")
         params = Params.parse(" ".join(words[:3]))
@@ -130,7 +130,7 @@ def owner_name(host: str, port: int, transport: str = "tcp") -> str:
 
 def _number(word: str, table: dict[str, int]) -> int:
     """Read a number 0-255 or a mnemonic of RFC 7218."""
-    if word.isascii() and word.isdigit() and len(word) <= 3 and int(word) <= 255:  # noqa: PLR2004  one octet
+    if word.isascii() and word.isdigit() and len(word) <= 3 and int(word) <= 255:
         return int(word)
     if word.upper() in table:
         return table[word.upper()]
@@ -143,4 +143,4 @@ def _name(table: dict[str, int], value: int) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004  fits a line
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -86,7 +86,7 @@ def proven(scene: Scene, generation: Generation, former: Generation | None) -> t
         if service.probe:
             late += not_seen(scene, service)
             for address, probes in _by_address(scene.presentations(service)).items():
-                late += _late(scene, f"{service} at {address}", probes, generation, former)
+                late += _late(f"{service} at {address}", probes, generation, former)
                 wrong += _wrong(scene, f"{service} at {address}", probes, generation, former)
     return late, wrong
 
@@ -118,7 +118,9 @@ def _needed(scene: Scene, owner: str, target: str, standing: RRset, remove: RRse
 def staying(scene: Scene) -> tuple[Chain, ...]:
     """What our files may make a server present, without the former generation whose time is over."""
     gone = scene.previous.chain if scene.previous and not scene.facts.deploying and not scene.facts.way_back else None
-    return tuple(chain for chain in law.presentable(scene.facts) if chain != gone or (scene.current and chain == scene.current.chain))
+    return tuple(
+        chain for chain in law.presentable(scene.facts) if chain != gone or (scene.current and chain == scene.current.chain)
+    )
 
 
 def _owner_not_ready(scene: Scene, owner: str, generation: Generation) -> Iterator[Blocker]:
@@ -145,17 +147,20 @@ def _answer_not_ready(scene: Scene, view: OwnerView, answer: Answer, generation:
         return
     if answer.security is not Security.SECURE:
         where = f" (zone {answer.broken_zone})" if answer.broken_zone else ""
-        yield Blocker(view.owner, f"the answer of {answer.place} is {answer.security}{where}: {answer.reason or 'no reason known'}")
+        yield Blocker(
+            view.owner, f"the answer of {answer.place} is {answer.security}{where}: {answer.reason or 'no reason known'}"
+        )
     worse = law.worsens(answer.records, _instead_of(scene, view.owner), generation.chain, smtp=scene.smtp(view.owner))
     if worse:
-        missing = ", ".join(str(generation.chain.leaf.record(p)) for p in sorted(worse) if p.usage == 3 and p.matching in {1, 2})  # noqa: PLR2004
+        missing = ", ".join(str(generation.chain.leaf.record(p)) for p in sorted(worse) if p.usage == 3 and p.matching in {1, 2})
         lacks = missing or "a record that matches the new chain for " + ", ".join(map(str, sorted(worse)))
         yield Blocker(view.owner, f"{answer.place} lacks {lacks}")
     ends = _last_forgotten(scene, view.owner, generation)
     needed = timing.signatures_needed_until(scene.now, ends, scene.policy)
     if answer.security is Security.SECURE and answer.signed_until is not None and answer.signed_until < needed:
         yield Blocker(
-            view.owner, f"the signatures of {answer.place} end in {max(0, round(answer.signed_until - scene.now))} s, before the wait does",
+            view.owner,
+            f"the signatures of {answer.place} end in {max(0, round(answer.signed_until - scene.now))} s, before the wait does",
         )  # fmt: skip
 
 
@@ -166,7 +171,9 @@ def _instead_of(scene: Scene, owner: str) -> tuple[Chain, ...]:
 def _last_forgotten(scene: Scene, owner: str, generation: Generation) -> float | None:
     """When the wait at an owner ends, as far as it is known."""
     known = scene.facts.owners.get(owner)
-    ends = [timing.forgotten_at(one, scene.policy) for one in known.sets if _blocks(scene, owner, one, generation)] if known else []
+    ends = (
+        [timing.forgotten_at(one, scene.policy) for one in known.sets if _blocks(scene, owner, one, generation)] if known else []
+    )
     return max((one for one in ends if one is not None), default=None)
 
 
@@ -227,12 +234,12 @@ def _files_not_ready(scene: Scene) -> Iterator[Blocker]:
             yield Blocker(name, f"{name} does not read {view.path}" + "".join(f"; {one}" for one in view.problems))
 
 
-def _late(scene: Scene, place: str, probes: list[Presentation], new: Generation, former: Generation | None) -> Iterator[Blocker]:
+def _late(place: str, probes: list[Presentation], new: Generation, former: Generation | None) -> Iterator[Blocker]:
     chains = [one.chain for one in probes if one.outcome is Outcome.PRESENTED and one.chain]
-    if former is not None and former.chain.fingerprint != new.chain.fingerprint:
-        if any(chain.fingerprint == former.chain.fingerprint for chain in chains):
-            yield Blocker(place, f"{place} still presents the former certificate")
-            return
+    old = former.chain.fingerprint if former is not None else new.chain.fingerprint
+    if old != new.chain.fingerprint and any(chain.fingerprint == old for chain in chains):
+        yield Blocker(place, f"{place} still presents the former certificate")
+        return
     evidence = {one.chain.fingerprint for one in probes if one.chain and one.client in ("any", "rsa", "ecdsa")}
     if chains and new.chain.fingerprint not in evidence:
         yield Blocker(place, f"{place} does not present the new certificate")

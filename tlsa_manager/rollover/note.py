@@ -24,7 +24,8 @@ def note(scene: Scene) -> tuple[Event, ...]:
     """The events that this look proves, in order. Empty when nothing changed."""
     found: list[Event] = []
     facts = scene.facts
-    for event in (*_rounds(scene), *_removed(scene)):
+    looked: list[Event] = [*_rounds(scene), *_removed(scene)]
+    for event in looked:
         after = apply(facts, event, scene.now)
         if _without_time(after) != _without_time(facts):
             found.append(event)
@@ -86,7 +87,9 @@ def _removed(scene: Scene) -> Iterator[ev.Retired]:
         if asked is None or not asked.records & scene.facts.ours.get(target, frozenset()):
             continue
         views = [scene.view(owner) for owner in owners]
-        if all(view and view.complete and not any(_has(answer.records, asked.records) for answer in view.answers) for view in views):
+        if all(
+            view and view.complete and not any(_has(answer.records, asked.records) for answer in view.answers) for view in views
+        ):
             yield ev.Retired(target, tuple(sorted(asked.records)))
 
 

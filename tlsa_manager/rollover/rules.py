@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, law, timing
 from tlsa_manager.rollover.steps import (
-    Act, Blocker, Decision, Deploy, Import, Install, Publish, Record, Retire, RollBack, Step, Stop, Wait,
+    Act,
+    Blocker,
+    Decision,
+    Deploy,
+    Import,
+    Install,
+    Publish,
+    Record,
+    Retire,
+    RollBack,
+    Step,
+    Stop,
+    Wait,
 )  # fmt: skip
 from tlsa_manager.snapshot import Outcome
 
@@ -29,7 +41,9 @@ def no_certificate(scene: Scene) -> Decision | None:
     """Without a certificate there is nothing to look after; one that somebody uses already may be taken in."""
     if scene.facts.generations or any(view.fingerprint for view in scene.snapshot.files.values()):
         return None
-    return Wait(scene.now + scene.policy.check_interval, "no certificate has been handed over yet; the ACME client's hook will do it")
+    return Wait(
+        scene.now + scene.policy.check_interval, "no certificate has been handed over yet; the ACME client's hook will do it"
+    )
 
 
 def way_back(scene: Scene) -> Decision | None:
@@ -58,7 +72,11 @@ def adopt(scene: Scene) -> Decision | None:
         return Record((ev.Adopted(candidate),), "the services present this certificate already")
     for name, view in scene.snapshot.files.items():
         vouched = all(not service.probe for service in scene.lineage.services)
-        if view.fingerprint and (vouched or view.fingerprint in _fingerprints(scene)) and not _backing_off(scene, f"import {name}"):
+        if (
+            view.fingerprint
+            and (vouched or view.fingerprint in _fingerprints(scene))
+            and not _backing_off(scene, f"import {name}")
+        ):
             return Act(Import(name), f"the services present what stands in {view.path}: it is the current certificate")
     return None
 
@@ -114,11 +132,13 @@ def overtaken(scene: Scene) -> Decision | None:
     if not _everywhere(scene, new):
         return None
     if not gates.swap(scene, new):
-        return Act(Deploy(new.id, _fingerprints(scene)), "the services present the next certificate already, and every cache may know it")
+        return Act(
+            Deploy(new.id, _fingerprints(scene)), "the services present the next certificate already, and every cache may know it"
+        )
     if not scene.lineage.consumers or any(view.configured is False for view in scene.snapshot.files.values()):
         return None
     return _unless_backing_off(
-        scene, RollBack(current.id, "the next certificate was put into service before its record had reached every cache", hold=False),
+        scene, RollBack(current.id, "the next certificate was in service before its record had reached every cache", hold=False),
         "somebody put the next certificate into service too early",
     )  # fmt: skip
 
@@ -259,7 +279,9 @@ def _retire(scene: Scene, keep: RRset) -> Decision | None:
         blockers = gates.retire(scene, target, owners, remove)
         asked = scene.facts.removing.get(target)
         if asked and remove <= asked.records and scene.now < asked.at + timing.ASK_AGAIN:
-            waiting.append(Blocker(target, f"somebody has to remove {len(remove)} record(s) at {target}", asked.at + timing.ASK_AGAIN))
+            waiting.append(
+                Blocker(target, f"somebody has to remove {len(remove)} record(s) at {target}", asked.at + timing.ASK_AGAIN)
+            )
         elif blockers or _backing_off(scene, str(step)):
             waiting += blockers or _failures(scene)
         else:
@@ -296,7 +318,9 @@ def _finish_deployment(scene: Scene, new: Generation) -> Decision:
 def _take_back(scene: Scene, reason: str, *, hold_after: bool = True) -> Decision:
     former = scene.current
     if former is None:
-        return Stop(scene.now + scene.policy.poll_interval, reason, "mend the cause; there is no former certificate to go back to")
+        return Stop(
+            scene.now + scene.policy.poll_interval, reason, "mend the cause; there is no former certificate to go back to"
+        )
     return _unless_backing_off(scene, RollBack(former.id, reason, hold_after), reason)
 
 

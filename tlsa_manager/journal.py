@@ -1,0 +1,212 @@
+"""The journal: an append-only table of events in SQLite, and leases so that hook, timer and terminal may run at once.
+
+Every append is on the disk when it returns (write-ahead log, fsynced). Events are never changed or removed; triggers see to
+it. The plan of a lineage is the only row that is replaced: it can be lost without harm, the next run then looks at once.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import local
+from typing import TYPE_CHECKING, get_args
+
+import msgspec
+
+from tlsa_manager import clock
+from tlsa_manager.errors import Busy, StateError
+from tlsa_manager.rollover.events import Event
+from tlsa_manager.rollover.facts import Facts, apply
+from tlsa_manager.rollover.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA_VERSION = 1
+LEASE_SECONDS = 120.0  # a holder that was not heard of for so long, on another host, is taken for dead
+BUSY_SECONDS = 10.0  # how long SQLite waits for another writer, whose transactions last milliseconds
+
+_KINDS: dict[str, type] = {one.__name__: one for one in get_args(Event)}
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, lineage TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS events_of_lineage ON events (lineage, seq);
+CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TABLE IF NOT EXISTS plans (lineage TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, born TEXT NOT NULL, until REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal."""
+
+    seq: int
+    at: float
+    lineage: str
+    event: Event
+
+
+class Journal:
+    """The journal in one SQLite file. Safe for several processes and threads. Raises StateError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = local()
+        self._facts: dict[str, tuple[int, Facts]] = {}
+        with _in_words(path, "cannot be opened"):
+            _make_private(path)
+            self._connection()
+
+    def facts(self, lineage: str) -> Facts:
+        """Return the fold of all events of a lineage."""
+        seq, facts = self._facts.get(lineage, (0, Facts(lineage)))
+        for entry in self.entries(lineage, after=seq):
+            seq, facts = entry.seq, apply(facts, entry.event, entry.at)
+        self._facts[lineage] = (seq, facts)
+        return facts
+
+    def entries(self, lineage: str = "", *, after: int = 0) -> Iterator[Entry]:
+        """Yield the events of one lineage, or of all, in the order in which they were written."""
+        query = "SELECT seq, at, lineage, kind, body FROM events WHERE seq > ? AND (lineage = ? OR ? = '') ORDER BY seq"
+        with _in_words(self.path, "cannot be read"):
+            rows = self._connection().execute(query, (after, lineage, lineage)).fetchall()
+        for seq, at, name, kind, body in rows:
+            if kind in _KINDS:  # one that a newer version wrote changes nothing here
+                yield Entry(seq, at, name, _decode(self.path, kind, body))
+
+    def append(self, lineage: str, event: Event, at: float) -> None:
+        """Write one event for ever; it is on disk when this returns."""
+        body = msgspec.json.encode(event).decode()
+        with _in_words(self.path, "cannot be written"), self._connection() as connection:
+            connection.execute(
+                "INSERT INTO events (at, lineage, kind, body) VALUES (?, ?, ?, ?)", (at, lineage, type(event).__name__, body)
+            )
+
+    def latest(self, lineage: str) -> int:
+        """Return the number of the latest event of a lineage, 0 if there is none."""
+        with _in_words(self.path, "cannot be read"):
+            row = self._connection().execute("SELECT MAX(seq) FROM events WHERE lineage = ?", (lineage,)).fetchone()
+        return row[0] or 0
+
+    def plan(self, lineage: str) -> Plan | None:
+        """Return the latest plan of a lineage, None if there is none that can be understood."""
+        with _in_words(self.path, "cannot be read"):
+            row = self._connection().execute("SELECT body FROM plans WHERE lineage = ?", (lineage,)).fetchone()
+        if row is None:
+            return None
+        with suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(row[0], type=Plan)
+        return None
+
+    def keep_plan(self, lineage: str, plan: Plan) -> None:
+        """Replace the plan of a lineage; it knows the events up to now."""
+        body = msgspec.json.encode(replace(plan, seen=self.latest(lineage))).decode()
+        with _in_words(self.path, "cannot be written"), self._connection() as connection:
+            connection.execute("INSERT OR REPLACE INTO plans (lineage, body) VALUES (?, ?)", (lineage, body))
+
+    @contextmanager
+    def lease(self, name: str) -> Iterator[None]:
+        """Hold a lease while working. Raises Busy when a living process holds it; a dead one's lease is taken over."""
+        me = (socket.gethostname(), os.getpid(), _born(os.getpid()))
+        with _in_words(self.path, "cannot be written"):
+            self._take(name, me)
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error), self._connection() as connection:
+                connection.execute("DELETE FROM leases WHERE name = ? AND host = ? AND pid = ?", (name, me[0], me[1]))
+
+    def renew(self, name: str) -> None:
+        """Say that the holder of a lease is alive."""
+        with _in_words(self.path, "cannot be written"), self._connection() as connection:
+            connection.execute("UPDATE leases SET until = ? WHERE name = ?", (clock.now() + LEASE_SECONDS, name))
+
+    def _take(self, name: str, me: tuple[str, int, str]) -> None:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            row = connection.execute("SELECT host, pid, born, until FROM leases WHERE name = ?", (name,)).fetchone()
+            if row is not None and _alive(*row, here=me[0]):
+                who = f"process {row[1]}" + ("" if row[0] == me[0] else f" on {row[0]}")
+                raise Busy(f"{who} is working on {name} at this moment", "nothing is lost; try again in a moment")
+            connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)", (name, *me, clock.now() + LEASE_SECONDS))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if known is None:
+            known = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            known.execute("PRAGMA journal_mode=WAL")
+            known.execute("PRAGMA synchronous=FULL")
+            _migrate(self.path, known)
+            self._local.connection = known
+        return known
+
+
+def _migrate(path: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StateError(f"the journal {path} was written by a newer version of tlsa-manager", "install that version again")
+    if version < SCHEMA_VERSION:
+        connection.executescript(_SCHEMA + f"PRAGMA user_version = {SCHEMA_VERSION};")
+
+
+def _make_private(path: Path) -> None:
+    """Make the file and its directory readable by nobody else from the first moment."""
+    if not path.parent.is_dir():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+
+
+def _decode(path: Path, kind: str, body: str) -> Event:
+    try:
+        event: Event = msgspec.json.decode(body, type=_KINDS[kind])
+    except msgspec.MsgspecError as error:
+        raise StateError(
+            f"the journal {path} holds a line that cannot be understood ({kind}: {error})",
+            "restore it from a backup, or move it away",
+        ) from None
+    return event
+
+
+def _alive(host: str, pid: int, born: str, until: float, *, here: str) -> bool:
+    """Whether the holder of a lease lives. On this host the process table tells; of another host only its latest word."""
+    if host != here:
+        return until > clock.now()
+    if pid == os.getpid():
+        return born == _born(pid)
+    return bool(born) and _born(pid) == born
+
+
+def _born(pid: int) -> str:
+    """When a process began, so that a later one with the same number is not taken for it; empty = there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if not fields or fields[0] in "ZX" else fields[19]
+
+
+@contextmanager
+def _in_words(path: Path, what: str) -> Iterator[None]:
+    """Turn the errors of the disk and of SQLite into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        hint = "free some space, or mend its directory; nothing was changed, and the mail server keeps its certificate"
+        raise StateError(f"the journal {path} {what}: {error}", hint) from None
+    except OSError as error:
+        raise StateError(f"the journal {path} {what}: {error.strerror}", "mend its directory, or run as the right user") from None

@@ -1,0 +1,414 @@
+"""Puts the parts together: from the configuration to the eyes and hands that the engine moves, and to the verbs of the voice.
+
+Everything heavy is made when it is first needed: a run with nothing to do opens the journal and nothing else.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Thread, local
+from typing import TYPE_CHECKING
+
+from tlsa_manager import clock
+from tlsa_manager.errors import BadInput, Busy, TlsaManagerError, Unsafe
+from tlsa_manager.journal import Journal
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.state import Phase, phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tlsa_manager.config import Config
+    from tlsa_manager.deploy import Consumer
+    from tlsa_manager.engine import Engine
+    from tlsa_manager.keys import Pair
+    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.observe import DnsEyes
+    from tlsa_manager.publish import Backend, Change
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.plan import Plan
+    from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.rollover.steps import Publish, Retire
+    from tlsa_manager.snapshot import FileView, Held, OwnerView, ServiceView, Snapshot
+    from tlsa_manager.store import Store
+    from tlsa_manager.tlsa import RRset
+
+SIDE_BY_SIDE = 8  # families of lineages in one run
+HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one lineage stands, from the journal alone."""
+
+    lineage: Lineage
+    facts: Facts
+    phase: Phase
+    plan: Plan | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a certificate that was handed over. `published`: the records that went to DNS at once."""
+
+    generation: Generation
+    hold: str
+    remedy: str
+    known: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The generation."""
+        return self.generation.id
+
+    def __str__(self) -> str:
+        """One sentence for the client's log."""
+        if self.known:
+            return f"generation {self.id} was here already; nothing to do"
+        kept = f"generation {self.id} is safely kept"
+        if self.hold:
+            return f"{kept}, and held: {self.hold}; {self.remedy}"
+        return "; ".join([f"{kept}; it goes into service when its record has reached every cache", *self.notes])
+
+
+class House:
+    """One installation. `watch` is told what is being done, as (lineage, sentence)."""
+
+    def __init__(self, config: Config, *, watch: Callable[[str, str], None] = lambda name, text: None) -> None:  # noqa: ARG005
+        self.config = config
+        self.watch = watch
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The memory."""
+        return Journal(Path(self.config.state.removeprefix("sqlite:///")))
+
+    @cached_property
+    def store(self) -> Store:
+        """Keys and certificates."""
+        from tlsa_manager.store import Store
+
+        return Store(self.config.directory)
+
+    @cached_property
+    def hands(self) -> HouseHands:
+        """Eyes and hands."""
+        return HouseHands(self.config, self.store, self.watch)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The loop."""
+        from tlsa_manager.engine import Engine
+
+        return Engine(self.config.lineages, self.journal, self.hands, watch=self.watch)
+
+    # -- verbs of the hook -----------------------------------------------------------------------------------------------
+    def stage(self, name: str, chain_pem: bytes, key_pem: bytes, origin: str, *, insist: bool = False) -> Taken:
+        """Check a certificate and key, keep them, journal them, publish what can be published within a moment.
+
+        `insist`: the operator says so; nothing is held back. The running mail server is not touched. Raises BadInput for what
+        cannot be used at all, StateError when it could not be kept: then nothing was.
+        """
+        from tlsa_manager.keys import load_pair
+
+        lineage = self.lineage(name)
+        pair = load_pair(chain_pem, key_pem)
+        facts = self.journal.facts(name)
+        reasons = [] if insist else self._doubts(lineage, facts, pair)
+        generation = self.store.put(name, pair, origin)
+        hold = "; ".join(reasons)
+        remedy = f"if that is intended: tlsa-manager rollover start {name}" if hold else ""
+        known = generation.id in facts.generations
+        if not known:
+            self.journal.append(name, ev.Staged(generation, hold, remedy), clock.now())
+        notes = () if known or hold else self._publish_at_once(name)
+        return Taken(generation, hold, remedy, known, notes)
+
+    def _doubts(self, lineage: Lineage, facts: Facts, pair: Pair) -> list[str]:
+        """Why a person should look at this certificate before it is deployed."""
+        from tlsa_manager.keys import names_cover
+
+        found = []
+        missing = sorted({one.host for one in lineage.services if not names_cover(pair.names, one.host)})
+        if missing:
+            found.append(f"the certificate does not name {', '.join(missing)}: mail programs and MTA-STS senders would refuse it")
+        current = facts.generation(facts.current)
+        if current is not None and current.chain.kind != pair.chain.kind:
+            found.append(
+                f"the kind of key changed from {current.chain.kind} to {pair.chain.kind}: senders that speak only"
+                f" {current.chain.kind} could not connect any more"
+            )
+        if pair.not_after <= clock.now():
+            found.append("the certificate has expired")
+        elif pair.not_before > clock.now() + 300:
+            found.append("the certificate is not valid yet")
+        return found
+
+    def _publish_at_once(self, name: str) -> tuple[str, ...]:
+        """Publish within a moment. The process may end while the thread works: every act may be cut short and done again."""
+        done: list[str] = []
+
+        def attempt() -> None:
+            try:
+                with self.journal.lease(self._family(name)):
+                    self.engine.publish(name)
+                if sent := self.journal.facts(name).sent:
+                    done.append(f"its records are published at {', '.join(sorted(sent))}")
+            except Busy:
+                pass  # whoever holds the lease sees the new generation
+            except TlsaManagerError as error:
+                done.append(f"publishing has to wait: {error.message}")
+
+        thread = Thread(target=attempt, daemon=True)
+        thread.start()
+        thread.join(HOOK_BUDGET)
+        return tuple(done)
+
+    # -- verbs of the timer ----------------------------------------------------------------------------------------------
+    def due(self, name: str, now: float) -> bool:
+        """Whether anything is to be done for a lineage: its time has come, something happened, or the configuration changed."""
+        plan = self.journal.plan(name)
+        if plan is None or now >= plan.wake_at or now < plan.looked[0] or self.journal.latest(name) > plan.seen:
+            return True
+        return any(_changed(file) > plan.looked[0] for file in self.config.files)
+
+    def run(self, names: Iterable[str] = (), *, anyway: bool = False) -> dict[str, TlsaManagerError]:
+        """Pass once over what is due, or over all (`anyway`).
+
+        Lineages that share owners go one after another, others side by side. Returns what went wrong, by lineage; one lineage's trouble never stops another.
+        """
+        families: dict[str, list[str]] = {}
+        for name in names or self.config.lineages:
+            if anyway or self.due(self.lineage(name).name, clock.now()):
+                families.setdefault(self._family(name), []).append(name)
+        if len(families) <= 1:
+            found = [self._run_family(family, members) for family, members in families.items()]
+        else:
+            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+                found = list(pool.map(self._run_family, families.keys(), families.values()))
+        return {name: error for one in found for name, error in one.items()}
+
+    def _run_family(self, family: str, members: list[str]) -> dict[str, TlsaManagerError]:
+        errors: dict[str, TlsaManagerError] = {}
+        try:
+            with self.journal.lease(family):
+                for name in members:
+                    try:
+                        self.journal.renew(family)
+                        self.engine.advance(name)
+                    except TlsaManagerError as error:
+                        errors[name] = error
+        except TlsaManagerError as error:
+            errors = dict.fromkeys(members, error)
+        return errors
+
+    # -- verbs of the terminal -------------------------------------------------------------------------------------------
+    def lineage(self, name: str) -> Lineage:
+        """Return a configured lineage. Raises BadInput with a suggestion."""
+        if name in self.config.lineages:
+            return self.config.lineages[name]
+        from tlsa_manager.option import suggestion
+
+        raise BadInput(
+            f"there is no lineage {name[:80]!r} in {self.config.path}{suggestion(name, self.config.lineages)}",
+            "name one of: " + (", ".join(self.config.lineages) or "(none is configured)"),
+        )
+
+    def standing(self, name: str) -> Standing:
+        """Say where a lineage stands, without looking at the world."""
+        lineage, facts = self.lineage(name), self.journal.facts(name)
+        return Standing(lineage, facts, phase(lineage, facts, clock.now()), self.journal.plan(name))
+
+    def look(self, name: str) -> Scene:
+        """Look at the world now, and remember what the look proves; nothing is changed."""
+        with self.journal.lease(self._family(name)):
+            return self.engine.scene(self.lineage(name).name)
+
+    def release(self, name: str) -> None:
+        """Go on with what is held. Raises Unsafe when nothing is."""
+        facts = self.journal.facts(self.lineage(name).name)
+        if facts.hold is None and not facts.failures:
+            raise Unsafe(
+                f"nothing of {name} is held, and no new certificate is waiting", "give one: --certificate FILE --key FILE"
+            )
+        self.journal.append(name, ev.Released(), clock.now())
+
+    def abort(self, name: str) -> None:
+        """Give the next generation up; its records are withdrawn by the next run. Raises Unsafe when it is too late for that."""
+        facts = self.journal.facts(self.lineage(name).name)
+        if facts.deploying or facts.previous or facts.way_back:
+            raise Unsafe(
+                f"the new certificate of {name} is already in service", f"go back instead: tlsa-manager rollover back {name}"
+            )
+        if not facts.next:
+            raise Unsafe(f"{name} has no rollover that could be given up", f"see: tlsa-manager status {name}")
+        self.journal.append(name, ev.Aborted(facts.next), clock.now())
+
+    def back(self, name: str) -> str:
+        """Go back to the former certificate: at once while both are in DNS, else as a new rollover. Returns a sentence."""
+        facts = self.journal.facts(self.lineage(name).name)
+        if facts.previous and not facts.retiring:
+            self.journal.append(name, ev.RollingBack(facts.previous, "the operator asked for it"), clock.now())
+            return "the former certificate is put back at once: both records are still published"
+        if facts.deploying or facts.way_back or facts.next or facts.previous:
+            raise Unsafe(f"{name} is in the middle of a rollover that has not been finished", f"see: tlsa-manager status {name}")
+        former = [one.event.generation for one in self.journal.entries(name) if isinstance(one.event, ev.Finished)]
+        if not former:
+            raise Unsafe(f"{name} has no former certificate to go back to", f"see: tlsa-manager history {name}")
+        self.journal.append(name, ev.Promoted(former[-1]), clock.now())
+        return "the former certificate's record is gone from DNS, so it is rolled over to like a new one: publish, wait, swap"
+
+    def adopt(self, name: str, records: RRset) -> dict[str, RRset]:
+        """Take records that stand in DNS already as ours, to be removed when nothing needs them. Returns them by target."""
+        scene = self.look(name)
+        adopted: dict[str, RRset] = {}
+        for target, owners in scene.targets().items():
+            standing = frozenset().union(*(one for owner in owners for one in scene.standing(target, owner)))
+            found = (standing & records) - scene.facts.ours.get(target, frozenset())
+            if found:
+                self.journal.append(name, ev.RecordsAdopted(target, tuple(sorted(found))), clock.now())
+                adopted[target] = found
+        return adopted
+
+    def _family(self, name: str) -> str:
+        """The first name among the lineages that, directly or not, share an owner with this one: they share a lease."""
+        owners, members = set(self.lineage(name).owners), {name}
+        while more := {one.name for one in self.config.lineages.values() if owners & set(one.owners)} - members:
+            members |= more
+            owners |= {owner for one in more for owner in self.config.lineages[one].owners}
+        return min(members)
+
+
+class HouseHands:
+    """The engine's eyes and hands, made from the configuration. Looks never raise for a fault of the world; acts do."""
+
+    def __init__(self, config: Config, store: Store, watch: Callable[[str, str], None]) -> None:
+        self.config = config
+        self.store = store
+        self.watch = watch
+        self._local = local()
+        self._backends: dict[str, Backend] = {}
+        self._consumers: dict[str, Consumer] = {}
+
+    def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
+        """Look once, at everything side by side."""
+        from tlsa_manager.snapshot import Snapshot
+
+        guessed = {facts.owners[owner].target if owner in facts.owners else owner for owner in lineage.owners}
+        with ThreadPoolExecutor(4) as pool:
+            owners = pool.submit(self._eyes().owners, lineage.owners)
+            held = pool.submit(self._held, lineage, guessed)
+            services = pool.submit(self._services, lineage, probes)
+            files = pool.submit(self._files, lineage)
+            views: Mapping[str, OwnerView] = owners.result()
+            found = held.result()
+            aliases = {view.target for view in views.values() if view.answers} - found.keys()
+            found |= self._held(lineage, aliases) if aliases else {}
+            return Snapshot(clock.now(), views, found, services.result(), files.result())
+
+    def publish(self, lineage: Lineage, step: Publish) -> bool:
+        """Add records; True if a person was asked to do it."""
+        from tlsa_manager.publish import Change
+
+        return self._change(lineage, Change(step.target, step.zone, step.add, frozenset(), step.expect, step.ttl))
+
+    def retire(self, lineage: Lineage, step: Retire) -> bool:
+        """Remove records; True if a person was asked to do it."""
+        from tlsa_manager.publish import Change
+
+        return self._change(lineage, Change(step.target, step.zone, frozenset(), step.remove, step.expect, step.ttl))
+
+    def take_in(self, lineage: Lineage, consumer: str) -> Generation:
+        """Copy what a consumer has into the store. Raises DeployError, BadInput, StateError."""
+        from tlsa_manager.keys import split_combined
+
+        one = self.consumer(consumer)
+        content = one.current()
+        if content is None:
+            raise BadInput(f"there is nothing to take in at {one.path}", "put the present key and certificate there, key first")
+        return self.store.put(lineage.name, split_combined(content), f"found at {one.path}")
+
+    def install(self, lineage: Lineage, generation: str, consumer: str) -> None:
+        """Write a generation into one consumer's file and reload it. Raises DeployError, StateError."""
+        one = self.consumer(consumer)
+        one.install(self.store.combined(lineage.name, generation))
+        one.reload()
+
+    def deploy(self, lineage: Lineage, generation: str) -> None:
+        """Check every consumer, then write every file, then reload each. Raises DeployError, StateError."""
+        for name in lineage.consumers:
+            self.consumer(name).check()
+        self.restore(lineage, generation)
+
+    def restore(self, lineage: Lineage, generation: str) -> None:
+        """Write every file and reload each, whatever the consumers' own checks say: the way back is never barred."""
+        content = self.store.combined(lineage.name, generation)
+        for name in lineage.consumers:
+            self.consumer(name).install(content)
+        for name in lineage.consumers:
+            self.consumer(name).reload()
+
+    def consumer(self, name: str) -> Consumer:
+        """Return a configured consumer. Raises ConfigError."""
+        if name not in self._consumers:
+            from tlsa_manager.deploy import open_consumer
+
+            section = self.config.consumers[name]
+            self._consumers[name] = open_consumer(name, section.kind, section.options)
+        return self._consumers[name]
+
+    def backend(self, name: str) -> Backend:
+        """Return a configured backend. Raises ConfigError."""
+        if name not in self._backends:
+            from tlsa_manager.publish import open_backend
+
+            section = self.config.dns[name]
+            self._backends[name] = open_backend(name, section.kind, section.options)
+        return self._backends[name]
+
+    def _eyes(self) -> DnsEyes:
+        """Return this thread's eyes; they remember delegations for a minute."""
+        eyes: DnsEyes | None = getattr(self._local, "eyes", None)
+        if eyes is None:
+            from tlsa_manager.observe import DnsEyes
+
+            config = self.config
+            eyes = DnsEyes(resolver=config.resolver, anchor=config.trust_anchor, port=config.authority_port)
+            self._local.eyes = eyes
+        return eyes
+
+    def _held(self, lineage: Lineage, targets: Iterable[str]) -> dict[str, Held]:
+        return {target: self.backend(lineage.dns).read(target) for target in sorted(targets)} if lineage.dns else {}
+
+    def _services(self, lineage: Lineage, probes: int) -> Mapping[str, ServiceView]:
+        if not probes:
+            return {}
+        from tlsa_manager.observe.live import services
+
+        return services(lineage.services, repeats=probes, resolver=self.config.resolver)
+
+    def _files(self, lineage: Lineage) -> dict[str, FileView]:
+        return {name: self.consumer(name).look() for name in lineage.consumers}
+
+    def _change(self, lineage: Lineage, change: Change) -> bool:
+        ticket = self.backend(lineage.dns).change(change)
+        if ticket.state == "asked":
+            self.watch(lineage.name, ticket.message)
+        return ticket.state == "asked"
+
+
+def house(config: Config, *, watch: Callable[[str, str], None] = lambda name, text: None) -> House:  # noqa: ARG005
+    """Put an installation together. Nothing is opened before it is needed."""
+    return House(config, watch=watch)
+
+
+def _changed(file: Path) -> float:
+    """When a file was changed, the future if that cannot be told."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return float("inf")
