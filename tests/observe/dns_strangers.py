@@ -31,9 +31,10 @@ class DnsStranger:
         port: int = 53,
     ) -> None:
         self.address, self._datagram, self._stream = address, datagram, stream
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._udp = socket.socket(family, socket.SOCK_DGRAM)
         self._udp.bind((address, port))
-        self._tcp = socket.create_server((address, port))
+        self._tcp = socket.create_server((address, port), family=family)
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._hear, self._accept)]
 
     def __enter__(self) -> Self:

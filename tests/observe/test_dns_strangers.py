@@ -15,6 +15,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 from dns_strangers import DnsStranger, resolver_that, response, says
+from lab.daemon import until
 from lab.zones import TLD_SERVER
 
 from tlsa_manager.errors import BadInput, ConfigError
@@ -38,16 +39,17 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def eyes(dns_lab: DnsLab) -> DnsEyes:
-    """Eyes that lose patience very soon."""
+    """Eyes that lose patience very soon; the lab's resolver is given the time to recover from other tests."""
+    until(lambda: dns_lab.validates(dns_lab.zone, "SOA"), "the resolver validates")
     return DnsEyes(resolver=(dns_lab.resolver,), anchor=str(dns_lab.anchor), timeout=0.3)
 
 
 @contextlib.contextmanager
-def zone_of(lab: DnsLab, datagram: Datagram, stream: Stream | None = None) -> Iterator[str]:
+def zone_of(lab: DnsLab, datagram: Datagram, stream: Stream | None = None, *, more: str = "") -> Iterator[str]:
     """Delegate a new unsigned zone to a stranger; give an owner in it."""
     number = next(_numbers)
     zone, address = f"stranger{number}.example.", f"127.53.9.{number}"
-    lines = f"update add {zone} 5 NS ns.{zone}\nupdate add ns.{zone} 5 A {address}"
+    lines = f"update add {zone} 5 NS ns.{zone}\nupdate add ns.{zone} 5 A {address}\n{more.format(zone=zone)}"
     lab.update(lines, server=TLD_SERVER)
     with DnsStranger(address, datagram, stream):
         yield f"_25._tcp.mx.{zone}"
@@ -101,6 +103,17 @@ def test_a_decent_stranger_is_seen(dns_lab: DnsLab, eyes: DnsEyes) -> None:
     assert view.complete
     assert {str(record) for record in view.answers[0].records or ()} == {"3 1 1 " + "aa" * 32}
     assert (view.answers[0].security, view.answers[0].serial) == (Security.INSECURE, 7)
+
+
+def test_addresses_of_both_families_are_asked(dns_lab: DnsLab, eyes: DnsEyes) -> None:
+    """A server's IPv4 and IPv6 address are two places, and each may answer differently."""
+    six = says(lambda query: (tlsa(query, "bb" * 32) if query.question[0].rdtype == 52 else negative(query)).to_wire())
+    four = says(lambda query: answers(query).to_wire())
+    with DnsStranger("::1", six), zone_of(dns_lab, four, more="update add ns.{zone} 5 AAAA ::1") as owner:
+        view = look(eyes, owner)
+    assert [answer.address for answer in view.answers][1:] == ["::1"]
+    seen = [{record.data[:2] for record in answer.records or ()} for answer in view.answers]
+    assert seen == [{"aa"}, {"bb"}]
 
 
 @pytest.mark.parametrize(

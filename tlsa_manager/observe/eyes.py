@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tlsa_manager.observe.anchor import Anchor
     from tlsa_manager.observe.witness import Examination, Testimony
 
+SECONDS_EACH = 0.02  # added to the length of a round for every owner: thousands take their time
 BOGUS = "dnssec-failed.org."  # signed wrongly on purpose, by its owner, for tests like ours
 
 
@@ -70,8 +71,9 @@ class DnsEyes:
         """Return the addresses of a host as the resolver tells them, IPv4 first; empty where it knows none or fails."""
         return asyncio.run(self._addresses(host))
 
-    def _asker(self) -> Asker:
-        return Asker(timeout=self._timeout, tries=self._tries, limit=2 * (self._tries + 1) * self._timeout)
+    def _asker(self, owners: int = 1) -> Asker:
+        limit = 2 * (self._tries + 1) * self._timeout + SECONDS_EACH * owners
+        return Asker(timeout=self._timeout, tries=self._tries, limit=limit)
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
         asker = self._asker()
@@ -86,7 +88,7 @@ class DnsEyes:
         return await first(asker, self._resolvers, witness.ROOT, lambda reply: reply.message is not None)
 
     async def _round(self, wanted: tuple[str, ...]) -> dict[str, OwnerView]:
-        asker = self._asker()
+        asker = self._asker(len(wanted))
         resolver = await self._choose(asker)
         if resolver.message is None:
             silent = ", ".join(str(place) for place in self._resolvers)

@@ -76,6 +76,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._held: dict[Hashable, tuple[object, float]] = {}
+        self.root: Zone | None = None  # the last one seen: a resolver that fails for a moment does not make us lose it
 
     def get(self, key: Hashable) -> object | None:
         """Return the value, or None."""
@@ -108,7 +109,7 @@ class Walk:
         held = self._memory.get(("zone of", name))
         if isinstance(held, Zone):
             return held, ""
-        zone = await self._once("root", self._find_root, Zone)
+        zone = await self._root()
         try:
             for _ in range(MAX_DEPTH):
                 below = await self._below(zone, name)
@@ -128,6 +129,14 @@ class Walk:
     async def addresses(self, host: Name) -> Addresses:
         """Return every IPv4 and IPv6 address of a host, as the resolver tells. Never raises for remote faults."""
         return await self._once(("addresses", host), lambda: self._look_up(host), Addresses)
+
+    async def _root(self) -> Zone:
+        try:
+            self._memory.root = await self._once("root", self._find_root, Zone)
+        except LostError:
+            if self._memory.root is None:
+                raise
+        return self._memory.root
 
     async def _find_root(self) -> Zone:
         reply = await self.resolve(dns.name.root, _NS)
