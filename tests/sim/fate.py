@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tlsa_manager.snapshot import Security
+
 
 @dataclass(frozen=True)
 class Span:
@@ -20,13 +22,15 @@ class Span:
 @dataclass(frozen=True)
 class ServerFate:
     """One authoritative address: how long it lags, when it cannot be reached by us (others may reach it), when it relapses
-    to the zone of `depth` versions ago, when its signatures are broken."""
+    to the zone of `depth` versions ago, when its answers are not secure but `state`.
+    """
 
     lag: float = 0.0
     down: tuple[Span, ...] = ()
     relapses: tuple[Span, ...] = ()
     depth: int = 1
     broken: tuple[Span, ...] = ()
+    state: Security = Security.BOGUS
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tlsa_manager.rollover.facts import Facts, apply
 
 if TYPE_CHECKING:
-    from tlsa_manager.engine import Plan
     from tlsa_manager.rollover.events import Event
+    from tlsa_manager.rollover.plan import Plan
 
 
 class Memory:

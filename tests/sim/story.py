@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.sim.fate import Fate
-from tests.sim.memory import Memory
-from tests.sim.world import Crash, World, generation
+from sim.fate import Fate
+from sim.memory import Memory
+from sim.world import Crash, World, generation
 from tlsa_manager.engine import Engine
 from tlsa_manager.lineage import Lineage
 from tlsa_manager.policy import Policy
@@ -17,7 +17,10 @@ from tlsa_manager.service import Service
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.lineage import Generation
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.tlsa import RRset
 
 POLICY = Policy(
     ttl=60, ttl_multiplier=2.0, cache_floor=150.0, margin=30.0, rollback_window=300.0, poll_interval=10.0, check_interval=60.0,
@@ -65,23 +68,36 @@ class Story:
         """The first lineage."""
         return self.lineages[0].name
 
-    def begin(self, first: Generation, *, published: bool = True, lineage: str = "", suffix: str = "") -> None:
+    def begin(self, first: Generation, *, published: bool = True, lineage: str = "") -> None:
         """The lineage is stable with this generation: presented, in the consumer's file, and (by default) published by us."""
         one = self._lineage(lineage)
         self.know(first, one.name)
-        for service in one.services:
-            for number in range(self.addresses):
-                self.world.presented[str(service), f"192.0.2.{100 + number}{suffix}"] = first.chain
+        self.present(first, lineage)
         for consumer in one.consumers:
             self.world.files[consumer] = f"{one.name}/{first.id}"
-        Memory.append(self.memory, one.name, ev.Adopted(self.key(first, one.name)), self.world.now)
+        self.say(ev.Adopted(self.key(first, one.name)), one.name)
         if published:
+            records = first.records(one.params)
+            self.stands(records, *one.owners)
             for owner in one.owners:
-                records = first.records(one.params)
-                Memory.append(self.memory, one.name, ev.Publishing(owner, tuple(records)), self.world.now)
-                standing = self.world.standing(owner) | records
-                self.world.versions[0][1][owner] = standing
-                self.world.versions[-1][1][owner] = standing
+                self.say(ev.Publishing(owner, tuple(records)), one.name)
+
+    def present(self, what: Generation, lineage: str = "") -> None:
+        """Every address of the lineage's services presents this from now on, however it came about."""
+        one = self._lineage(lineage)
+        for service in one.services:
+            for number in range(self.addresses):
+                self.world.presented[str(service), f"192.0.2.{100 + number}", one.name] = what.chain
+
+    def stands(self, records: RRset, *owners: str) -> None:
+        """These records have stood in DNS since long before the story."""
+        for owner in owners or self.world.owners:
+            standing = self.world.standing(owner) | records
+            self.world.versions[0][1][owner] = self.world.versions[-1][1][owner] = standing
+
+    def say(self, event: ev.Event, lineage: str = "") -> None:
+        """A person (or a hook) puts an event into the journal."""
+        Memory.append(self.memory, self._lineage(lineage).name, event, self.world.moment().wall)
 
     def know(self, new: Generation, lineage: str) -> None:
         """Put a generation into the world's store."""
@@ -95,7 +111,7 @@ class Story:
         """An ACME client's hook hands a generation over."""
         one = self._lineage(lineage)
         self.know(new, one.name)
-        Memory.append(self.memory, one.name, ev.Staged(self.key(new, one.name), hold, "say so"), self.world.moment().wall)
+        self.say(ev.Staged(self.key(new, one.name), hold, "say so" if hold else ""), one.name)
 
     def run(self) -> None:
         """What the timer calls: every lineage once, as far as the process lives."""
@@ -126,6 +142,28 @@ class Story:
                 raise AssertionError("it never came to that:\n" + self.tell())
             self.step()
         return self
+
+    def wait(self, seconds: float) -> Story:
+        """Go on for a while."""
+        end = self.world.now + seconds
+        while self.world.now < end:
+            self.step()
+        return self
+
+    def facts(self, lineage: str = "") -> Facts:
+        """What the journal says of a lineage."""
+        return self.memory.facts(self._lineage(lineage).name)
+
+    def plan(self, lineage: str = "") -> Plan:
+        """What a lineage waits for."""
+        plan = self.memory.plan(self._lineage(lineage).name)
+        assert plan is not None, "it has not come to rest yet"
+        return plan
+
+    def happened(self, kind: type[ev.Event], lineage: str = "") -> list[tuple[float, ev.Event]]:
+        """When events of a kind happened, in seconds since the beginning, and the events."""
+        name = self._lineage(lineage).name
+        return [(at - self.world.start, event) for at, whose, event in self.memory.events if whose == name and isinstance(event, kind)]
 
     def phase(self, lineage: str = "") -> Phase:
         """Where a lineage stands."""

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.sim.oracle import judge_all
+from sim.oracle import judge_all
 from tlsa_manager.chain import Chain, Digests
 from tlsa_manager.clock import Moment
 from tlsa_manager.errors import DeployError, PublishTemporary
 from tlsa_manager.lineage import Generation
 from tlsa_manager.snapshot import (
-    Answer, FileView, Held, Outcome, OwnerView, Presentation, Security, ServiceView, Snapshot,
+    Answer,
+    FileView,
+    Held,
+    Outcome,
+    OwnerView,
+    Presentation,
+    Security,
+    ServiceView,
+    Snapshot,
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from tests.sim.fate import Fate
+    from collections.abc import Callable
+
+    from sim.fate import Fate
     from tlsa_manager.lineage import Lineage
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.rollover.steps import Publish, Retire
@@ -39,6 +48,10 @@ def generation(name: str, *, kind: str = "ECDSA", key: str = "", issuer: str = "
     return Generation(name, Chain((leaf, above), kind, not_after=1e12), ("mx.example.org",), origin="test")
 
 
+# Where a chain is presented: the service, its address, and the lineage that the certificate is from (RSA beside ECDSA).
+Place = tuple[str, str, str]
+
+
 @dataclass
 class Entry:
     """An RRset in a cache."""
@@ -55,10 +68,16 @@ class World:
     owners: tuple[str, ...]
     now: float = 1_000_000.0
     versions: list[tuple[float, dict[str, RRset]]] = field(default_factory=list)
-    presented: dict[tuple[str, str], Chain] = field(default_factory=dict)  # (service, address) -> what it presents
-    switching: list[tuple[float, tuple[str, str], Chain]] = field(default_factory=list)
+    presented: dict[Place, Chain] = field(default_factory=dict)
+    switching: list[tuple[float, Place, Chain]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)  # consumer -> generation id
     chains: dict[str, Generation] = field(default_factory=dict)
+    strangers: set[Chain] = field(default_factory=set)  # somebody else's mistakes: the oracle does not blame us for them
+    unreachable: set[tuple[str, str]] = field(default_factory=set)  # (service, address) that cannot be connected to
+    usurper: Chain | None = None  # what the servers present after a reload, whatever the files say
+    readable: bool = True  # whether the backend can tell what it has
+    asks: bool = False  # whether the backend asks a person instead of changing anything
+    asked: list[Publish | Retire] = field(default_factory=list)
     swapped_at: float | None = None
     new_everywhere_at: float | None = None
 
@@ -89,11 +108,19 @@ class World:
             self.judge()
 
     def judge(self) -> None:
-        """Every set that anybody may hold now, against everything that is presented now."""
-        sets = [(f"cache {n} for {o}", e.records) for n, c in enumerate(self.caches) for o, e in c.items() if e.until > self.now]
-        sets += [(f"server {n} for {owner}", self.served(n, owner)) for n in range(len(self.fate.servers)) for owner in self.owners]
-        judge_all(sets, [(f"{service} at {address}", chain) for (service, address), chain in self.presented.items()], self.now)
-        self.judged += len(sets) * len(self.presented)
+        """Every set that anybody may hold now, against everything that is presented behind the same name now."""
+        for owner in self.owners:
+            sets = [(f"cache {n} for {owner}", cache[owner].records) for n, cache in enumerate(self.caches) if self._held(cache, owner)]
+            sets += [(f"server {n} for {owner}", self.served(n, owner)) for n in range(len(self.fate.servers))]
+            behind = [
+                (" ".join(place), chain) for place, chain in self.presented.items()
+                if _owner(place[0]) == owner and chain not in self.strangers
+            ]  # fmt: skip
+            judge_all(sets, behind, self.now)
+            self.judged += len(sets) * len(behind)
+
+    def _held(self, cache: dict[str, Entry], owner: str) -> bool:
+        return owner in cache and cache[owner].until > self.now
 
     def touch(self) -> None:
         """The engine touches something; it may be the last thing it does."""
@@ -136,6 +163,13 @@ class World:
         for _, place, chain in due:
             self.presented[place] = chain
 
+    def reload(self, lineage: Lineage, chain: Chain) -> None:
+        """The mail servers take up a chain, each address in its own time."""
+        places = [place for place in self.presented if place[2] == lineage.name]
+        for number, place in enumerate(places):
+            delay = self.fate.reload_delays[(self.deploys + number) % len(self.fate.reload_delays)]
+            self.switching.append((self.now + delay, place, self.usurper or chain))
+
     # -- eyes and hands of the engine ------------------------------------------------------------------------------------
     def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
         """Look once."""
@@ -145,7 +179,7 @@ class World:
         return Snapshot(
             at,
             owners={owner: self._round(owner, at) for owner in lineage.owners},
-            held={owner: Held(owner, self.standing(owner), self.fate.ttl) for owner in lineage.owners},
+            held={owner: Held(owner, self.standing(owner) if self.readable else None, self.fate.ttl) for owner in lineage.owners},
             services=services,
             files={name: self._file(name) for name in lineage.consumers},
         )
@@ -160,7 +194,7 @@ class World:
         if any(span.covers(elapsed) for span in fate.down):
             return Answer(f"ns{number}", f"192.0.2.{number}", None, reason="timeout")
         broken = any(span.covers(elapsed) for span in fate.broken)
-        state, why = (Security.BOGUS, "signature expired") if broken else (Security.SECURE, "")
+        state, why = (fate.state, f"it is {fate.state}") if broken else (Security.SECURE, "")
         wall = self.moment().wall
         return Answer(
             f"ns{number}", f"192.0.2.{number}", self.served(number, owner), self.fate.ttl, state, why,
@@ -168,31 +202,46 @@ class World:
         )  # fmt: skip
 
     def _probe(self, service: str, at: float) -> ServiceView:
-        seen = tuple(
-            Presentation(address, "any", Outcome.PRESENTED, chain)
-            for (name, address), chain in self.presented.items() if name == service
-        )  # fmt: skip
+        """What each kind of client is shown at each address."""
+        addresses = dict.fromkeys(address for name, address, _ in self.presented if name == service)
+        seen = tuple(self._show(service, address, client) for address in addresses for client in ("any", "rsa", "ecdsa", "no-sni"))
         return ServiceView(service, at, seen, "" if seen else "no address")
+
+    def _show(self, service: str, address: str, client: str) -> Presentation:
+        if (service, address) in self.unreachable:
+            return Presentation(address, client, Outcome.UNREACHABLE, reason="connection refused")
+        chains = [chain for place, chain in self.presented.items() if place[:2] == (service, address)]
+        chains.sort(key=lambda chain: chain.kind != "ECDSA")  # a client that takes both is given ECDSA
+        fitting = [chain for chain in chains if client in ("any", "no-sni") or chain.kind.lower() == client]
+        if not fitting:
+            return Presentation(address, client, Outcome.UNSHARED)
+        return Presentation(address, client, Outcome.PRESENTED, fitting[0])
 
     def _file(self, consumer: str) -> FileView:
         known = self.chains.get(self.files.get(consumer, ""))
         return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=True)
 
     def publish(self, lineage: Lineage, step: Publish) -> bool:
-        """Add records."""
-        return self._change(step.target, lambda standing: standing | step.add)
+        """Add records, or ask a person to."""
+        return self._ask_for(step) or self._change(step.target, lambda standing: standing | step.add)
 
     def retire(self, lineage: Lineage, step: Retire) -> bool:
-        """Remove records."""
-        return self._change(step.target, lambda standing: standing - step.remove)
+        """Remove records, or ask a person to."""
+        return self._ask_for(step) or self._change(step.target, lambda standing: standing - step.remove)
 
-    def _change(self, target: str, how: object) -> bool:
+    def _ask_for(self, step: Publish | Retire) -> bool:
+        if self.asks:
+            self.touch()
+            self.asked.append(step)
+        return self.asks
+
+    def _change(self, target: str, how: Callable[[RRset], RRset]) -> bool:
         self.touch()
         self.sends += 1
         if self.sends in self.fate.refused:
             raise PublishTemporary("the server refuses")
         if self.sends not in self.fate.lost:
-            self.write(target, how(self.standing(target)))  # type: ignore[operator]  # a function of one set
+            self.write(target, how(self.standing(target)))
         self.touch()
         if self.sends in self.fate.silent:
             raise PublishTemporary("the answer was lost")
@@ -217,14 +266,19 @@ class World:
         self.relapses_allowed = False  # what falls back after the swap hurts; nobody could have prevented it
         for consumer in lineage.consumers:
             self.files[consumer] = name
-        places = [place for place in self.presented if place[0] in {str(s) for s in lineage.services}]
-        mine = {one.chain for key, one in self.chains.items() if key.startswith(lineage.name)}
-        for number, place in enumerate(places):
-            if self.presented[place] in mine or not mine:
-                delay = self.fate.reload_delays[(self.deploys + number) % len(self.fate.reload_delays)]
-                self.switching.append((self.now + delay, place, self.chains[name].chain))
+        self.reload(lineage, self.chains[name].chain)
         self.touch()
         if self.deploys in self.fate.failed_deploys:
             raise DeployError("the reload failed")
         self._switch()
         self.judge()
+
+    def restore(self, lineage: Lineage, name: str) -> None:
+        """Put a former generation back."""
+        self.deploy(lineage, name)
+
+
+def _owner(service: str) -> str:
+    """The TLSA owner name of `host:port` (RFC 6698 §3), by the world's own lights."""
+    host, _, port = service.partition("/")[0].rpartition(":")
+    return f"_{port}._tcp.{host}."
