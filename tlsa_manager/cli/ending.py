@@ -81,9 +81,10 @@ def _tell_unexpected(error: BaseException, voice: Voice) -> int:
 
 
 def _say(voice: Voice, message: str, hint: str, code: int, mistakes: Sequence[str] = ()) -> int:
-    lines = [*mistakes, f"{PROGRAM}: error: {message}"] + ([f"{PROGRAM}: hint: {hint}"] if hint else [])
     try:
-        print(printable("\n".join(lines)), file=sys.stderr)
+        for mistake in mistakes:
+            print(printable(mistake), file=sys.stderr)
+        voice.complain(message, hint)
         if voice.json:
             voice.answer({"error": message, "hint": hint, "mistakes": list(mistakes), "exit": code}, "")
             sys.stdout.flush()

@@ -19,12 +19,12 @@ def command(context: click.Context, wanted: tuple[str, ...], last: int | None) -
 
     from tlsa_manager.cli.sentences import sentence
     from tlsa_manager.cli.when import iso, stamp
-    from tlsa_manager.wiring import memory
+    from tlsa_manager.wiring import house
 
     voice = voice_of(context)
     config = voice.config()
     meant = {one.name for one in chosen(config, wanted)} if wanted else None
-    entries = [entry for entry in memory(config).entries() if meant is None or entry.lineage in meant]
+    entries = [entry for entry in house(config).journal.entries() if meant is None or entry.lineage in meant]
     entries = entries[-last:] if last else entries
     value = [
         {

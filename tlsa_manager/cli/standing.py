@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsa_manager.cli.when import clock, day, iso
-from tlsa_manager.rollover.state import Phase, phase
+from tlsa_manager.cli.when import clock, day, iso, stamp
+from tlsa_manager.rollover.state import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.cli.voice import Line
-    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.lineage import Generation
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.rollover.steps import Blocker
+    from tlsa_manager.wiring import Standing
 
 _STYLES = {
     Phase.STABLE: "green", Phase.HELD: "bold red", Phase.SWAPPING: "magenta", Phase.READY: "cyan",
@@ -22,11 +23,12 @@ _STYLES = {
 }  # fmt: skip
 
 
-def standing(lineage: Lineage, facts: Facts, plan: Plan | None, now: float) -> dict[str, Any]:
+def value(standing: Standing) -> dict[str, Any]:
     """Return everything `status` says about a lineage, moments as ISO 8601."""
+    lineage, facts, plan = standing.lineage, standing.facts, standing.plan
     return {
         "name": lineage.name,
-        "phase": str(phase(lineage, facts, now)),
+        "phase": str(standing.phase),
         "since": iso(facts.since or None),
         "services": [str(service) for service in lineage.services],
         "why": plan.why if plan else "",
@@ -44,16 +46,16 @@ def standing(lineage: Lineage, facts: Facts, plan: Plan | None, now: float) -> d
     } | {name: _generation(facts.generation(identity)) for name, identity in _generations(facts)}
 
 
-def needs_a_person(facts: Facts, plan: Plan | None) -> bool:
+def needs_a_person(standing: Standing) -> bool:
     """Whether nothing more will happen until somebody does something."""
-    return facts.hold is not None or bool(plan and plan.remedy)
+    return standing.facts.hold is not None or bool(standing.plan and standing.plan.remedy)
 
 
-def lines(lineage: Lineage, facts: Facts, plan: Plan | None, now: float) -> Iterator[Line]:
+def lines(standing: Standing, now: float) -> Iterator[Line]:
     """Say it to people."""
-    where = phase(lineage, facts, now)
+    facts, plan = standing.facts, standing.plan
     since = f" since {clock(facts.since, now)}" if facts.since else ""
-    yield f"{lineage.name}: {where}{since}", _STYLES[where]
+    yield f"{standing.lineage.name}: {standing.phase}{since}", _STYLES[standing.phase]
     if plan is None:
         yield "  nothing is known of it yet; tlsa-manager run looks", ""
     else:
@@ -70,10 +72,19 @@ def lines(lineage: Lineage, facts: Facts, plan: Plan | None, now: float) -> Iter
             yield f"  {name:<8} {_named(generation)}", "dim"
 
 
+def summary(standing: Standing) -> Line:
+    """Say in one line where it stands and what comes next; without the moment of the next look, which is never news."""
+    plan = standing.plan
+    text = f"{standing.lineage.name}: {standing.phase}" + (f": {plan.why}" if plan and plan.why else "")
+    if plan and plan.due is not None:
+        text += f"; due {stamp(plan.due)}"
+    return text, _STYLES[standing.phase]
+
+
 def _plan(plan: Plan, now: float) -> Iterator[str]:
     if plan.why:
         yield plan.why
-    yield from (f"- {_blocker(one, now)}" for one in plan.blockers)
+    yield from (f"- {_blocker(one, now)}" for one in plan.blockers if one.until is not None or one.reason not in plan.why)
     if plan.due is not None:
         yield f"next step due {clock(plan.due, now)}"
     else:

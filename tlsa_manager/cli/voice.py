@@ -61,6 +61,21 @@ class Voice:
         else:
             print(printable(text), flush=True)
 
+    def event(self, value: Mapping[str, Any], text: str, style: str = "") -> None:
+        """Tell one of a stream of things: a line of JSON on --json, else the text."""
+        if self.json:
+            import json
+
+            print(json.dumps({"schema": SCHEMA, **value}, default=str), flush=True)
+        elif not self.quiet:
+            self.say(text, style)
+
+    def complain(self, message: str, hint: str = "") -> None:
+        """Say what went wrong and what to do, on stderr, in the form of every error."""
+        for kind, text in (("error", message), ("hint", hint)):
+            if text:
+                print(printable(f"tlsa-manager: {kind}: {text}"), file=sys.stderr, flush=True)
+
     def note(self, text: str) -> None:
         """Say something that is no answer, on stderr; --quiet silences it."""
         if not self.quiet:

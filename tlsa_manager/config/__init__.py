@@ -41,6 +41,11 @@ class Config:
     dns: Mapping[str, Section] = field(default_factory=dict)
     consumers: Mapping[str, Section] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    stamps: tuple[float, ...] = ()
+
+    def changed(self) -> bool:
+        """Whether any of the files was written again, or went away, since it was read."""
+        return _stamps(self.files) != self.stamps
 
 
 def load(path: Path | str = DEFAULT_PATH) -> Config:
@@ -65,10 +70,23 @@ def load(path: Path | str = DEFAULT_PATH) -> Config:
     check_references(lineages, sections.names("dns"), sections.names("consumer"), consumers, mistakes)
     if mistakes.lines:
         raise _wrong(path, mistakes)
+    files = tuple(document.file for document in read)
     return Config(
         path, common.resolver, common.trust_anchor, common.state, common.directory, common.authority_port, timing,
-        {name: made for name, (_, made) in lineages.items()}, dns, consumers, tuple(document.file for document in read),
+        {name: made for name, (_, made) in lineages.items()}, dns, consumers, files, _stamps(files),
     )  # fmt: skip
+
+
+def _stamps(files: tuple[Path, ...]) -> tuple[float, ...]:
+    """Return when each file was written; 0 for one that cannot be asked."""
+    return tuple(map(_stamp, files))
+
+
+def _stamp(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _timing(sections: Sections, mistakes: Mistakes) -> Policy:

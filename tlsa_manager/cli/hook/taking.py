@@ -23,5 +23,14 @@ def take_over(voice: Voice, certificate: Path, key: Path, *, origin: str, asked:
         return
     from tlsa_manager.wiring import house
 
-    staged = house(config).stage(lineage.name, chain_pem, content(key, "private key"), origin)
-    voice.answer({"lineage": lineage.name, "taken": True, "generation": staged.id}, f"{lineage.name}: {staged}")
+    taken = house(config).stage(lineage.name, chain_pem, content(key, "private key"), origin)
+    value = {
+        "lineage": lineage.name,
+        "taken": True,
+        "generation": taken.id,
+        "known": taken.known,
+        "hold": taken.hold,
+        "remedy": taken.remedy,
+        "notes": list(taken.notes),
+    }
+    voice.answer(value, f"{lineage.name}: {taken}")

@@ -1,0 +1,22 @@
+"""After a person has spoken: do at once what is due, and tell where the lineage stands now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsa_manager.cli.run import exit_code, tell_errors
+from tlsa_manager.cli.standing import lines, value
+from tlsa_manager.clock import now
+
+if TYPE_CHECKING:
+    from tlsa_manager.cli.voice import Voice
+    from tlsa_manager.wiring import House
+
+
+def go_on(voice: Voice, home: House, name: str, said: str = "") -> int:
+    """Run the lineage and return the exit code."""
+    errors = home.run([name], anyway=True)
+    standing = home.standing(name)
+    voice.answer({"said": said, "lineage": value(standing)}, [*([(said, "bold")] if said else []), *lines(standing, now())])
+    tell_errors(voice, errors)
+    return exit_code(home, [name], errors)

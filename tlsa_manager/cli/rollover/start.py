@@ -1,0 +1,40 @@
+"""`rollover start NAME`: with a given certificate and key, or go on with what is held."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tlsa_manager.cli.command import Command
+from tlsa_manager.cli.lineages import name, one
+from tlsa_manager.cli.voice import voice_of
+from tlsa_manager.errors import UsageError
+
+
+@click.command(cls=Command, name="start", short_help="Begin with a given certificate, or go on with what is held.")
+@name
+@click.option("--certificate", metavar="FULLCHAIN", type=click.Path(), help="Chain, leaf first, PEM.")
+@click.option("--key", metavar="KEY", type=click.Path(), help="Private key, PEM.")
+@click.pass_context
+def command(context: click.Context, wanted: str, certificate: str | None, key: str | None) -> int:
+    """Begin a rollover with --certificate and --key, whatever a hook would have doubted about them: you insist.
+
+    Without them it goes on with what is held: the doubts are yours now.
+    """
+    from tlsa_manager.cli.rollover.acting import go_on
+    from tlsa_manager.handover import content
+    from tlsa_manager.wiring import house
+
+    if (certificate is None) != (key is None):
+        raise UsageError("--certificate and --key belong together", "give both, or neither")
+    voice = voice_of(context)
+    config = voice.config()
+    lineage = one(config, wanted)
+    home = house(config)
+    if certificate is None or key is None:
+        home.release(lineage.name)
+        return go_on(voice, home, lineage.name, f"{lineage.name} goes on")
+    files = content(Path(certificate), "certificate"), content(Path(key), "private key")
+    taken = home.stage(lineage.name, *files, "rollover start", insist=True)
+    return go_on(voice, home, lineage.name, f"{lineage.name}: {taken}")
