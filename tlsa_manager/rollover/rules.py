@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tlsa_manager.lineage import Generation
-    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.facts import Facts, Sent
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.tlsa import RRset
 
@@ -234,20 +234,27 @@ def missing(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
     want = law.wanted(scene.lineage, scene.facts)
     held = scene.snapshot.held.get(target)
     if held is not None and held.records is not None:
-        return want - held.records
-    sent = scene.facts.sent.get(target)
-    patience = timing.ASK_AGAIN if sent and sent.asked else timing.SEND_AGAIN
-    if sent is not None and want <= sent.records and scene.now < sent.at + patience:
-        return frozenset()
+        return want - held.records - _lately(scene, target, scene.facts.sent.get(target))
+    lately = _lately(scene, target, scene.facts.sent.get(target))
     answers = [answer.records for owner in owners if (view := scene.view(owner)) for answer in view.answers]
     known = [records for records in answers if records is not None]
-    return frozenset().union(*(want - records for records in known))
+    return frozenset().union(*(want - lately - records for records in known))
 
 
 def retire_due(facts: Facts, scene: Scene) -> float:
     """When the rollback window ends."""
     ttl = max((one.ttl for owner in facts.owners.values() for one in owner.served), default=scene.policy.ttl)
     return timing.retire_at(facts.confirmed_at or scene.now, ttl, scene.policy)
+
+
+def _lately(scene: Scene, target: str, sent: Sent | None) -> RRset:
+    """The records of a change that was sent so lately that it may still come into force; it is not sent again yet."""
+    held = scene.snapshot.held.get(target)
+    readable = held is not None and held.records is not None
+    patience = scene.policy.poll_interval if readable else timing.SEND_AGAIN
+    if sent is not None and sent.asked:
+        patience = timing.ASK_AGAIN
+    return sent.records if sent is not None and 0 <= scene.now - sent.at < patience else frozenset()
 
 
 def _publication(scene: Scene, target: str, owners: tuple[str, ...], add: RRset) -> Publish | None:
