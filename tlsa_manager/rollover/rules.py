@@ -129,7 +129,7 @@ def overtaken(scene: Scene) -> Decision | None:
     new, current = scene.next, scene.current
     if new is None or current is None or scene.facts.deploying or new.chain.fingerprint == current.chain.fingerprint:
         return None
-    if not _everywhere(scene, new):
+    if not _everywhere(scene, new) and not any(one.fingerprint == new.chain.fingerprint for one in scene.snapshot.files.values()):
         return None
     if not gates.swap(scene, new):
         return Act(

@@ -64,17 +64,21 @@ def spread(record: Tlsa, owner: OwnerFacts, policy: Policy, now: float) -> Sprea
 
 
 def due_by_time(lineage: Lineage, facts: Facts) -> float | None:
-    """When no cache can hold a set any more that lacks the next generation's records; None = some server may still serve one."""
-    new = facts.generation(facts.next)
+    """When no cache can hold a set any more that the swap would break; None = some server may still hand one out.
+
+    Judged by the current generation alone, as far as it can be without looking at the services; the gate looks at them too.
+    """
+    new, current = facts.generation(facts.next), facts.generation(facts.current)
     if new is None:
         return None
+    before = (current.chain,) if current else ()
     moments = [0.0]
     for name in lineage.owners:
         owner = facts.owners.get(name)
         if owner is None or not owner.complete:
             return None
         for one in owner.sets:
-            if not _lacks(one.records, new.chain, smtp=_smtp(lineage, name)):
+            if not _blocks(one.records, before, new.chain, smtp=_smtp(lineage, name)):
                 continue
             ends = timing.forgotten_at(one, lineage.policy)
             if ends is None:
@@ -99,8 +103,8 @@ def _told(facts: Facts, target: str, records: RRset) -> bool:
     return sent is not None and records <= sent.records
 
 
-def _lacks(records: RRset, chain: Chain, *, smtp: bool) -> bool:
-    return bool(law.gaps(records, chain, smtp=smtp))
+def _blocks(records: RRset, before: tuple[Chain, ...], after: Chain, *, smtp: bool) -> bool:
+    return bool(law.worsens(records, before, after, smtp=smtp) if before else law.gaps(records, after, smtp=smtp))
 
 
 def _smtp(lineage: Lineage, owner: str) -> bool:
