@@ -23,7 +23,7 @@ missing_packages() {
         [ -z "$package" ] || is_installed "$package" || printf '%s ' "$package"
     done
     # Debian's Python comes without the means to make an environment; other builds bring their own.
-    [ -x "$venv/bin/python" ] || python3 -c 'import venv, ensurepip' 2>/dev/null || printf 'python3-venv '
+    [ -x "$venv/bin/pip" ] || python3 -c 'import venv, ensurepip' 2>/dev/null || printf 'python3-venv '
 }
 
 # Keep the packages' servers from starting on this host, unless it already has a rule of its own.
@@ -51,7 +51,7 @@ install_packages() (
 )
 
 make_environment() {
-    if [ ! -x "$venv/bin/python" ]; then
+    if [ ! -x "$venv/bin/pip" ]; then
         python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
             give_up "no Python 3.11 or newer is on PATH as python3" "install it, or give an environment as TLSA_MANAGER_VENV"
         python3 -m venv "$venv" ||
