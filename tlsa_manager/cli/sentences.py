@@ -33,6 +33,8 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
             return f"was told that {_records(records)} at {target} may be removed one day"
         case ev.Retiring(target, remove):
             return f"is about to remove {_records(remove)} at {target}"
+        case ev.Retired(target, remove, proven=True):
+            return f"no server hands out {_records(remove)} at {target} any more"
         case ev.Retired(target, remove, asked):
             return (
                 f"asked for {_records(remove)} at {target} to be removed" if asked else f"removed {_records(remove)} at {target}"

@@ -91,11 +91,12 @@ class Retiring:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """The backend has removed records, or (`asked`) a person was asked to."""
+    """The backend has removed records, or (`asked`) a person was asked to. `proven`: no server hands them out any more."""
 
     target: str
     remove: tuple[Tlsa, ...]
     asked: bool = False
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

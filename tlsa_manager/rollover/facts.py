@@ -181,18 +181,29 @@ def _look_again(one: CachedSet, served: Mapping[RRset, int], event: ev.Seen, mov
 
 
 @_apply.register
-def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:  # noqa: ARG001  every wait begins again
+def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:  # noqa: ARG001  every wait for caches begins again
     owners = {
         name: replace(owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False)
         for name, owner in facts.owners.items()
     }
-    return replace(facts, owners=owners)
+    way = facts.way_back
+    return replace(
+        facts, owners=owners, failures={}, since=facts.since + event.seconds,
+        deployed_at=_moved(facts.deployed_at, event.seconds), confirmed_at=_moved(facts.confirmed_at, event.seconds),
+        way_back=replace(way, done_at=_moved(way.done_at, event.seconds)) if way else None,
+    )  # fmt: skip
+
+
+def _moved(moment: float | None, seconds: float) -> float | None:
+    """Express a moment by the clock as it goes now, so that an hour stays an hour."""
+    return None if moment is None else moment + seconds
 
 
 @_apply.register
 def _(event: ev.Publishing, facts: Facts, at: float) -> Facts:  # noqa: ARG001  whatever becomes of it, it would be ours
     ours = facts.ours.get(event.target, frozenset()) | frozenset(event.add)
-    return replace(facts, ours={**facts.ours, event.target: ours})
+    removing = {name: one for name, one in facts.removing.items() if name != event.target or not one.records & ours}
+    return replace(facts, ours={**facts.ours, event.target: ours}, removing=removing)
 
 
 @_apply.register
@@ -220,10 +231,11 @@ def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
     earlier = facts.sent.get(event.target)
     sent = {**facts.sent, event.target: replace(earlier, records=earlier.records - gone)} if earlier else facts.sent
     facts = _succeeded(replace(facts, sent=sent), f"retire {event.target}")
-    if event.asked:
-        return replace(facts, removing={**facts.removing, event.target: Sent(gone, at, asked=True)})
+    if not event.proven:  # until then they stay ours: a backend may say yes and not do it
+        return replace(facts, removing={**facts.removing, event.target: Sent(gone, at, event.asked)})
     ours = facts.ours.get(event.target, frozenset()) - gone
-    return replace(facts, ours={**facts.ours, event.target: ours})
+    removing = {name: one for name, one in facts.removing.items() if name != event.target}
+    return replace(facts, ours={**facts.ours, event.target: ours}, removing=removing)
 
 
 @_apply.register
@@ -242,7 +254,7 @@ def _(event: ev.Confirmed, facts: Facts, at: float) -> Facts:
     same = facts.current == event.generation
     return replace(
         facts, previous="" if same else facts.current, current=event.generation, next="", deploying=False,
-        confirmed_at=at, before=(), since=at,
+        confirmed_at=at, before=(), hold=None, since=at,
     )  # fmt: skip
 
 
@@ -263,7 +275,7 @@ def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
     way = facts.way_back
     swapped = facts.current if facts.current != event.generation else facts.next
     reason, held = (way.reason, way.hold) if way else ("", False)
-    hold = Hold(reason, "mend the cause, then: tlsa-manager rollover start NAME", at) if held else None
+    hold = Hold(reason, "mend the cause, then: tlsa-manager rollover start NAME", at) if held else facts.hold
     return replace(
         facts, current=event.generation, next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None,
         way_back=None, before=(), hold=hold, since=at,

@@ -81,7 +81,7 @@ def _forgotten(known: OwnerFacts, served: dict[RRset, int], view: OwnerView, sce
 
 
 def _removed(scene: Scene) -> Iterator[ev.Retired]:
-    """Records that a person was asked to remove, and which no server hands out any more."""
+    """Records whose removal was sent or asked for, and which no server hands out any more."""
     for target, owners in scene.targets().items():
         asked = scene.facts.removing.get(target)
         if asked is None or not asked.records & scene.facts.ours.get(target, frozenset()):
@@ -90,7 +90,7 @@ def _removed(scene: Scene) -> Iterator[ev.Retired]:
         if all(
             view and view.complete and not any(_has(answer.records, asked.records) for answer in view.answers) for view in views
         ):
-            yield ev.Retired(target, tuple(sorted(asked.records)))
+            yield ev.Retired(target, tuple(sorted(asked.records)), proven=True)
 
 
 def _has(records: RRset | None, some: RRset) -> bool:

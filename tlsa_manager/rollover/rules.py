@@ -284,11 +284,10 @@ def _retire(scene: Scene, keep: RRset) -> Decision | None:
         view = scene.view(owners[0])
         step = Retire(target, view.zone if view else "", remove, held.records if held else None, _ttl(scene, owners))
         blockers = gates.retire(scene, target, owners, remove)
-        asked = scene.facts.removing.get(target)
-        if asked and remove <= asked.records and scene.now < asked.at + timing.ASK_AGAIN:
-            waiting.append(
-                Blocker(target, f"somebody has to remove {len(remove)} record(s) at {target}", asked.at + timing.ASK_AGAIN)
-            )
+        sent = scene.facts.removing.get(target)
+        if remove <= _lately(scene, target, sent):
+            whose = "somebody has to remove" if sent and sent.asked else "the backend was told to remove"
+            waiting.append(Blocker(target, f"{whose} {len(remove)} record(s) at {target}"))
         elif blockers or _backing_off(scene, str(step)):
             waiting += blockers or _failures(scene)
         else:
