@@ -139,6 +139,29 @@ def test_what_is_no_answer_is_unknown(dns_lab: DnsLab, eyes: DnsEyes, make: Call
         assert because in unknown(look(eyes, owner))
 
 
+def test_servers_that_only_one_side_names_are_asked(dns_lab: DnsLab, eyes: DnsEyes) -> None:
+    """The parent's name servers and the zone's own are put together: each may be asked by somebody."""
+    number = next(_numbers)
+    parents_only, childs_only = f"127.53.9.{number}", f"127.53.9.{100 + number}"
+
+    def names_another(query: Message) -> bytes:
+        if query.question[0].rdtype != 2 or query.question[0].name.to_text().count(".") > 2:
+            return answers(query).to_wire()
+        message = response(query)
+        message.answer.append(dns.rrset.from_text(query.question[0].name, 2, "IN", "NS", f"own{number}.a.example."))
+        return message.to_wire()
+
+    dns_lab.update(f"update add own{number}.a.example. 2 A {childs_only}")
+    decent = says(lambda query: answers(query).to_wire())
+    more = "update add {zone} 5 NS old.{zone}\nupdate add old.{zone} 5 A " + parents_only
+    own_zone = zone_of(dns_lab, says(names_another), more=more)
+    with DnsStranger(parents_only, decent), DnsStranger(childs_only, decent), own_zone as owner:
+        view = look(eyes, owner)
+    assert {answer.server.split(".")[0] for answer in view.answers} == {"ns", "old", f"own{number}"}
+    assert {answer.address for answer in view.answers} >= {parents_only, childs_only}
+    assert view.complete
+
+
 def test_an_answer_from_another_address_is_ignored(dns_lab: DnsLab, eyes: DnsEyes) -> None:
     """Who was not asked is not heard."""
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.observe.anchor import Anchor
     from tlsa_manager.observe.ask import Place, Reply
+    from tlsa_manager.observe.signature import Signer
     from tlsa_manager.observe.survey import Hop, Sighting, Trail
     from tlsa_manager.observe.zone import Zone
     from tlsa_manager.tlsa import RRset as Records
@@ -159,10 +160,21 @@ class _Judge:
         if rrset is None:
             return keys.proof.along(_or_word(absent(hop.name, _TLSA, message, keys.signer), self.word))
         proof, signature = verify(rrset, message.answer, keys.signer)
-        proof = keys.proof.along(proof)
+        proof = keys.proof.along(proof).along(self._elsewhere(hop, rrset, message, keys.signer))
         if signature is None or not expanded(rrset, signature):
             return proof
         return proof.along(_or_word(unmatched(hop.name, signature.labels, message, keys.signer), self.word))
+
+    def _elsewhere(self, hop: Hop, rrset: RRset, message: Message, own: Signer) -> Proof:
+        """Judge by the keys of the other servers too: a resolver may have the keys of one and the records of another."""
+        for other in hop.sightings:
+            signer = self.trust.served(hop.zone, other).signer
+            if signer is None or set(signer.keys) == set(own.keys):
+                continue
+            proof, _ = verify(rrset, message.answer, signer)
+            if not proof.secure:
+                return Proof(proof.security, f"{proof.reason}, as {_place(other)} publishes them", proof.zone)
+        return NOTHING
 
 
 def _or_word(proof: Proof, word: Proof | None) -> Proof:
