@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from pki import pair
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from program import Say
 
 
@@ -98,7 +99,9 @@ def test_an_unrelated_renewal_is_left_alone(say: Say, live: Path, tmp_path: Path
         ({"RENEWED_LINEAGE": "/" + "x" * 5000}, 1, "cannot be read"),
     ],
 )
-def test_hostile_directories(say: Say, live: Path, tmp_path: Path, environment: dict[str, str], code: int, error: str) -> None:
+def test_hostile_directories(  # noqa: PLR0917  fixtures and cases
+    say: Say, live: Path, tmp_path: Path, environment: dict[str, str], code: int, error: str
+) -> None:
     """Whatever stands in the environment: an error with a hint, and nothing kept."""
     assert live.exists()
     ending = say("hook", "certbot", **environment)

@@ -14,7 +14,7 @@ from tlsa_manager.errors import BadInput, UsageError
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tlsa_manager.lineage import Lineage
     from tlsa_manager.rollover.facts import Facts
@@ -57,15 +57,21 @@ class Target:
     "--format", "form", type=click.Choice(FORMATS), default="table", help="zone: as in a zone file; nsupdate: a script."
 )
 @click.option("--look", is_flag=True, help="Look at DNS now; else what the latest run has seen.")
-@click.option(
-    "--adopt", metavar="RECORD", multiple=True, help='"3 1 1 HEX": a foreign record that may be removed one day; or all.'
-)
+@click.option("--adopt", is_flag=True, help="Take wanted records that stand there already as this tool's, to be removed one day.")
+@click.option("--adopt-foreign", "foreign", metavar="RECORD", multiple=True, help='The same for a foreign one: "3 1 1 HEX".')
 @click.pass_context
-def command(context: click.Context, wanted: tuple[str, ...], form: str, look: bool, adopt: tuple[str, ...]) -> None:  # noqa: FBT001
-    """Print the records that are wanted, published and foreign, name by name. Foreign ones are never removed, unless you
-    say with --adopt that they may be when nothing needs them.
+def command(  # noqa: PLR0917  click gives them by name
+    context: click.Context,
+    wanted: tuple[str, ...],
+    form: str,
+    look: bool,  # noqa: FBT001  click gives flags so
+    adopt: bool,  # noqa: FBT001
+    foreign: tuple[str, ...],
+) -> None:
+    """Print the records that are wanted, published and foreign, name by name. What this tool has not published itself it
+    never removes, unless you say with --adopt or --adopt-foreign that it may, when nothing needs it.
 
-    --format zone prints what should stand there, --format nsupdate what would have to be changed.
+    --format zone prints what should stand there, --format nsupdate what would have to be added.
     """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.wiring import house
 
@@ -73,12 +79,13 @@ def command(context: click.Context, wanted: tuple[str, ...], form: str, look: bo
     voice.json = voice.json or form == "json"
     config = voice.config()
     home, lineages = house(config), chosen(config, wanted)
-    for lineage in lineages if look else ():
-        home.look(lineage.name)
-    if adopt:
-        if len(lineages) != 1:
-            raise UsageError("--adopt is for one lineage", "name it")
-        _adopt(home, lineages[0], adopt)
+    for lineage in lineages:
+        if look or adopt or foreign:
+            home.look(lineage.name)
+        if adopt:
+            _adopt(voice, home, lineage)
+    if foreign:
+        _adopt_foreign(voice, home, lineages, foreign)
     targets = [target for lineage in lineages for target in _targets(lineage, home.journal.facts(lineage.name))]
     _answer(voice, targets, form)
 
@@ -98,17 +105,34 @@ def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
     return list(found.values())
 
 
-def _adopt(home: House, lineage: Lineage, words: tuple[str, ...]) -> None:
-    """Take records as ours. Raises BadInput where none of them stands in DNS."""
-    home.look(lineage.name)
+def _adopt(voice: Voice, home: House, lineage: Lineage) -> None:
+    """Take over the records of our own certificates that somebody else has published."""
     targets = _targets(lineage, home.journal.facts(lineage.name))
-    foreign = frozenset[Tlsa]().union(*(target.foreign for target in targets))
-    records = foreign if words == ("all",) else frozenset(Tlsa.parse(word) for word in words)
-    if not home.adopt(lineage.name, records):
+    records = frozenset[Tlsa]().union(*((target.wanted & (target.published or frozenset())) - target.ours for target in targets))
+    adopted = home.adopt(lineage.name, records) if records else {}
+    _tell_adopted(voice, lineage, adopted)
+    if not adopted:
+        voice.note(f"{lineage.name}: there is nothing to adopt")
+
+
+def _adopt_foreign(voice: Voice, home: House, lineages: tuple[Lineage, ...], words: tuple[str, ...]) -> None:
+    """Take over what the operator names. Raises BadInput where none of it stands in DNS."""
+    if len(lineages) != 1:
+        raise UsageError("--adopt-foreign is for one lineage", "name it")
+    name = lineages[0].name
+    adopted = home.adopt(name, frozenset(Tlsa.parse(word) for word in words))
+    if not adopted:
         raise BadInput(
-            f"no such foreign record stands at the names of {lineage.name}, so nothing was adopted",
-            f"see: tlsa-manager records --look {lineage.name}",
+            f"no such record stands at the names of {name}, or it is this tool's already, so nothing was adopted",
+            f"see: tlsa-manager records --look {name}",
         )
+    _tell_adopted(voice, lineages[0], adopted)
+
+
+def _tell_adopted(voice: Voice, lineage: Lineage, adopted: Mapping[str, RRset]) -> None:
+    for target, records in adopted.items():
+        for record in sorted(records):
+            voice.note(f"{lineage.name}: {record} at {target} is this tool's now")
 
 
 def _answer(voice: Voice, targets: list[Target], form: str) -> None:
@@ -141,7 +165,9 @@ def _words(target: Target, record: Tlsa) -> str:
         return "foreign: stays as it is"
     if record in target.missing:
         return "wanted, not published" if target.published is not None else "wanted"
-    return "surplus: will be removed" if record in target.surplus else "wanted, published"
+    if record in target.surplus:
+        return "surplus: will be removed"
+    return "wanted, published" if record in target.ours else "wanted, published by somebody else; --adopt takes it over"
 
 
 def _zone(targets: list[Target]) -> Iterator[str]:

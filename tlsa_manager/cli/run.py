@@ -13,9 +13,10 @@ from tlsa_manager.cli.voice import Voice, voice_of
 from tlsa_manager.errors import EXIT_FAILED, EXIT_NOT_YET, EXIT_OK, Busy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tlsa_manager.errors import TlsaManagerError
+    from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.wiring import House, Standing
 
 
@@ -53,16 +54,22 @@ def one_pass(voice: Voice, wanted: tuple[str, ...]) -> int:
     meant = [one.name for one in chosen(config, wanted)]
     due = meant if wanted else [name for name in meant if home.due(name, now())]
     errors = home.run(due, anyway=True) if due else {}
-    shown = meant if voice.json or sys.stdout.isatty() else due
+    everything = voice.json or wanted or sys.stdout.isatty()
+    news = {one["lineage"] for one in done} | errors.keys()
+    shown = meant if everything else [name for name in meant if name in news]  # the timer's log keeps to news
     _tell(voice, [home.standing(name) for name in shown], done, errors)
     return exit_code(home, due, errors)
 
 
 def exit_code(home: House, names: list[str], errors: Mapping[str, TlsaManagerError]) -> int:
     """Return 1 if anything failed or is held, 75 if all that is wrong is that somebody else is at it."""
-    failed = any(not isinstance(one, Busy) for one in errors.values())
-    standings = [home.standing(name) for name in names]
-    if failed or any(one.facts.hold or one.facts.failures for one in standings):
+    known = [home.standing(name).facts for name in names]
+    return EXIT_FAILED if any(one.hold for one in known) else outcome(known, errors)
+
+
+def outcome(known: Iterable[Facts], errors: Mapping[str, TlsaManagerError]) -> int:
+    """Return 1 if a step failed, 75 if all that is wrong is that somebody else is at it."""
+    if any(one.failures for one in known) or any(not isinstance(one, Busy) for one in errors.values()):
         return EXIT_FAILED
     return EXIT_NOT_YET if errors else EXIT_OK
 

@@ -78,5 +78,5 @@ def _records(records: Sequence[Tlsa]) -> str:
 
 
 def _named(generation: Generation) -> str:
-    origin = f" from {generation.origin}" if generation.origin else ""
+    origin = f", {generation.origin}" if generation.origin else ""
     return f"{generation.id} ({generation.chain.kind}{origin})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.cli.run import exit_code, tell_errors
+from tlsa_manager.cli.run import outcome, tell_errors
 from tlsa_manager.cli.standing import lines, value
 from tlsa_manager.clock import now
 
@@ -19,4 +19,4 @@ def go_on(voice: Voice, home: House, name: str, said: str = "") -> int:
     standing = home.standing(name)
     voice.answer({"said": said, "lineage": value(standing)}, [*([(said, "bold")] if said else []), *lines(standing, now())])
     tell_errors(voice, errors)
-    return exit_code(home, [name], errors)
+    return outcome([standing.facts], errors)
