@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tlsa_manager.tlsa import RRset
 
 SIDE_BY_SIDE = 8  # families of lineages in one run
+STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
 
@@ -198,13 +199,23 @@ class House:
             with self.journal.lease(family):
                 for name in members:
                     try:
-                        self.journal.renew(family)
-                        self.engine.advance(name)
+                        self._advance(family, name)
                     except TlsaManagerError as error:
                         errors[name] = error
         except TlsaManagerError as error:
             errors = dict.fromkeys(members, error)
         return errors
+
+    def _advance(self, family: str, name: str) -> None:
+        """Do what is due; while a swap is being proven, stay with it: the next timer may be a minute away."""
+        while True:
+            self.journal.renew(family)
+            decision = self.engine.advance(name)
+            facts = self.journal.facts(name)
+            wait = decision.until - clock.now()
+            if not (facts.deploying or facts.way_back) or wait > STAY:
+                return
+            clock.sleep(wait)
 
     # -- verbs of the terminal -------------------------------------------------------------------------------------------
     def lineage(self, name: str) -> Lineage:
@@ -268,7 +279,7 @@ class House:
         adopted: dict[str, RRset] = {}
         for target, owners in scene.targets().items():
             standing = frozenset().union(*(one for owner in owners for one in scene.standing(target, owner)))
-            found = (standing & records) - scene.facts.ours.get(target, frozenset())
+            found = (standing & records) - scene.facts.ours.get(target, frozenset()) - scene.neighbours_want()
             if found:
                 self.journal.append(name, ev.RecordsAdopted(target, tuple(sorted(found))), clock.now())
                 adopted[target] = found

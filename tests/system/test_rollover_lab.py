@@ -1,0 +1,192 @@
+"""The product's main job on real servers: certbot renews, the timer rolls the key, and no DANE sender notices."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab.certificate import record
+from lab.daemon import until
+from lab.installation import Installation, Timer
+from lab.maildomain import establish
+from lab.stream import Stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.certbot import Certbot
+    from lab.hierarchy import DnsLab
+    from lab.maildomain import MailDomain
+    from lab.receiver import MxLab
+    from lab.sender import SenderLab
+
+WAIT = 5.0 + 2.0  # max(k·TTL, F) + M of the installation's timing
+ROLLOVERS = 5
+KILLS = 20
+
+
+@pytest.fixture
+def mail(dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path) -> MailDomain:
+    """A mail domain in working order, in the zone whose secondary is seconds late."""
+    return establish(dns_lab, mx_lab, tmp_path, dns_lab.slow_zone)
+
+
+@pytest.fixture
+def installation(dns_lab: DnsLab, mail: MailDomain, tmp_path: Path) -> Installation:
+    """tlsa-manager for that domain; the certificate that stands there is adopted by the first run."""
+    made = Installation(tmp_path, dns_lab, mail)
+    made.command("run")
+    made.command("records", mail.host, "--adopt", "all")
+    return made
+
+
+def test_five_renewals_by_certbot_defer_no_mail(
+    dns_lab: DnsLab, sender_lab: SenderLab, acme_lab: Certbot, mail: MailDomain, installation: Installation
+) -> None:
+    """Five times certbot renews with our hook and a timer calls `run`: five new keys in service, zero deferred mails."""
+    sender_lab.flush()
+    keys = []
+    with Timer(installation) as timer, Stream(sender_lab, mail.domain) as stream:
+        live = acme_lab.obtain(mail.host, deploy_hook=installation.hook, env=installation.environment)
+        for turn in range(ROLLOVERS):
+            if turn:
+                acme_lab.renew(mail.host, env=installation.environment)
+            new = record((live / "fullchain.pem").read_bytes())
+            with LastServer(dns_lab, mail, new) as watch:
+                until(lambda: finished(installation, new), f"rollover {turn + 1} is over", timeout=90)
+            keys.append(new)
+            assert_swapped_in_time(installation, watch.all_new_at, new)
+            for server in (dns_lab.primary, dns_lab.secondary):
+                until(lambda server=server: dns_lab.records(server, mail.owners[0]) == {new}, "only the new record is left", timeout=30)
+    totals = stream.drain()
+    print(f"five rollovers with tlsa-manager: {totals}")
+
+    assert len(set(keys)) == ROLLOVERS
+    assert totals.deferred == totals.bounced == 0, str(totals)
+    assert totals.sent == totals.submitted
+    assert totals.rate >= 4.0, str(totals)
+    assert not [said for said, code in zip(timer.said, timer.codes, strict=True) if code not in (0, 75)]
+
+
+def test_does_not_swap_while_a_secondary_is_away(
+    dns_lab: DnsLab, sender_lab: SenderLab, acme_lab: Certbot, mail: MailDomain, installation: Installation
+) -> None:
+    """Without the secondary nothing is swapped and `status` names it; when it is back, the rollover goes on by itself."""
+    sender_lab.flush()
+    with Timer(installation), Stream(sender_lab, mail.domain) as stream:
+        with dns_lab.without_secondary("process"):
+            live = acme_lab.obtain(mail.host, deploy_hook=installation.hook, env=installation.environment)
+            new = record((live / "fullchain.pem").read_bytes())
+            until(lambda: "127.53.1.2" in blockers(installation), "status names the secondary", timeout=60)
+            time.sleep(2 * WAIT)
+            assert not happened(installation, "Deploying")
+            assert "127.53.1.2" in blockers(installation)
+            assert "127.53.1.2" in installation.start("status").communicate(timeout=60)[0]
+        until(lambda: finished(installation, new), "the rollover is over", timeout=90)
+    totals = stream.drain()
+    assert totals.deferred == totals.bounced == 0, str(totals)
+
+
+def test_kill_9_at_any_moment_defers_no_mail(
+    dns_lab: DnsLab, sender_lab: SenderLab, acme_lab: Certbot, mail: MailDomain, installation: Installation
+) -> None:
+    """`run` is killed twenty times while a key is rolled; the next one goes on, and no mail is deferred."""
+    sender_lab.flush()
+    chance = random.Random(20261121)
+    with Stream(sender_lab, mail.domain) as stream:
+        live = acme_lab.obtain(mail.host, deploy_hook=installation.hook, env=installation.environment)
+        new = record((live / "fullchain.pem").read_bytes())
+        for turn in range(KILLS):
+            if turn == KILLS // 2:
+                acme_lab.renew(mail.host, env=installation.environment)
+                new = record((live / "fullchain.pem").read_bytes())
+            process = installation.start("run", "--watch")
+            time.sleep(chance.uniform(0.1, 2.5))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        with Timer(installation):
+            until(lambda: finished(installation, new), "the rollover is over", timeout=120)
+    totals = stream.drain()
+    print(f"killed {KILLS} times: {totals}")
+
+    assert totals.deferred == totals.bounced == 0, str(totals)
+    assert happened(installation, "Confirmed")
+
+
+class LastServer:
+    """Watches from outside when the last authoritative server hands out a record for every owner."""
+
+    def __init__(self, dns_lab: DnsLab, mail: MailDomain, new: str) -> None:
+        self._dns_lab, self._mail, self._new = dns_lab, mail, new
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.all_new_at = float("inf")
+
+    def __enter__(self) -> LastServer:
+        """Begin to watch."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._ends.set()
+        self._thread.join(10)
+
+    def _watch(self) -> None:
+        while not self._ends.wait(0.05):
+            servers = (self._dns_lab.primary, self._dns_lab.secondary)
+            asked = time.time()
+            if all(self._new in (self._dns_lab.records(s, o) or ()) for s in servers for o in self._mail.owners):
+                self.all_new_at = asked
+                return
+
+
+def assert_swapped_in_time(installation: Installation, all_new_at: float, new: str) -> None:
+    """The swap began no earlier than the wait after the last server had the new set; how much later is printed."""
+    event = swap_of(installation, new)
+    late = moment(event) - (all_new_at + WAIT)
+    print(f"swapped {late:+.2f} s after the earliest safe moment (a poll interval is 1 s)")
+    if late > 2.0:
+        print("\n".join(f"{e['at']} {e['text']}" for e in installation.events() if e["event"] != "Staged"))
+    assert late >= -0.2, "the swap was too early"  # our own watch sees the last server up to two of its rounds late
+
+
+def swap_of(installation: Installation, new: str) -> dict[str, Any]:
+    """The event that began the swap to the key of this record."""
+    digest = new.split()[-1]
+    events = installation.events()
+    ids = {
+        e["details"]["generation"]["id"] for e in events
+        if e["event"] == "Staged" and e["details"]["generation"]["chain"]["certificates"][0]["spki_sha256"] == digest
+    }  # fmt: skip
+    return next(e for e in events if e["event"] == "Deploying" and e["details"]["generation"] in ids)
+
+
+def moment(event: dict[str, Any]) -> float:
+    """When an event happened, seconds since 1970."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(event["at"]).timestamp()
+
+
+def finished(installation: Installation, new: str) -> bool:
+    """Whether the rollover to the key of this record is over."""
+    status = installation.status()
+    digest = new.split()[-1]
+    return status["phase"] == "stable" and digest in str(status["current"]) and not status["next"]
+
+
+def blockers(installation: Installation) -> str:
+    """What the lineage waits for, as one text."""
+    return str(installation.status())
+
+
+def happened(installation: Installation, kind: str) -> bool:
+    """Whether the journal has an event of this kind."""
+    return any(event["event"] == kind for event in installation.events())
