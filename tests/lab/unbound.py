@@ -9,7 +9,9 @@ from lab.daemon import Daemon, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Bogus and negative answers are forgotten after a second, so that a repaired zone is seen soon.
+# Bogus and negative answers are forgotten after a second, so that a repaired zone is seen soon. Patience with servers is
+# left at its default: when a busy machine keeps a server from answering for a moment, an impatient Unbound takes the
+# zone's keys for bad, and for a whole minute.
 _CONFIGURATION = """
 server:
   directory: "{directory}"
@@ -33,8 +35,6 @@ server:
   cache-max-negative-ttl: 1
   val-bogus-ttl: 1
   infra-host-ttl: 1
-  outbound-msg-retry: 2
-  unknown-server-time-limit: 50
 remote-control:
   control-enable: yes
   control-interface: {directory}/control.sock
