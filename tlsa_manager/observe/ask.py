@@ -12,22 +12,24 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import dns.edns
 import dns.flags
 import dns.message
 import dns.name
-import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
 from tlsa_manager.clock import monotonic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dns.message import Message
 
 PAYLOAD = 1232  # bytes; fits every path without fragments (DNS flag day 2020, RFC 9715 §3.2)
 AT_ONCE = 200  # open sockets in all, well below the usual limit of 1024
 AT_ONCE_EACH = 16  # to one address: no server takes us for an attack
+MAX_TRIED = 6  # places for one question that any of them may answer
+STAGGER = 0.3  # seconds until the next of them is asked besides
 _HEADER = 12
 
 
@@ -125,6 +127,24 @@ class Asker:
         if over_tcp == _SILENCE:
             return f"did not answer ({self._tries} x {self._timeout:g} s over UDP, then {self._timeout:g} s over TCP)"
         return f"did not answer over UDP ({self._tries} x {self._timeout:g} s), and over TCP {over_tcp}"
+
+
+async def first(asker: Asker, places: tuple[Place, ...], question: Question, good: Callable[[Reply], bool]) -> Reply:
+    """Ask at one place after the other, not waiting long for any; return the first good reply, else the last one."""
+    running: set[asyncio.Task[Reply]] = set()
+    last = Reply(Place("", 0), None, "no server is known")
+    for place in (*places[:MAX_TRIED], None):
+        if place is not None:
+            running.add(asyncio.create_task(asker.ask(place, question)))
+        while running:
+            done, running = await asyncio.wait(running, timeout=STAGGER if place else None, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                last = task.result()
+                if good(last):
+                    return last
+            if not done:
+                break
+    return last
 
 
 _SILENCE = "did not answer"

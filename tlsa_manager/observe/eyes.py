@@ -15,11 +15,12 @@ from tlsa_manager.clock import now
 from tlsa_manager.errors import BadInput
 from tlsa_manager.observe import witness
 from tlsa_manager.observe.anchor import read_anchor
-from tlsa_manager.observe.ask import Asker, Place, Reply
+from tlsa_manager.observe.ask import Asker, Place, Reply, first
 from tlsa_manager.observe.chain_of_trust import said
 from tlsa_manager.observe.judge import Trust, view
+from tlsa_manager.observe.memory import Memory
 from tlsa_manager.observe.survey import Trail, follow
-from tlsa_manager.observe.zone import Memory, Walk, first
+from tlsa_manager.observe.zone import Walk
 from tlsa_manager.snapshot import OwnerView
 
 if TYPE_CHECKING:

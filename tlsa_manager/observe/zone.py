@@ -17,7 +17,8 @@ import dns.name
 import dns.rdatatype
 
 from tlsa_manager.clock import monotonic
-from tlsa_manager.observe.ask import Place, Question, Reply
+from tlsa_manager.observe.ask import Place, Question, Reply, first
+from tlsa_manager.observe.memory import KEEP
 from tlsa_manager.observe.message import NEGATIVE, addresses, alias, find, hosts, referral, soa, text, unusable
 
 if TYPE_CHECKING:
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
     from dns.rrset import RRset
 
     from tlsa_manager.observe.ask import Asker
+    from tlsa_manager.observe.memory import Memory
 
-KEEP = 60.0  # seconds; a change of the name servers is seen after a minute at most
 MAX_HOSTS = 32
 MAX_ROOT_HOSTS = 4  # asked for the way down only
 MAX_DEPTH = 16  # zones between the root and a name
-STAGGER = 0.3  # seconds until the next server is asked besides
-MAX_TRIED = 6  # places for one question on the way down
 _A, _AAAA, _NS, _DS, _DNSKEY = (dns.rdatatype.from_text(t) for t in ("A", "AAAA", "NS", "DS", "DNSKEY"))
 
 
@@ -69,28 +68,6 @@ _Found = TypeVar("_Found", Zone, Addresses, Reply)
 
 class LostError(Exception):
     """The way cannot be followed: nobody answers who could tell. The text says who did not."""
-
-
-class Memory:
-    """What outlives a round. Holds values with the moment they end; forgets the ended ones."""
-
-    def __init__(self) -> None:
-        self._held: dict[Hashable, tuple[object, float]] = {}
-        self.root: Zone | None = None  # the last one seen: a resolver that fails for a moment does not make us lose it
-
-    def get(self, key: Hashable) -> object | None:
-        """Return the value, or None."""
-        value, end = self._held.get(key, (None, 0.0))
-        return value if monotonic() < end else None
-
-    def put(self, key: Hashable, value: object, ttl: float) -> None:
-        """Keep a value for `ttl` seconds, at most a minute."""
-        self._held[key] = (value, monotonic() + min(ttl, KEEP))
-
-    def sweep(self) -> None:
-        """Forget what has ended."""
-        moment = monotonic()
-        self._held = {key: held for key, held in self._held.items() if moment < held[1]}
 
 
 class Walk:
@@ -132,11 +109,13 @@ class Walk:
 
     async def _root(self) -> Zone:
         try:
-            self._memory.root = await self._once("root", self._find_root, Zone)
+            root = await self._once("root", self._find_root, Zone)
         except LostError:
-            if self._memory.root is None:
+            if not isinstance(self._memory.last_root, Zone):
                 raise
-        return self._memory.root
+            return self._memory.last_root
+        self._memory.last_root = root
+        return root
 
     async def _find_root(self) -> Zone:
         reply = await self.resolve(dns.name.root, _NS)
@@ -239,24 +218,6 @@ def _life(found: Zone | Addresses | Reply) -> float:
     if isinstance(found, Zone):
         return found.ends - monotonic()
     return found.ttl if isinstance(found, Addresses) else min((rrset.ttl for rrset in _answers(found)), default=0)
-
-
-async def first(asker: Asker, places: tuple[Place, ...], question: Question, good: Callable[[Reply], bool]) -> Reply:
-    """Ask at one place after the other, not waiting long for any; return the first good reply, else the last one."""
-    running: set[asyncio.Task[Reply]] = set()
-    last = Reply(Place("", 0), None, "no server is known")
-    for place in (*places[:MAX_TRIED], None):
-        if place is not None:
-            running.add(asyncio.create_task(asker.ask(place, question)))
-        while running:
-            done, running = await asyncio.wait(running, timeout=STAGGER if place else None, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                last = task.result()
-                if good(last):
-                    return last
-            if not done:
-                break
-    return last
 
 
 def _usable(reply: Reply) -> bool:
