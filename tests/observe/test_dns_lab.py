@@ -245,6 +245,17 @@ def test_many_owners_in_one_round(dns_lab: DnsLab, eyes: DnsEyes) -> None:
     assert eyes.owners([]) == {}
 
 
+def test_each_round_sees_what_is_there_now(dns_lab: DnsLab, eyes: DnsEyes) -> None:
+    """What is kept between rounds is the way to the servers, never what they answer."""
+    owner = "_25._tcp.rounds.a.example."
+    dns_lab.update(f"update add {owner} 2 TLSA {THE_RECORD}")
+    assert records(look(eyes, owner))[0] == {THE_RECORD}
+    dns_lab.update(f"update delete {owner} TLSA")
+    view = look(eyes, owner)
+    assert records(view)[0] == set()
+    assert view.answers[0].security is Security.SECURE
+
+
 def test_addresses_of_a_host(eyes: DnsEyes) -> None:
     """The resolver tells the addresses to probe; for an unknown host there are none."""
     assert eyes.addresses("mx.a.example") == ("127.25.0.1",)

@@ -1,7 +1,7 @@
 """The eyes: look at the world once, and never judge it.
 
-    eyes.py      DnsEyes: one round over all owners. Gathers first (zone, survey, witness; through ask, with a short memory), then thinks:
-                 judge, chain_of_trust, denial, signature, message are pure and see one moment
+    eyes.py      DnsEyes: one round over all owners. Gathers first (zone, survey, witness; through ask, with a short memory),
+                 then thinks: judge, chain_of_trust, denial, signature, message are pure and see one moment
     live.py      services(): what services present to different kinds of clients
 
 A remote fault is recorded with its reason in the values of snapshot.py, never raised; unknown is never absent.
