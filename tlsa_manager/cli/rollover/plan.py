@@ -1,0 +1,73 @@
+"""`rollover plan NAME`: the timeline it would follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tlsa_manager.cli.command import Command
+from tlsa_manager.cli.lineages import name, one
+from tlsa_manager.cli.voice import voice_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.cli.voice import Line
+    from tlsa_manager.forecast import Forecast, Turn
+
+
+@click.command(cls=Command, name="plan", short_help="Tell the timeline it would follow; changes nothing.")
+@name
+@click.pass_context
+def command(context: click.Context, wanted: str) -> None:
+    """Tell the timeline that the lineage will follow if nothing goes wrong: of the rollover that is going on, else of one that
+    began now with a new certificate. It asks nothing of the network and changes nothing; every wait may become longer.
+    """  # noqa: D205  click makes paragraphs of it
+    from tlsa_manager.clock import now
+    from tlsa_manager.forecast import foresee
+    from tlsa_manager.wiring import house
+
+    voice = voice_of(context)
+    config = voice.config()
+    lineage, journal, at = one(config, wanted), house(config).journal, now()
+    known = {each: journal.facts(each) for each in config.lineages}
+    forecast = foresee(config.lineages, known, lineage.name, at)
+    value = {
+        "lineage": lineage.name,
+        "supposed": forecast.supposed,
+        "stop": forecast.stop,
+        "remedy": forecast.remedy,
+        "turns": [_value(turn) for turn in forecast.turns],
+    }
+    voice.answer(value, _lines(lineage.name, forecast, at))
+
+
+def _value(turn: Turn) -> dict[str, Any]:
+    from tlsa_manager.cli.when import iso
+
+    return {
+        "at": iso(turn.at),
+        "event": type(turn.event).__name__ if turn.event else "Wait",
+        "text": _text(turn),
+        "due": iso(turn.due),
+    }
+
+
+def _text(turn: Turn) -> str:
+    from tlsa_manager.cli.sentences import sentence
+
+    return sentence(turn.event) if turn.event else f"waits: {turn.why}"
+
+
+def _lines(lineage: str, forecast: Forecast, at: float) -> Iterator[Line]:
+    from tlsa_manager.cli.when import span, stamp
+
+    if forecast.supposed:
+        yield f"{lineage}: if a new certificate came now, and nothing went wrong:", "bold"
+    else:
+        yield f"{lineage}: if nothing goes wrong:", "bold"
+    for turn in forecast.turns:
+        yield f"  {stamp(turn.at)}  +{span(turn.at - at):<12} {_text(turn)}", "" if turn.event else "dim"
+    if forecast.stop:
+        yield f"  then it waits for a person: {forecast.stop}; to do: {forecast.remedy}", "red"
