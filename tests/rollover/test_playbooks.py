@@ -6,6 +6,7 @@ Times are seconds since the beginning. The policy of the world: TTL 60, k = 2, F
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from sim.fate import Fate, ServerFate, Span
@@ -214,7 +215,7 @@ def test_a_second_renewal_in_the_middle_waits_for_its_turn() -> None:
 
 
 def test_a_second_renewal_with_the_key_that_is_on_its_way_takes_its_place() -> None:
-    """certbot ran twice with the same key: the newer certificate is deployed, and the wait goes on."""
+    """The ACME client ran twice with the same key: the newer certificate is deployed, and the wait goes on."""
     story = stable()
     story.stage(B)
     story.until(lambda one: one.phase() is Phase.WAITING)
@@ -481,7 +482,7 @@ def test_a_way_back_that_fails_is_tried_until_it_works() -> None:
     story.until(lambda one: one.phase() is Phase.HELD)
     tries = at(story, ev.RollingBack)
     assert len(tries) == 4
-    assert [round(b - a) for a, b in zip(tries, tries[1:], strict=False)] == [10, 20, 40]
+    assert [round(b - a) for a, b in pairwise(tries)] == [10, 20, 40]
     assert story.world.files["postfix"] == "one/a"
 
 

@@ -17,9 +17,9 @@ from tlsa_manager.service import Service
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.lineage import Generation
     from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.tlsa import RRset
 
 POLICY = Policy(
@@ -163,7 +163,9 @@ class Story:
     def happened(self, kind: type[ev.Event], lineage: str = "") -> list[tuple[float, ev.Event]]:
         """When events of a kind happened, in seconds since the beginning, and the events."""
         name = self._lineage(lineage).name
-        return [(at - self.world.start, event) for at, whose, event in self.memory.events if whose == name and isinstance(event, kind)]
+        return [
+            (at - self.world.start, event) for at, whose, event in self.memory.events if whose == name and isinstance(event, kind)
+        ]
 
     def phase(self, lineage: str = "") -> Phase:
         """Where a lineage stands."""
@@ -178,7 +180,9 @@ class Story:
 
     def vetoes(self) -> list[str]:
         """Steps that a rule wanted and the veto forbade: each is a defect of the rules."""
-        return [event.reason for _, _, event in self.memory.events if isinstance(event, ev.Failed) and "safety law" in event.reason]
+        return [
+            event.reason for _, _, event in self.memory.events if isinstance(event, ev.Failed) and "safety law" in event.reason
+        ]
 
     def tell(self) -> str:
         """What happened."""

@@ -99,7 +99,9 @@ class World:
     def pass_time(self, until: float) -> None:
         """Let time pass; caches ask in between, mail servers switch when their moment comes, and the oracle watches."""
         moments = sorted(
-            [self.random.uniform(self.now, until) for _ in range(2)] + [at for at, _, _ in self.switching if at <= until] + [until]
+            [self.random.uniform(self.now, until) for _ in range(2)]
+            + [at for at, _, _ in self.switching if at <= until]
+            + [until]
         )
         for at in moments:
             self.now = max(self.now, at)
@@ -110,7 +112,11 @@ class World:
     def judge(self) -> None:
         """Every set that anybody may hold now, against everything that is presented behind the same name now."""
         for owner in self.owners:
-            sets = [(f"cache {n} for {owner}", cache[owner].records) for n, cache in enumerate(self.caches) if self._held(cache, owner)]
+            sets = [
+                (f"cache {n} for {owner}", cache[owner].records)
+                for n, cache in enumerate(self.caches)
+                if self._held(cache, owner)
+            ]
             sets += [(f"server {n} for {owner}", self.served(n, owner)) for n in range(len(self.fate.servers))]
             behind = [
                 (" ".join(place), chain) for place, chain in self.presented.items()
@@ -204,7 +210,9 @@ class World:
     def _probe(self, service: str, at: float) -> ServiceView:
         """What each kind of client is shown at each address."""
         addresses = dict.fromkeys(address for name, address, _ in self.presented if name == service)
-        seen = tuple(self._show(service, address, client) for address in addresses for client in ("any", "rsa", "ecdsa", "no-sni"))
+        seen = tuple(
+            self._show(service, address, client) for address in addresses for client in ("any", "rsa", "ecdsa", "no-sni")
+        )
         return ServiceView(service, at, seen, "" if seen else "no address")
 
     def _show(self, service: str, address: str, client: str) -> Presentation:

@@ -26,7 +26,7 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class ServedSet:
-    """An RRset that some server hands out, and its TTL in seconds."""
+    """An RRset with the TTL (seconds) that some server hands it out with; the same records with another TTL are another set."""
 
     records: tuple[Tlsa, ...]
     ttl: int
@@ -46,7 +46,7 @@ class Seen:
     sets: tuple[ServedSet, ...]
     complete: bool
     alias_ttl: int = 0
-    forgotten: tuple[tuple[Tlsa, ...], ...] = ()
+    forgotten: tuple[ServedSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tlsa_manager.rollover import events as ev
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from tlsa_manager.lineage import Generation
     from tlsa_manager.rollover.events import Event
@@ -23,7 +24,8 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 class CachedSet:
     """An RRset that some cache may still hold.
 
-    `ttl`: the largest seen with it, seconds. `gone_since`: no server has handed it out since then; None = one may still.
+    `ttl`: seconds; the same records with another TTL are another set.
+    `gone_since`: no server has handed it out since then; None = one may still.
     """
 
     records: RRset
@@ -162,22 +164,26 @@ def _(event: ev.Adopted, facts: Facts, at: float) -> Facts:
 def _(event: ev.Seen, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the round's own time counts
     before = facts.owners.get(event.owner, OwnerFacts(event.target))
     moved = before.alias_ttl if before.target != event.target else 0  # an alias points elsewhere now: its TTL counts too
-    served = {frozenset(one.records): one.ttl for one in event.sets}
-    forgotten = {frozenset(records) for records in event.forgotten}
-    kept = [_look_again(one, served, event, moved) for one in before.sets if one.records not in forgotten]
-    known = {one.records for one in kept}
-    fresh = [CachedSet(records, ttl) for records, ttl in served.items() if records not in known]
+    served = {(frozenset(one.records), one.ttl) for one in event.sets}
+    forgotten = {(frozenset(one.records), one.ttl) for one in event.forgotten}
+    kept = [_look_again(one, served, event, moved) for one in before.sets if (one.records, one.ttl) not in forgotten]
+    known = {(one.records, one.ttl) for one in kept}
+    fresh = [CachedSet(records, ttl) for records, ttl in sorted(served, key=_order) if (records, ttl) not in known]
     owner = OwnerFacts(event.target, tuple(kept + fresh), event.complete, event.alias_ttl, event.at)
     return replace(facts, owners={**facts.owners, event.owner: owner})
 
 
-def _look_again(one: CachedSet, served: Mapping[RRset, int], event: ev.Seen, moved: int) -> CachedSet:
+def _look_again(one: CachedSet, served: AbstractSet[tuple[RRset, int]], event: ev.Seen, moved: int) -> CachedSet:
     """Bring one set up to date: handed out (again), gone, or unknown because a server did not answer."""
-    if one.records in served:
-        return CachedSet(one.records, max(one.ttl, served[one.records], moved))
-    if not event.complete:
+    if one.gone_since is None and moved > one.ttl:
+        one = replace(one, ttl=moved)
+    if (one.records, one.ttl) in served or not event.complete:
         return replace(one, gone_since=None)  # a server that does not answer us may answer others with anything it ever had
-    return replace(one, ttl=max(one.ttl, moved), gone_since=event.at) if one.gone_since is None else one
+    return replace(one, gone_since=event.at) if one.gone_since is None else one
+
+
+def _order(one: tuple[RRset, int]) -> tuple[list[str], int]:
+    return sorted(map(str, one[0])), one[1]
 
 
 @_apply.register

@@ -11,9 +11,10 @@ from tlsa_manager.snapshot import OwnerView, Security
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from tlsa_manager.rollover.events import Event
-    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.facts import CachedSet, Facts
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.tlsa import RRset
 
@@ -56,28 +57,25 @@ def _rounds(scene: Scene) -> Iterator[ev.Seen]:
 
 def _seen(view: OwnerView, scene: Scene) -> ev.Seen:
     """One poll round in the past tense."""
-    served: dict[RRset, int] = {}
-    for answer in view.answers:
-        if answer.records is not None:
-            served[answer.records] = max(answer.ttl, served.get(answer.records, 0))
+    served = {(answer.records, answer.ttl) for answer in view.answers if answer.records is not None}
     known = scene.facts.owners.get(view.owner, OwnerFacts(view.target))
     return ev.Seen(
         owner=view.owner,
         target=view.target if view.answers else known.target,
         at=view.at,
-        sets=tuple(ev.ServedSet(tuple(sorted(records)), ttl) for records, ttl in sorted(served.items(), key=_order)),
+        sets=tuple(ev.ServedSet(tuple(sorted(records)), ttl) for records, ttl in sorted(served, key=_order)),
         complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers),
         alias_ttl=view.alias_ttl if view.answers else known.alias_ttl,
-        forgotten=tuple(tuple(sorted(one)) for one in _forgotten(known, served, view, scene)),
+        forgotten=tuple(ev.ServedSet(tuple(sorted(one.records)), one.ttl) for one in _forgotten(known, served, view, scene)),
     )
 
 
-def _forgotten(known: OwnerFacts, served: dict[RRset, int], view: OwnerView, scene: Scene) -> Iterator[RRset]:
+def _forgotten(known: OwnerFacts, served: AbstractSet[tuple[RRset, int]], view: OwnerView, scene: Scene) -> Iterator[CachedSet]:
     """The sets that no cache can hold any more."""
     for one in known.sets:
         ends = timing.forgotten_at(one, scene.policy)
-        if ends is not None and ends <= view.at and one.records not in served:
-            yield one.records
+        if ends is not None and ends <= view.at and (one.records, one.ttl) not in served:
+            yield one
 
 
 def _removed(scene: Scene) -> Iterator[ev.Retired]:
@@ -97,8 +95,8 @@ def _has(records: RRset | None, some: RRset) -> bool:
     return records is None or bool(records & some)
 
 
-def _order(item: tuple[RRset, int]) -> list[str]:
-    return sorted(str(one) for one in item[0])
+def _order(item: tuple[RRset, int]) -> tuple[list[str], int]:
+    return sorted(str(one) for one in item[0]), item[1]
 
 
 def _without_time(facts: Facts) -> object:

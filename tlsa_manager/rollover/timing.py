@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tlsa_manager.policy import Policy
     from tlsa_manager.rollover.facts import CachedSet, Failure
 
@@ -51,6 +54,38 @@ def confirm_until(deployed_at: float, policy: Policy) -> float:
 def retry_at(failure: Failure, policy: Policy) -> float:
     """Return when a failed step is tried again: after a poll interval, then twice as long each time, at most an hour."""
     return failure.at + min(policy.poll_interval * 2.0 ** min(failure.count - 1, 20), MAX_RETRY)
+
+
+def deferred_until(seen_everywhere: float, ttl: int, policy: Policy) -> tuple[float, float]:
+    """E2: when the key is swapped without a wait, until when senders with the old set in a conforming cache defer their mail.
+
+    The second moment is for caches that raise small TTLs (standards §2.8, §2.10 T19). `ttl`: of the old set.
+    """
+    return seen_everywhere + ttl, seen_everywhere + max(float(ttl), policy.cache_floor)
+
+
+def mixed(ttls: Iterable[int]) -> tuple[int, ...]:
+    """The TTLs, if what is one RRset is handed out with several: forbidden (RFC 2181 §5.2), and the largest one counts."""
+    found = tuple(sorted(set(ttls)))
+    return found if len(found) > 1 else ()
+
+
+class Verdict(StrEnum):
+    """Whether a rollover fits into what is left of a certificate's life."""
+
+    FITS = "fits"
+    WARN = "warn"  # it takes more than half of it: one bad day, and the certificate expires
+    ERROR = "error"  # it cannot be finished in time: lower the TTL first, or reuse the key
+
+
+def fit(left: float, lag: float, ttl: int, policy: Policy) -> tuple[Verdict, float]:
+    """Compare what a rollover needs, lag + W + M, with the life that is `left`; return verdict and spare seconds.
+
+    `lag`: from the publication to the last server; `ttl`: of the set that stands there (standards §2.9, short-lived certificates).
+    """
+    needed = lag + cache_wait(ttl, policy) + policy.margin
+    verdict = Verdict.ERROR if needed > left else Verdict.WARN if 2 * needed > left else Verdict.FITS
+    return verdict, left - needed
 
 
 def effective_everywhere_at(published_seen: float, negative_ttl: int) -> float:
