@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.sender import SenderLab
 
 LAB_FIXTURES = frozenset({"lab_dir", "dns_lab", "mx_lab", "sender_lab", "acme_lab"})
-_NO_LAB = "no lab"
+_NOT_RUN = "cannot run here"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,21 +33,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say plainly how many tests did not run for want of a lab: a skipped test proves nothing."""
+    """Say plainly how many tests did not run for want of root or servers: a skipped test proves nothing."""
     skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
-    reasons = Counter(place[2] for place in skipped if isinstance(place, tuple) and _NO_LAB in place[2])
+    reasons = Counter(place[2] for place in skipped if isinstance(place, tuple) and _NOT_RUN in place[2])
     for reason, count in reasons.items():
-        terminalreporter.write_line(f"NOT RUN: {count} tests with real servers. {reason}", yellow=True)
+        terminalreporter.write_line(f"NOT RUN: {count} tests. {reason}", yellow=True)
 
 
 def needs(*wanted: str) -> None:
     """Skip, or fail where TLSA_MANAGER_LAB=required, unless there is a private network and these programs."""
     absent = programs.missing(wanted)
-    reason = namespace.refusal() or (f"not installed: {absent}" if absent else "")
-    if reason and os.environ.get("TLSA_MANAGER_LAB") == "required":
-        pytest.fail(f"the lab is required, but {reason}", pytrace=False)
-    if reason:
-        pytest.skip(f"{_NO_LAB}: {reason}")
+    if reason := namespace.refusal() or (f"not installed: {absent}" if absent else ""):
+        refuse(reason)
+
+
+def refuse(reason: str) -> NoReturn:
+    """End this test as one that cannot run here: skipped, or failed where TLSA_MANAGER_LAB=required."""
+    if os.environ.get("TLSA_MANAGER_LAB") == "required":
+        pytest.fail(f"the lab is required, but: {reason}", pytrace=False)
+    pytest.skip(f"{_NOT_RUN}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def as_root() -> None:
+    """For tests that change owners or mount file systems, which only root may, in a mount namespace of its own."""
+    needs()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ default_destination_concurrency_limit = 20
 queue_run_delay = 2s
 minimal_backoff_time = 2s
 maximal_backoff_time = 3s
+transport_retry_time = 2s
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_client_connection_count_limit = 0
 """

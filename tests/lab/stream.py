@@ -79,7 +79,7 @@ class Stream:
             reasons=tuple(sorted({attempt.text for attempt in attempts if attempt.status != "sent"})),
         )
 
-    def drain(self, *, timeout: float = 60.0) -> Totals:
+    def drain(self, *, timeout: float = 90.0) -> Totals:
         """Stop sending, wait until every mail has its final outcome, and count; fail with the log if some never have."""
         self._ends.set()
         self._thread.join(30)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Bogus and negative answers are forgotten after a second, so that a repaired zone is seen soon. Patience with servers is
-# left at its default: when a busy machine keeps a server from answering for a moment, an impatient Unbound takes the
-# zone's keys for bad, and for a whole minute.
+# left at its default: when a busy machine keeps servers from answering for a moment, an impatient Unbound says SERVFAIL
+# and goes on saying so for seconds after they answer again.
 _CONFIGURATION = """
 server:
   directory: "{directory}"
