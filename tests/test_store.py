@@ -52,6 +52,7 @@ def test_a_generation_is_three_files_that_can_be_read_back(store: Store) -> None
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o377])
+@pytest.mark.usefixtures("as_root")
 def test_nothing_is_readable_by_others_whatever_the_umask(store: Store, umask: int) -> None:
     """Files are 0600 and directories 0700."""
     before = os.umask(umask)
@@ -114,6 +115,7 @@ def test_an_unknown_generation_is_an_error_in_words(store: Store) -> None:
 
 @pytest.mark.parametrize("level", ["", "lineages", f"lineages/{NAME}"])
 @pytest.mark.parametrize("harm", ["group-writable", "world-writable", "other owner"])
+@pytest.mark.usefixtures("as_root")
 def test_a_directory_that_others_could_change_is_refused(store: Store, level: str, harm: str) -> None:
     """Keys are neither put into nor taken from a directory somebody else could change; the hint says chmod or chown."""
     generation = store.put(NAME, fresh(), "files")
@@ -196,6 +198,7 @@ def test_a_failing_disk_leaves_nothing_behind(store: Store, monkeypatch: pytest.
     assert [one.id for one in store.generations(NAME)] == [kept.id]
 
 
+@pytest.mark.usefixtures("as_root")
 def test_a_really_full_disk_is_said_plainly(tmp_path: Path) -> None:
     """On a file system of one page the put fails in words, and works as soon as there is room."""
     mount = tmp_path / "small"

@@ -92,6 +92,7 @@ def test_the_real_check_and_reload_work(make: Make) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o400, 0o400), (0o644, 0o640), (0o666, 0o640)])
+@pytest.mark.usefixtures("as_root")
 def test_owner_and_mode_are_kept_and_never_too_wide(make: Make, before: int, after: int) -> None:
     """The file keeps its owner, group and mode; what others could read or a group write is narrowed, and told before."""
     consumer = make()
@@ -106,6 +107,7 @@ def test_owner_and_mode_are_kept_and_never_too_wide(make: Make, before: int, aft
     assert not [problem for problem in consumer.look().problems if "too wide" in problem]
 
 
+@pytest.mark.usefixtures("as_root")
 def test_the_key_is_never_readable_by_others_not_for_a_moment(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +184,7 @@ def mounted(directory: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", str(directory)], check=True)
 
 
+@pytest.mark.usefixtures("as_root")
 def test_a_full_disk_leaves_the_old_file(make: Make, tmp_path: Path) -> None:
     """On a full file system the install fails in words, the old file stands, and there is no temporary file."""
     with mounted(tmp_path, "size=16k,mode=0755"):
@@ -195,6 +198,7 @@ def test_a_full_disk_leaves_the_old_file(make: Make, tmp_path: Path) -> None:
         assert names(tmp_path) == ["filler", "mx.pem"]
 
 
+@pytest.mark.usefixtures("as_root")
 def test_a_read_only_disk_leaves_the_old_file(make: Make, tmp_path: Path) -> None:
     """A file system that turned read-only is named as the reason."""
     with mounted(tmp_path, "size=64k,mode=0755"):
@@ -278,6 +282,7 @@ def test_a_symlink_is_not_followed_and_not_replaced(make: Make, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("harm", ["writable by all", "another user's", "a link", "missing"])
+@pytest.mark.usefixtures("as_root")
 def test_a_directory_that_is_not_safe_is_refused(make: Make, tmp_path: Path, harm: str) -> None:
     """No key is written into a directory that others could change, or that is not there."""
     place = tmp_path / "tls"

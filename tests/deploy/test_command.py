@@ -25,6 +25,7 @@ def install(one: Consumer) -> tuple[int, int, int]:
     return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
 
 
+@pytest.mark.usefixtures("as_root")
 def test_owner_group_and_mode_are_set_and_the_rest_stays(tmp_path: Path) -> None:
     """What is configured is set, what is not stays as it stands, and without either the file is ours, 0600."""
     assert install(consumer(tmp_path)) == (0, 0, 0o600)
@@ -33,6 +34,7 @@ def test_owner_group_and_mode_are_set_and_the_rest_stays(tmp_path: Path) -> None
     assert install(consumer(tmp_path, owner="0", group="0", mode="400")) == (0, 0, 0o400)
 
 
+@pytest.mark.usefixtures("as_root")
 def test_a_file_for_the_reader_s_own_directory(tmp_path: Path) -> None:
     """A directory may belong to the user the key is for: he may read it anyway. No other user's may."""
     place = tmp_path / "haraka"
@@ -84,6 +86,7 @@ def test_a_failing_check_is_an_error_and_no_check_is_none(tmp_path: Path) -> Non
     assert consumer(tmp_path).look().configured is None
 
 
+@pytest.mark.usefixtures("as_root")
 def test_a_file_of_another_user_is_told(tmp_path: Path) -> None:
     """A key file that belongs to somebody nobody configured is a problem; a configured owner is none."""
     install(consumer(tmp_path, owner="nobody"))
