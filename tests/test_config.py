@@ -168,6 +168,19 @@ def test_conf_d_is_read_too(tmp_path: Path) -> None:
     assert len(found) == 2
 
 
+def test_a_configuration_knows_when_it_was_changed(tmp_path: Path) -> None:
+    """A file written again, one more in conf.d, one taken away."""
+    file = written(tmp_path, GOOD)
+    config = load(file)
+    assert not config.changed()
+    more = written(tmp_path, "", "conf.d/more.toml")
+    assert config.changed()
+    config = load(file)
+    more.unlink()
+    assert config.changed()
+    assert not config.kept().changed()
+
+
 def test_a_missing_file_says_how_to_begin(tmp_path: Path) -> None:
     """The hint is the command."""
     with pytest.raises(ConfigError, match="there is no configuration") as caught:

@@ -42,11 +42,11 @@ def _fresh(voice: Voice, config: Config, home: House) -> tuple[Config, House]:
     if not config.changed():
         return config, home
     try:
-        config = voice.config()
+        fresh = voice.config()
     except ConfigError as error:
         voice.complain("; ".join(error.mistakes) or error.message, "the configuration as it was before stays in force")
-        return config, home
-    return config, _home(voice, config)
+        return config.kept(), home
+    return fresh, _home(voice, fresh)
 
 
 def _tell(voice: Voice, home: House, name: str, said: dict[str, str]) -> None:

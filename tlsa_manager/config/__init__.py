@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from tlsa_manager.config.defaults import defaults
 from tlsa_manager.config.lineages import lineage, policy
 from tlsa_manager.config.merge import Sections
 from tlsa_manager.config.mistake import Mistakes
-from tlsa_manager.config.read import documents
+from tlsa_manager.config.read import MORE, documents
 from tlsa_manager.config.references import check_references
 from tlsa_manager.config.sections import Section, section
 from tlsa_manager.errors import ConfigError
@@ -44,8 +44,12 @@ class Config:
     stamps: tuple[float, ...] = ()
 
     def changed(self) -> bool:
-        """Whether any of the files was written again, or went away, since it was read."""
+        """Whether any of the files was written again, came or went away, since it was read."""
         return _stamps(self.files) != self.stamps
+
+    def kept(self) -> Config:
+        """Return the same configuration, held against the files as they are now."""
+        return replace(self, stamps=_stamps(self.files))
 
 
 def load(path: Path | str = DEFAULT_PATH) -> Config:
@@ -78,8 +82,8 @@ def load(path: Path | str = DEFAULT_PATH) -> Config:
 
 
 def _stamps(files: tuple[Path, ...]) -> tuple[float, ...]:
-    """Return when each file was written; 0 for one that cannot be asked."""
-    return tuple(map(_stamp, files))
+    """Return when each file was written, and conf.d beside the first; 0 for what cannot be asked."""
+    return tuple(_stamp(file) for file in (*files, *(file.parent / MORE for file in files[:1])))
 
 
 def _stamp(file: Path) -> float:

@@ -13,6 +13,7 @@ from tlsa_manager.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+MORE = "conf.d"
 LARGEST = 1 << 20  # bytes; thousands of lineages fit
 
 
@@ -37,7 +38,7 @@ def documents(path: Path, mistakes: Mistakes) -> list[Document]:
 
 
 def _more(path: Path, mistakes: Mistakes) -> list[Path]:
-    directory = path.parent / "conf.d"
+    directory = path.parent / MORE
     try:
         return sorted(file for file in directory.iterdir() if file.suffix == ".toml" and not file.name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
