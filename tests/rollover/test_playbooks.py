@@ -78,7 +78,7 @@ def test_the_first_certificate_that_is_presented_already_is_adopted_installed_an
 
 
 def test_at_the_first_publication_current_and_next_go_out_at_once_and_the_swap_needs_no_cache_wait() -> None:
-    """T6: the consumer's file holds what is presented, certbot brings another: both are published, a cached nothing fails open."""
+    """T6: the consumer's file holds what is presented, certbot brings another: both go out, a cached nothing fails open."""
     story = Story()
     story.know(A, "one")
     story.present(A)

@@ -20,18 +20,18 @@ from tlsa_manager.rollover.state import Phase, phase
 from tlsa_manager.rollover.steps import Act, Deploy, Publish, Record, Retire, RollBack, Wait
 from tlsa_manager.service import Service
 from tlsa_manager.snapshot import Security, Witness
-from tlsa_manager.tlsa import RRset
+from tlsa_manager.tlsa import Tlsa
 
 A, B, C = generation("a"), generation("b"), generation("c")
 OLD, NEXT = A.chain.records(), B.chain.records()
 BOTH = OLD | NEXT
 MINUTE, HOUR, DAY = 60, 3600, 86400
 POLICY = Policy(ttl_multiplier=2.0, cache_floor=7200.0, margin=600.0)
-NONE: RRset = frozenset()
+NONE = frozenset[Tlsa]()
 OWNER = "_25._tcp.mx.example.org."
 
 
-def bench(*services: str, ttl: int = HOUR, started: bool = True, standing: RRset = OLD) -> Bench:
+def bench(*services: str, ttl: int = HOUR, started: bool = True, standing: frozenset[Tlsa] = OLD) -> Bench:
     """A is current and has stood in DNS for ever; B was staged and its record sent at t0 = 0."""
     names = services or ("mx.example.org:25",)
     made = Bench(Lineage("one", tuple(Service.parse(one) for one in names), "dns", ("postfix",), policy=POLICY))

@@ -21,8 +21,10 @@ class Span:
 
 @dataclass(frozen=True)
 class ServerFate:
-    """One authoritative address: how long it lags, when it cannot be reached by us (others may reach it), when it relapses
-    to the zone of `depth` versions ago, when its answers are not secure but `state`.
+    """One authoritative address.
+
+    How long it lags, when it cannot be reached by us (others may reach it), when it relapses to the zone of `depth` versions
+    ago, when its answers are not secure but `state`.
     """
 
     lag: float = 0.0

@@ -55,6 +55,8 @@ class Story:
         self.told: list[tuple[float, str]] = []
         self.addresses = addresses
         self.runs = self.crashes = 0
+        self.died = False  # in the latest run
+        self.keys: dict[str, str] = {}  # generation -> name of its private key, where it is not the generation's own
         self.engine = self._engine()
 
     def _engine(self) -> Engine:
@@ -116,11 +118,13 @@ class Story:
     def run(self) -> None:
         """What the timer calls: every lineage once, as far as the process lives."""
         self.runs += 1
+        self.died = False
         try:
             for one in self.lineages:
                 self.engine.advance(one.name)
         except Crash:
             self.crashes += 1
+            self.died = True
             self.engine = self._engine()
         self.world.judge()
 

@@ -172,6 +172,7 @@ class World:
     def reload(self, lineage: Lineage, chain: Chain) -> None:
         """The mail servers take up a chain, each address in its own time."""
         places = [place for place in self.presented if place[2] == lineage.name]
+        self.switching = [one for one in self.switching if one[1] not in places]  # the latest reload is the one that counts
         for number, place in enumerate(places):
             delay = self.fate.reload_delays[(self.deploys + number) % len(self.fate.reload_delays)]
             self.switching.append((self.now + delay, place, self.usurper or chain))

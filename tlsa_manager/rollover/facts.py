@@ -35,13 +35,17 @@ class CachedSet:
 
 @dataclass(frozen=True, slots=True)
 class OwnerFacts:
-    """What caches may hold of one owner. `complete`: whether the latest poll round heard every server, all signed."""
+    """What caches may hold of one owner. `complete`: whether the latest poll round heard every server, all signed.
+
+    `since`: the first such round; what was handed out before it nobody knows. -inf: there was no set, so nothing can be cached.
+    """
 
     target: str
     sets: tuple[CachedSet, ...] = ()
     complete: bool = False
     alias_ttl: int = 0
     seen_at: float = 0.0
+    since: float | None = None
 
     @property
     def served(self) -> tuple[CachedSet, ...]:
@@ -169,7 +173,10 @@ def _(event: ev.Seen, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the ro
     kept = [_look_again(one, served, event, moved) for one in before.sets if (one.records, one.ttl) not in forgotten]
     known = {(one.records, one.ttl) for one in kept}
     fresh = [CachedSet(records, ttl) for records, ttl in sorted(served, key=_order) if (records, ttl) not in known]
-    owner = OwnerFacts(event.target, tuple(kept + fresh), event.complete, event.alias_ttl, event.at)
+    since = before.since if before.target == event.target else None
+    if since is None and event.complete:
+        since = event.at if any(one.records for one in event.sets) else float("-inf")
+    owner = OwnerFacts(event.target, tuple(kept + fresh), event.complete, event.alias_ttl, event.at, since)
     return replace(facts, owners={**facts.owners, event.owner: owner})
 
 
@@ -189,7 +196,7 @@ def _order(one: tuple[RRset, int]) -> tuple[list[str], int]:
 @_apply.register
 def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:  # noqa: ARG001  every wait for caches begins again
     owners = {
-        name: replace(owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False)
+        name: replace(owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False, since=None)
         for name, owner in facts.owners.items()
     }
     way = facts.way_back

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.chain import Chain
     from tlsa_manager.lineage import Generation
-    from tlsa_manager.rollover.facts import CachedSet
+    from tlsa_manager.rollover.facts import CachedSet, OwnerFacts
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.service import Service
     from tlsa_manager.snapshot import Answer, OwnerView, Presentation
@@ -138,6 +138,7 @@ def _owner_not_ready(scene: Scene, owner: str, generation: Generation) -> Iterat
     if not known.complete:
         yield Blocker(owner, f"the last look at {owner} did not hear every server with valid signatures")
     yield from (one for cached in known.sets for one in _cached(scene, owner, cached, generation))
+    yield from _before_our_time(scene, owner, known, generation)
 
 
 def _answer_not_ready(scene: Scene, view: OwnerView, answer: Answer, generation: Generation) -> Iterator[Blocker]:
@@ -199,6 +200,16 @@ def _cached(scene: Scene, owner: str, cached: CachedSet, generation: Generation)
         yield Blocker(owner, f"a server may still hand out an RRset of {owner} without the new record")
     elif ends > scene.now:
         yield Blocker(owner, f"caches may hold the old RRset of {owner} (TTL {cached.ttl} s)", ends)
+
+
+def _before_our_time(scene: Scene, owner: str, known: OwnerFacts, generation: Generation) -> Iterator[Blocker]:
+    """Why caches may hold a set from before we looked for the first time, and it may lack the new record."""
+    ends = timing.history_known_at(known, scene.policy)
+    before, smtp = _instead_of(scene, owner), scene.smtp(owner)
+    if ends is None or ends <= scene.now or not (before or _vouched(scene, owner)):
+        return
+    if any(law.worsens_unseen(one.records, before, generation.chain, smtp=smtp) for one in known.served):
+        yield Blocker(owner, f"caches may hold an RRset of {owner} from before it was looked at for the first time", ends)
 
 
 def _witness_disagrees(view: OwnerView) -> Iterator[Blocker]:

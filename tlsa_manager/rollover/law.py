@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.tlsa import Tlsa
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tlsa_manager.chain import Chain
     from tlsa_manager.lineage import Lineage
     from tlsa_manager.rollover.facts import Facts
-    from tlsa_manager.tlsa import Params, RRset, Tlsa
+    from tlsa_manager.tlsa import Params, RRset
 
 SMTP_USAGES = {2, 3}  # RFC 7672 §3.1.3: 0 and 1 are unusable there
 
@@ -33,6 +35,13 @@ def worsens(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool
     return frozenset().union(*(broken - gaps(records, chain, smtp=smtp) for chain in before)) if broken else broken
 
 
+def worsens_unseen(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool) -> frozenset[Params]:
+    """What a swap may break in caches that hold a set from before the first look: then perhaps only what is presented stood there."""
+    chains = tuple(before)
+    older = frozenset[Tlsa]().union(*(_matching(records, chain) for chain in chains))
+    return worsens(older, chains, after, smtp=smtp) if chains else gaps(records - _matching(records, after), after, smtp=smtp)
+
+
 def wanted(lineage: Lineage, facts: Facts) -> frozenset[Tlsa]:
     """The records that a lineage needs at each of its owners now: of every generation that is, was or will be presented."""
     names = [facts.current, "" if facts.retiring else facts.previous, facts.way_back.generation if facts.way_back else ""]
@@ -48,3 +57,7 @@ def presentable(facts: Facts) -> tuple[Chain, ...]:
     if facts.way_back:
         names += [facts.way_back.generation, facts.next]
     return tuple({one.chain for one in (facts.generation(name) for name in names) if one})
+
+
+def _matching(records: RRset, chain: Chain) -> RRset:
+    return frozenset(one for one in records if chain.matches(one))

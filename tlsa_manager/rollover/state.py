@@ -72,19 +72,18 @@ def due_by_time(lineage: Lineage, facts: Facts) -> float | None:
     if new is None:
         return None
     before = (current.chain,) if current else ()
-    moments = [0.0]
+    moments: list[float | None] = [0.0]
     for name in lineage.owners:
         owner = facts.owners.get(name)
         if owner is None or not owner.complete:
             return None
-        for one in owner.sets:
-            if not _blocks(one.records, before, new.chain, smtp=_smtp(lineage, name)):
-                continue
-            ends = timing.forgotten_at(one, lineage.policy)
-            if ends is None:
-                return None
-            moments.append(ends)
-    return max(moments)
+        smtp = _smtp(lineage, name)
+        blocking = [one for one in owner.sets if _blocks(one.records, before, new.chain, smtp=smtp)]
+        moments += [timing.forgotten_at(one, lineage.policy) for one in blocking]
+        if any(law.worsens_unseen(one.records, before, new.chain, smtp=smtp) for one in owner.served):
+            moments.append(timing.history_known_at(owner, lineage.policy))
+    known = [one for one in moments if one is not None]
+    return max(known) if len(known) == len(moments) else None
 
 
 def _phase_of_next(lineage: Lineage, facts: Facts, now: float) -> Phase:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tlsa_manager.policy import Policy
-    from tlsa_manager.rollover.facts import CachedSet, Failure
+    from tlsa_manager.rollover.facts import CachedSet, Failure, OwnerFacts
 
 MAX_RETRY = 3600.0
 ASK_AGAIN = 86400.0  # a person is reminded daily
@@ -29,6 +29,14 @@ def forgotten_at(one: CachedSet, policy: Policy) -> float | None:
     if one.gone_since is None:
         return None
     return one.gone_since + cache_wait(one.ttl, policy) + policy.margin
+
+
+def history_known_at(owner: OwnerFacts, policy: Policy) -> float | None:
+    """Return the moment since which no cache can hold a set from before the first look at an owner (L1: T_pub is when we saw it)."""
+    if owner.since is None:
+        return None
+    ttl = max((one.ttl for one in owner.sets if one.records), default=0)
+    return owner.since + cache_wait(ttl, policy) + policy.margin
 
 
 def retire_at(confirmed_at: float, ttl: int, policy: Policy) -> float:
