@@ -18,6 +18,7 @@ COMMANDS = {
     "hook": (_HERE + "hook", "Entry for ACME clients: take over a new certificate, and return."),
     "config": (_HERE + "config", "Check, show, describe or begin the configuration."),
     "completion": (_HERE + "completion", "Script that completes commands in your shell."),
+    "demo": (_HERE + "demo", "A whole rollover in half a minute, with servers of its own."),
 }
 
 
