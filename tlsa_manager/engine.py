@@ -29,6 +29,7 @@ from tlsa_manager.rollover.steps import (
     Step,
     Stop,
     Wait,
+    intent,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -117,7 +118,10 @@ class Engine:
                 self._remember(scene, decision)
             elif isinstance(decision, Act) and isinstance(decision.step, Publish):
                 self._act(scene, decision)
+            elif isinstance(decision, Act):
+                return  # the next run does it
             else:
+                self._keep(name, decision)
                 return
 
     def scene(self, name: str) -> Scene:
@@ -162,7 +166,7 @@ class Engine:
                 name, ev.Failed(str(step), f"the safety law forbids it: {refusal}", "this is a defect of the tool; report it")
             )
             return
-        for event in _intent(step):
+        for event in intent(step):
             self._append(name, event)
         try:
             outcome = self._perform(scene, step)
@@ -216,18 +220,3 @@ class Engine:
         self.memory.keep_plan(
             name, Plan(decision.until, decision.why, remedy, decision.blockers, due, (now.wall, now.boot, now.uptime))
         )
-
-
-def _intent(step: Step) -> tuple[Event, ...]:
-    """What is written before a step, so that a crash in the middle of it is known."""
-    match step:
-        case Publish():
-            return (ev.Publishing(step.target, tuple(sorted(step.add))),)
-        case Retire():
-            return (ev.Retiring(step.target, tuple(sorted(step.remove))),)
-        case Deploy():
-            return (ev.Deploying(step.generation, step.before),)
-        case RollBack():
-            return (ev.RollingBack(step.generation, step.reason, step.hold),)
-        case _:
-            return ()

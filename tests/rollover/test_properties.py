@@ -1,4 +1,4 @@
-"""What holds in every world that hypothesis can think of. More worlds: TLSA_MANAGER_WORLDS=10 pytest tests/rollover/test_properties.py."""
+"""What holds in every world that hypothesis can think of. TLSA_MANAGER_WORLDS=10 tries ten times as many, others each time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _tally() -> Iterator[None]:
 def test_no_sender_ever_meets_a_mismatch_and_every_rollover_ends(
     fate: Fate, setting: Setting, renewals: tuple[Renewal, ...]
 ) -> None:
-    """The oracle never speaks, the veto never has to, foreign records stay, a second run does nothing, and all comes to an end."""
+    """The oracle and the veto never speak, foreign records stay, a second run does nothing, and all comes to an end."""
     report = live(fate, setting, renewals)
     TALLY["worlds"] += 1
     TALLY["rollovers"] += report.rollovers

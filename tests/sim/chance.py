@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+
 from sim.fate import Fate, ServerFate, Span
 from sim.life import Renewal, Setting, foreign
 from sim.story import POLICY

@@ -21,7 +21,7 @@ BOUND = 25_000.0  # seconds after the last fault and the last renewal; a rollove
 
 @dataclass(frozen=True)
 class Renewal:
-    """A certificate arrives: when, for which lineage, with a `new` key, the `current` one's, or that of the `latest` to arrive."""
+    """A certificate arrives: when, for which lineage, with a `new` key, the `current` one's, or the `latest` to arrive's."""
 
     at: float
     lineage: int = 0

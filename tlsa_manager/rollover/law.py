@@ -36,7 +36,7 @@ def worsens(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool
 
 
 def worsens_unseen(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool) -> frozenset[Params]:
-    """What a swap may break in caches that hold a set from before the first look: then perhaps only what is presented stood there."""
+    """What a swap may break in caches that hold a set from before the first look: only what is presented may have stood there."""
     chains = tuple(before)
     older = frozenset[Tlsa]().union(*(_matching(records, chain) for chain in chains))
     return worsens(older, chains, after, smtp=smtp) if chains else gaps(records - _matching(records, after), after, smtp=smtp)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tlsa_manager.rollover import events as ev
 from tlsa_manager.tlsa import RRset
 
 if TYPE_CHECKING:
@@ -135,3 +136,18 @@ class Stop:
 
 
 Decision = Act | Record | Wait | Stop
+
+
+def intent(step: Step) -> tuple[Event, ...]:
+    """What is written before a step, so that a crash in the middle of it is known."""
+    match step:
+        case Publish():
+            return (ev.Publishing(step.target, tuple(sorted(step.add))),)
+        case Retire():
+            return (ev.Retiring(step.target, tuple(sorted(step.remove))),)
+        case Deploy():
+            return (ev.Deploying(step.generation, step.before),)
+        case RollBack():
+            return (ev.RollingBack(step.generation, step.reason, step.hold),)
+        case _:
+            return ()

@@ -32,7 +32,7 @@ def forgotten_at(one: CachedSet, policy: Policy) -> float | None:
 
 
 def history_known_at(owner: OwnerFacts, policy: Policy) -> float | None:
-    """Return the moment since which no cache can hold a set from before the first look at an owner (L1: T_pub is when we saw it)."""
+    """Return the moment since which no cache can hold a set from before the first look at an owner (L1)."""
     if owner.since is None:
         return None
     ttl = max((one.ttl for one in owner.sets if one.records), default=0)
@@ -89,7 +89,7 @@ class Verdict(StrEnum):
 def fit(left: float, lag: float, ttl: int, policy: Policy) -> tuple[Verdict, float]:
     """Compare what a rollover needs, lag + W + M, with the life that is `left`; return verdict and spare seconds.
 
-    `lag`: from the publication to the last server; `ttl`: of the set that stands there (standards §2.9, short-lived certificates).
+    `lag`: from the publication to the last server; `ttl`: of the set that stands there (standards §2.9).
     """
     needed = lag + cache_wait(ttl, policy) + policy.margin
     verdict = Verdict.ERROR if needed > left else Verdict.WARN if 2 * needed > left else Verdict.FITS
