@@ -6,7 +6,7 @@ Everything heavy is made when it is first needed: a run with nothing to do opens
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Thread, local
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tlsa_manager.tlsa import RRset
 
 SIDE_BY_SIDE = 8  # families of lineages in one run
+NEWS = "something happened since the latest look; the next run looks again"
 STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
@@ -82,6 +83,7 @@ class House:
     def __init__(self, config: Config, *, watch: Callable[[str, str], None] = lambda name, text: None) -> None:  # noqa: ARG005
         self.config = config
         self.watch = watch
+        self._publishing: Thread | None = None
 
     @cached_property
     def journal(self) -> Journal:
@@ -164,10 +166,15 @@ class House:
             except TlsaManagerError as error:
                 done.append(f"publishing has to wait: {error.message}")
 
-        thread = Thread(target=attempt, daemon=True)
-        thread.start()
-        thread.join(HOOK_BUDGET)
+        self._publishing = Thread(target=attempt, daemon=True)
+        self._publishing.start()
+        self._publishing.join(HOOK_BUDGET)
         return tuple(done)
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether the moment a hook may spend was too short: the process may end all the same, the timer does what is left."""
+        return self._publishing is not None and self._publishing.is_alive()
 
     # -- verbs of the timer ----------------------------------------------------------------------------------------------
     def due(self, name: str, now: float) -> bool:
@@ -180,7 +187,8 @@ class House:
     def run(self, names: Iterable[str] = (), *, anyway: bool = False) -> dict[str, TlsaManagerError]:
         """Pass once over what is due, or over all (`anyway`).
 
-        Lineages that share owners go one after another, others side by side. Returns what went wrong, by lineage; one lineage's trouble never stops another.
+        Lineages that share owners go one after another, others side by side. Returns what went wrong, by lineage; one
+        lineage's trouble never stops another.
         """
         families: dict[str, list[str]] = {}
         for name in names or self.config.lineages:
@@ -231,8 +239,11 @@ class House:
 
     def standing(self, name: str) -> Standing:
         """Say where a lineage stands, without looking at the world."""
-        lineage, facts = self.lineage(name), self.journal.facts(name)
-        return Standing(lineage, facts, phase(lineage, facts, clock.now()), self.journal.plan(name))
+        lineage, facts, now = self.lineage(name), self.journal.facts(name), clock.now()
+        plan = self.journal.plan(name)
+        if plan is not None and self.journal.latest(name) > plan.seen:
+            plan = replace(plan, wake_at=now, why=NEWS, remedy="", blockers=(), due=None)
+        return Standing(lineage, facts, phase(lineage, facts, now), plan)
 
     def look(self, name: str) -> Scene:
         """Look at the world now, and remember what the look proves; nothing is changed."""

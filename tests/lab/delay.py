@@ -45,11 +45,11 @@ class DelayedRefresh:
             if serial is not None and serial != known:
                 known, last, first = serial, now, first or now
             if first and (now - last >= self.delay or now - first >= 3 * self.delay):
-                first = 0.0
-                self._refresh_quietly()
+                first = 0.0 if self._refresh_quietly() else now
 
-    def _refresh_quietly(self) -> None:
+    def _refresh_quietly(self) -> bool:
         try:
             self._refresh(self.zone)
-        except AssertionError as away:  # the secondary is stopped: a test's doing, and it transfers when it starts
-            print(f"no refresh of {self.zone}: {away}")
+        except AssertionError:  # the secondary is stopped: a test's doing; it is tried again until it is back
+            return False
+        return True

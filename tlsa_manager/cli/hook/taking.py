@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.cli.leaving import end_at_once
 from tlsa_manager.handover import content, lineage_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def take_over(voice: Voice, certificate: Path, key: Path, *, origin: str, asked:
         return
     from tlsa_manager.wiring import house
 
-    taken = house(config).stage(lineage.name, chain_pem, content(key, "private key"), origin)
+    home = house(config)
+    taken = home.stage(lineage.name, chain_pem, content(key, "private key"), origin)
     value = {
         "lineage": lineage.name,
         "taken": True,
@@ -34,3 +36,5 @@ def take_over(voice: Voice, certificate: Path, key: Path, *, origin: str, asked:
         "notes": list(taken.notes),
     }
     voice.answer(value, f"{lineage.name}: {taken}")
+    if home.is_publishing:  # servers that do not answer take their time, and the client waits for us
+        end_at_once()
