@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class Pair:
         fresh.rename(path)
 
 
-def self_signed(*names: str) -> Pair:
-    """Make an ECDSA key and a certificate for these host names or addresses, valid for a month."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def self_signed(*names: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None) -> Pair:
+    """Make a certificate for these host names or addresses, valid for a month, with this key or a new ECDSA key."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = dt.datetime.now(dt.UTC)
     certificate = (

@@ -85,9 +85,12 @@ class Installation:
 
     def status(self) -> dict[str, Any]:
         """Return what `status --json` says of the lineage."""
-        process = self.start("status", "--json")
-        said, _ = process.communicate(timeout=60)
-        found: dict[str, Any] = json.loads(said)["lineages"][0]
+        return self.statuses()[0]
+
+    def statuses(self) -> list[dict[str, Any]]:
+        """Return what `status --json` says of all lineages."""
+        said, _ = self.start("status", "--json").communicate(timeout=60)
+        found: list[dict[str, Any]] = json.loads(said)["lineages"]
         return found
 
     def events(self) -> list[dict[str, Any]]:
