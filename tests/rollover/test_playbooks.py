@@ -639,3 +639,100 @@ def test_a_crash_at_any_moment_of_a_rollover_changes_nothing_about_its_end(touch
     story.wait(70)
     assert all(records(story, owner) == only(B) for owner in story.world.owners)
     assert story.vetoes() == []
+
+
+def test_it_is_too_late_to_give_a_rollover_up_when_the_swap_has_begun() -> None:
+    """The process died after the intent; the files may be new. An abort changes nothing then; the swap is finished."""
+    story = stable()
+    story.stage(B)
+    story.until(lambda one: one.phase() is Phase.WAITING)
+    story.say(ev.Deploying("one/b", (A.chain.fingerprint,)))
+    story.say(ev.Aborted("one/b"))
+    assert story.facts().next == "one/b"
+    story.until(lambda one: not one.facts().deploying)
+    assert records(story) == only(A, B)
+
+
+def test_a_swap_that_died_before_its_time_is_taken_back_and_done_in_order() -> None:
+    """The intent stands in the journal and meanwhile the gate has closed: the former files are put back, without a hold."""
+    story = stable()
+    story.stage(B)
+    story.until(lambda one: one.phase() is Phase.WAITING)
+    story.say(ev.Deploying("one/b", (A.chain.fingerprint,)))
+    story.until(lambda one: one.rolled_to(B))
+    assert story.happened(ev.Restored)
+
+
+def test_an_address_that_presents_the_former_certificate_again_keeps_its_record_in_dns() -> None:
+    """L2: a machine came back from a backup; its record stays until it presents the new certificate, for ever if need be."""
+    story = stable(addresses=2)
+    story.stage(B)
+    story.until(lambda one: one.phase() is Phase.SWAPPED)
+    place = ("mx.example.org:25", "192.0.2.101", "one")
+    story.world.presented[place] = A.chain
+    story.wait(2000)
+    assert records(story) == only(A, B)
+    assert "192.0.2.101 still presents the former certificate" in str(story.plan().blockers)
+    story.world.presented[place] = B.chain
+    story.until(lambda one: one.rolled_to(B))
+
+
+def test_an_address_that_cannot_be_reached_when_the_window_is_over_keeps_the_former_record() -> None:
+    """L2: what is not proven to present the new certificate may present the former one."""
+    story = stable(addresses=2)
+    story.stage(B)
+    story.until(lambda one: one.phase() is Phase.SWAPPED)
+    story.world.unreachable.add(("mx.example.org:25", "192.0.2.101"))
+    story.wait(2000)
+    assert records(story) == only(A, B)
+    story.world.unreachable.clear()
+    story.until(lambda one: one.rolled_to(B))
+
+
+def test_a_consumer_that_does_not_read_our_file_blocks_the_swap() -> None:
+    """To write a file that nobody reads would prove nothing."""
+    story = stable()
+    story.world.configured = False
+    story.stage(B)
+    story.wait(600)
+    assert not story.happened(ev.Deploying)
+    assert "postfix does not read /etc/postfix.pem" in story.plan().why
+
+
+def test_a_server_that_cannot_be_asked_is_not_taken_for_one_without_records() -> None:
+    """Unknown is never absent: a backend that cannot be read is not told again what the other server shows."""
+    story = Story(Fate(servers=(ServerFate(), ServerFate(down=(Span(30.0, 3000.0),)))))
+    story.world.readable = False
+    story.begin(A)
+    story.run()
+    story.stage(B)
+    story.until(lambda one: one.world.now > one.world.start + 2900)
+    assert story.world.sends == 2
+
+
+def test_a_swap_that_broke_the_old_set_in_an_unseen_cache_is_waited_for() -> None:
+    """The only server cannot be reached before the new record stands on it: what it handed out until then nobody knows."""
+    story = Story(Fate(ttl=300, servers=(ServerFate(down=(Span(0.0, 170.0),)),)))
+    story.begin(A)
+    story.run()
+    story.stage(B)
+    story.until(lambda one: one.rolled_to(B))
+    assert at(story, ev.Deployed)[0] >= 170 + 600 + 30
+
+
+def test_a_server_that_answers_with_an_old_zone_during_the_wait_restarts_it() -> None:
+    """A relapse that looks can see: the clock runs from its end."""
+    story = stable(Fate(servers=(ServerFate(), ServerFate(relapses=(Span(150.0, 40.0),)))))
+    story.stage(B)
+    story.until(lambda one: one.rolled_to(B))
+    assert at(story, ev.Deployed)[0] >= 190 + WAIT
+
+
+def test_a_neighbour_that_is_held_or_rolls_does_not_look_like_a_wrong_certificate() -> None:
+    """Both lineages swap in the same minute: each knows what the other's files may make the servers present."""
+    story = two_lineages()
+    story.stage(RSA_B, lineage="one")
+    story.stage(C, lineage="two")
+    story.until(lambda one: one.rolled_to(C, "two") and one.rolled_to(RSA_B, "one"))
+    assert not story.happened(ev.RollingBack)
+    assert not [one for one in story.memory.events if isinstance(one[2], ev.RollingBack)]

@@ -372,3 +372,15 @@ def test_t22_lowering_the_ttl_helps_rollovers_that_start_after_the_old_ttl_has_r
     made.serve(BOTH, HOUR)
     made.look(2 * DAY + 700)
     assert made.swaps_at(2 * DAY + 700 + 7200 + 600)
+
+
+def test_a_validating_resolver_that_disagrees_holds_the_swap() -> None:
+    """Our own chain of trust says secure, the second witness bogus: one of them is wrong, so nothing is swapped."""
+    made = bench()
+    made.serve(BOTH, HOUR)
+    made.look(20)
+    made.names[OWNER].witness = Witness("192.0.2.53", validates=True, security=Security.BOGUS, records=None, reason="EDE 6")
+    assert not isinstance(made.look(7820), Act)
+    assert "the resolver 192.0.2.53 calls" in reasons(made)
+    made.names[OWNER].witness = Witness("192.0.2.53", validates=False)
+    assert isinstance(made.look(7820), Act)

@@ -75,6 +75,7 @@ class World:
     strangers: set[Chain] = field(default_factory=set)  # somebody else's mistakes: the oracle does not blame us for them
     unreachable: set[tuple[str, str]] = field(default_factory=set)  # (service, address) that cannot be connected to
     usurper: Chain | None = None  # what the servers present after a reload, whatever the files say
+    configured: bool | None = True  # whether the consumers are configured to read our files
     readable: bool = True  # whether the backend can tell what it has
     asks: bool = False  # whether the backend asks a person instead of changing anything
     asked: list[Publish | Retire] = field(default_factory=list)
@@ -228,7 +229,7 @@ class World:
 
     def _file(self, consumer: str) -> FileView:
         known = self.chains.get(self.files.get(consumer, ""))
-        return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=True)
+        return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=self.configured)
 
     def publish(self, lineage: Lineage, step: Publish) -> bool:
         """Add records, or ask a person to."""
