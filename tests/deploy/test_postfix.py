@@ -52,10 +52,10 @@ def instance(directory: Path) -> Iterator[Instance]:
     started.stop()
 
 
-def configured(directory: Path, main: str = "", master: str = "") -> Consumer:
+def configured(directory: Path, main: str = "", master: str = "", address: str = ADDRESS) -> Consumer:
     """Make a consumer for an instance that is configured, but need not run."""
-    namespace.add_address(ADDRESS)  # Postfix refuses a configuration with an address that no interface has
-    Instance(directory / "cold", address=ADDRESS, hostname="mx.example", main=main, master=master)
+    namespace.add_address(address)  # Postfix refuses a configuration with an address that no interface has
+    Instance(directory / "cold", address=address, hostname="mx.example", main=main, master=master)
     return consumer(directory, directory / "cold" / "conf")
 
 
@@ -219,8 +219,16 @@ def test_a_postfix_that_does_not_run_cannot_be_reloaded(directory: Path) -> None
     one = configured(directory, main=f"smtpd_tls_chain_files = {directory}/tls/mx.pem\n")
     one.install(pair().combined)
     one.check()
-    with pytest.raises(DeployError, match="reload failed with exit code 1"):
+    with pytest.raises(DeployError, match=r"reload failed with exit code 1: .*the Postfix mail system is not running"):
         one.reload()
+
+
+def test_why_postfix_refuses_a_configuration_is_told(directory: Path) -> None:
+    """Postfix tells a terminal or the mail log what is wrong; without an address of its own not even the log hears of it."""
+    one = configured(directory, address="127.25.9.3")
+    namespace.remove_address("127.25.9.3")
+    with pytest.raises(DeployError, match=r"check failed with exit code 1: .*no local interface found for 127\.25\.9\.3"):
+        one.check()
 
 
 def test_inline_and_text_maps_need_no_postmap(directory: Path, instance: Instance) -> None:

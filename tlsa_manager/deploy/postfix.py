@@ -1,6 +1,7 @@
 """Postfix: one of the files in `smtpd_tls_chain_files`, `postfix check` before, `postfix reload` after.
 
 What Postfix is configured to read is asked of `postconf`, with the overrides of master.cf; nothing is changed there.
+Its commands tell what is wrong to a terminal, or else only to the mail log, so they are given a terminal.
 New smtpd processes read a replaced file at once and old ones do not, so the write is the cut-over, not the reload.
 """
 
@@ -64,7 +65,7 @@ class Postfix:
 
     def check(self) -> None:
         """Run `postfix check`. Raises DeployError."""
-        process.run(("postfix", "-c", str(self.directory), "check"), self.timeout)
+        process.run(("postfix", "-c", str(self.directory), "check"), self.timeout, at_terminal=True)
 
     def install(self, combined: bytes) -> None:
         """Replace the file atomically. Raises DeployError."""
@@ -77,4 +78,4 @@ class Postfix:
         """
         for table in maincf.copies(maincf.read(self.directory, self.timeout), self.path):
             process.run(("postmap", "-c", str(self.directory), "-F", table), self.timeout)
-        process.run(self.reload_words or ("postfix", "-c", str(self.directory), "reload"), self.timeout)
+        process.run(self.reload_words or ("postfix", "-c", str(self.directory), "reload"), self.timeout, at_terminal=True)

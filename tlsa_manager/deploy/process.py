@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from tlsa_manager.deploy.terminal import Terminal
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TAIL_BYTES = 4096
@@ -19,24 +21,19 @@ _TAIL_LINES = 5
 _MAX_OUTPUT = 64 << 20  # read only on success, where postconf may say a lot
 
 
-def run(argv: Sequence[str], timeout: float, environment: Mapping[str, str] | None = None) -> str:
+def run(argv: Sequence[str], timeout: float, environment: Mapping[str, str] | None = None, *, at_terminal: bool = False) -> str:
     """Run a program and return what it wrote to stdout. `timeout` in seconds, then its whole process group is killed.
 
     It gets no stdin and only PATH, LC_ALL and what `environment` says. Output goes to files, not pipes, so that a daemon
-    which it leaves behind cannot keep us waiting. Raises DeployError with the exit code and the last lines it wrote.
+    which it leaves behind cannot keep us waiting. `at_terminal` is for programs that tell their errors only to a terminal.
+    Raises DeployError with the exit code and the last lines it wrote.
     """
     said = {"PATH": PATH, "LC_ALL": "C", **(environment or {})}
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        try:
-            process = subprocess.Popen(
-                list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=said, cwd="/", start_new_session=True
-            )
-        except OSError as error:
-            message = f"{argv[0]} cannot be started: {error.strerror}"
-            raise DeployError(message, "look whether it is installed, and correct the configuration of the consumer") from None
-        _wait(process, argv, timeout, errors)
-        if process.returncode != 0:
-            raise DeployError(f"{_shown(argv)} {_ending(process.returncode)}{_tail(errors) or _tail(output)}", _HINT)
+        with _stderr(errors, at_terminal=at_terminal) as stderr:
+            ending = _run(argv, timeout, said, output, stderr)
+        if ending:
+            raise DeployError(f"{_shown(argv)} {ending}{_tail(errors) or _tail(output)}", _HINT)
         output.seek(0)
         return output.read(_MAX_OUTPUT).decode("utf-8", "replace")
 
@@ -44,22 +41,45 @@ def run(argv: Sequence[str], timeout: float, environment: Mapping[str, str] | No
 _HINT = "run it by hand to see all it says; the mail log may say more"
 
 
-def _wait(process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float, errors: IO[bytes]) -> None:
-    """Wait for the end, and make one if it does not come, also when we are interrupted."""
+@contextmanager
+def _stderr(errors: IO[bytes], *, at_terminal: bool) -> Iterator[IO[bytes] | int]:
+    """Give the file itself, or a terminal that is copied to it where there is one to be had."""
+    if not at_terminal:
+        yield errors
+        return
+    try:
+        terminal = Terminal(errors)
+    except OSError:  # no /dev/pts here: then it says what it says to files
+        yield errors
+        return
+    with terminal as number:
+        yield number
+
+
+def _run(argv: Sequence[str], timeout: float, said: Mapping[str, str], output: IO[bytes], stderr: IO[bytes] | int) -> str:
+    """Return how it ended, empty when well. After `timeout`, and when we are interrupted, its whole group is killed."""
+    try:
+        process = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=stderr, env=said, cwd="/", start_new_session=True
+        )
+    except OSError as error:
+        message = f"{argv[0]} cannot be started: {error.strerror}"
+        raise DeployError(message, "look whether it is installed, and correct the configuration of the consumer") from None
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
-        raise DeployError(f"{_shown(argv)} did not end within {timeout:g} s and was killed{_tail(errors)}", _HINT) from None
+        return f"did not end within {timeout:g} s and was killed"
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    return _ending(process.returncode)
 
 
 def _ending(code: int) -> str:
     if code < 0:
         return f"was killed by signal {-code}"
-    return f"failed with exit code {code}"
+    return f"failed with exit code {code}" if code else ""
 
 
 def _tail(file: IO[bytes]) -> str:
