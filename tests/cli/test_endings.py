@@ -104,6 +104,16 @@ def test_a_full_disk_is_said() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("away", [">/dev/full", "2>/dev/full", ">/dev/full 2>&1", ">&-", "2>&-", ">&- 2>&-"])
+def test_nobody_listens(tmp_path: Path, away: str) -> None:
+    """Whatever becomes of the words, the exit code is the documented one, for scripts that hear nothing else."""
+    command = f"exec {sys.executable} -m tlsa_manager --json --config {tmp_path}/none config show {away}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 78
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
 def test_interrupted(tmp_path: Path) -> None:
     """Ctrl-C ends with 130 and no traceback."""
     fifo = tmp_path / "fifo"

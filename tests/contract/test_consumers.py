@@ -396,5 +396,5 @@ def test_options_are_data_and_mistakes_are_named(kind: str) -> None:
 def is_running(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except OSError:  # it ended, before or while we looked
         return False

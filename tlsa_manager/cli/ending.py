@@ -33,12 +33,13 @@ def run(words: Sequence[str]) -> int:
     voice = Voice(json="--json" in words)  # also where the words cannot be understood
     try:
         code = _obey(list(words), voice)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
-        return EXIT_PIPE
+        code = EXIT_PIPE
     except BaseException as error:  # noqa: BLE001  the last resort of the program: everything is told, nothing is swallowed
-        return _tell(error, voice)
+        code = _tell(error, voice)
+    _let_go()
     return code
 
 
@@ -87,14 +88,19 @@ def _say(voice: Voice, message: str, hint: str, code: int, mistakes: Sequence[st
         voice.complain(message, hint)
         if voice.json:
             voice.answer({"error": message, "hint": hint, "mistakes": list(mistakes), "exit": code}, "")
-            sys.stdout.flush()
     except OSError:  # nobody can hear it; the exit code still says it
-        _forget_stdout()
+        pass
     return code
 
 
-def _forget_stdout() -> None:
-    """Keep the interpreter from complaining, when it ends, that stdout is gone."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+def _let_go() -> None:
+    """Let what nobody takes go nowhere: the interpreter would flush it once more, complain, and end with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # it was closed before we were started
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
