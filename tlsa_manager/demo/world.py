@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class World:
         self._copying: tuple[Copying, ...] = ()
         self._ears: list[Ears] = []
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_note)  # such as a sender that hangs up
         self._thread = Thread(target=self._loop.run_forever, name="world", daemon=True)
 
     def __enter__(self) -> Self:
@@ -167,6 +169,11 @@ class World:
 
     def _wait(self, work: Coroutine[None, None, _Result], timeout: float = 10.0) -> _Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+
+def _note(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Leave what a connection ended with to the log."""
+    logging.getLogger(__name__).debug("%s: %r", context.get("message"), context.get("exception"))
 
 
 def _explained(error: OSError) -> TlsaManagerError:
