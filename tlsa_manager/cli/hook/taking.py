@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsa_manager.cli.leaving import end_at_once
+from tlsa_manager.errors import ConfigError
 from tlsa_manager.handover import content, lineage_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tlsa_manager.cli.voice import Voice
+    from tlsa_manager.config import Config
 
 
 def take_over(voice: Voice, certificate: Path, key: Path, *, origin: str, asked: str = "", directory: str = "") -> None:
     """Take a certificate and key into the store of their lineage. Raises TlsaManagerError; then nothing was kept."""
-    config = voice.config()
+    config = _configuration(voice, certificate)
     chain_pem = content(certificate, "certificate")
     lineage = lineage_of(config, chain_pem, asked=asked, directory=directory)
     if lineage is None:
@@ -38,3 +40,12 @@ def take_over(voice: Voice, certificate: Path, key: Path, *, origin: str, asked:
     voice.answer(value, f"{lineage.name}: {taken}")
     if home.is_publishing:  # servers that do not answer take their time, and the client waits for us
         end_at_once()
+
+
+def _configuration(voice: Voice, certificate: Path) -> Config:
+    """Load the configuration; without one nobody knows where to keep anything, and the client will not call again."""
+    try:
+        return voice.config()
+    except ConfigError as error:
+        message = f"{error.message}: {certificate} was not taken over, and the mail server keeps the certificate it has"
+        raise ConfigError(message, f"{error.hint}; then run the hook again, nobody else will", error.mistakes) from None

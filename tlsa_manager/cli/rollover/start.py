@@ -14,8 +14,8 @@ from tlsa_manager.errors import UsageError
 
 @click.command(cls=Command, name="start", short_help="Begin with a given certificate, or go on with what is held.")
 @name
-@click.option("--certificate", metavar="FULLCHAIN", type=click.Path(), help="Chain, leaf first, PEM.")
-@click.option("--key", metavar="KEY", type=click.Path(), help="Private key, PEM.")
+@click.option("--certificate", metavar="FULLCHAIN", type=click.Path(readable=False), help="Chain, leaf first, PEM.")
+@click.option("--key", metavar="KEY", type=click.Path(readable=False), help="Private key, PEM.")
 @click.pass_context
 def command(context: click.Context, wanted: str, certificate: str | None, key: str | None) -> int:
     """Begin a rollover with --certificate and --key, whatever a hook would have doubted about them: you insist.
