@@ -14,6 +14,9 @@ Whether it validates is found out, not believed. No single sign is enough, so th
 1 decides where it speaks, except that AD in class CH is a lie in any case. Else 2 together with 3 is taken as validating, 2
 missing as not validating; AD where 3 forbids it means that the resolver lies, whatever else it says. If there is no answer to
 judge by, nothing is known, and nothing rests on its word. AD is read only after the rcode: some resolvers set it on SERVFAIL.
+
+A resolver that serves the zone itself (one BIND for both) answers from it with AA and never AD, as nobody validates himself
+(RFC 4035 §3.1.6). Of such names it is no witness, however well it validates others.
 """
 
 from __future__ import annotations
@@ -113,12 +116,20 @@ def judge(resolver: Place, validates: bool | None, testimony: Testimony) -> Witn
     if message is None:
         return Witness(str(resolver), validates, reason=f"{resolver} {testimony.checked.fault}")
     rcode = message.rcode()
+    if _its_own(message):
+        reason = f"{resolver} serves the zone itself, and a server does not validate its own zones"
+        return Witness(str(resolver), validates=False, records=_records(message), reason=reason)
     if rcode in NEGATIVE:
         return Witness(str(resolver), validates, _security(validates, message), _records(message), _doubt(resolver, validates))
     reason = f"{resolver} answered {dns.rcode.to_text(rcode)}{told(message)}"
     if validates and testimony.unchecked is not None and _rcode(testimony.unchecked) in NEGATIVE:
         return Witness(str(resolver), validates, Security.BOGUS, reason=reason + ", and answers when told not to check")
     return Witness(str(resolver), validates, reason=reason)
+
+
+def _its_own(message: Message) -> bool:
+    """Whether it answered from a zone that it serves, instead of looking the answer up."""
+    return message.rcode() in NEGATIVE and bool(message.flags & dns.flags.AA) and not message.flags & dns.flags.AD
 
 
 def _security(validates: bool | None, message: Message) -> Security:  # noqa: FBT001  three states, not a switch
