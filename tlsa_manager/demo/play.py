@@ -20,7 +20,7 @@ from tlsa_manager.demo.installation import TSIG_NAME, write_config, write_privat
 from tlsa_manager.demo.sender import Sender
 from tlsa_manager.demo.story import Part, Story, follow
 from tlsa_manager.demo.world import World
-from tlsa_manager.errors import TlsaManagerError
+from tlsa_manager.errors import Busy, TlsaManagerError
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.wiring import House, Standing, house
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     Audience = Callable[[Story], None]
 
+NAP, LONGEST_NAP = 0.05, 1.0  # seconds between two runs
 GLANCE = 0.1  # seconds between two looks of the audience
 CALM = 1.0  # seconds of good mail before anything happens, and after it
 LIMIT = 90.0  # seconds for one part; it takes a quarter of that on a machine with nothing else to do
@@ -98,7 +99,8 @@ class _Stage:
             follow(part, home.journal.entries(names.LINEAGE, after=before), new)
             plan = standing.plan
             part.waits = (plan.why, plan.due) if plan else ("", None)
-            self._until(min(plan.wake_at if plan else 0.0, clock.now() + 1.0))
+            nap = min(max(plan.wake_at - clock.now(), NAP), LONGEST_NAP) if plan else NAP
+            self._until(clock.now() + nap if part.at < len(part.steps) else 0.0)
         self._end(part)
 
     def naive(self, file: Path, old: Pair, new: Pair) -> None:
@@ -141,9 +143,10 @@ class _Stage:
 
 
 def _run(home: House) -> Standing:
-    """Do what is due, as `tlsa-manager run` does, and say where things stand."""
+    """Do what is due, as `tlsa-manager run` does, and say where things stand. The hook may still be at it: then later."""
     for error in home.run().values():
-        raise error
+        if not isinstance(error, Busy):
+            raise error
     return home.standing(names.LINEAGE)
 
 

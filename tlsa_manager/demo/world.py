@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Self, TypeVar
 
+import dns.exception
+import dns.message
 import dns.name
+import dns.query
 import dns.rdatatype
 import dns.tsig
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 _OWNER = dns.name.from_text(names.OWNER)
 _TLSA = dns.rdatatype.from_text("TLSA")
 _TRIES = 20
+_PATIENCE = 5.0  # seconds
 _Result = TypeVar("_Result")
 
 
@@ -79,6 +83,7 @@ class World:
         try:
             self.dns_port = self._wait(self._open())
             self.mail_port = self._wait(self.mail.open(names.MAIL_ADDRESS))
+            self._greet()
         except OSError as error:
             self.__exit__()
             raise _explained(error) from None
@@ -131,6 +136,13 @@ class World:
     def _copied(self, copying: Copying) -> None:
         self.secondary.zone = copying.zone
         self._copying = tuple(one for one in self._copying if one is not copying)
+
+    def _greet(self) -> None:
+        """Ask one server: loopback may be there and lead nowhere. Raises OSError."""
+        try:
+            dns.query.udp(dns.message.make_query(".", "SOA"), names.ROOT_ADDRESS, _PATIENCE, self.dns_port)
+        except dns.exception.Timeout:
+            raise OSError(errno.ETIMEDOUT, "what is sent to it does not arrive") from None
 
     async def _open(self) -> int:
         """Open all DNS servers at a port that is free at every address; return it."""
