@@ -26,10 +26,16 @@ _NOT_RUN = "cannot run here"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a lab fixture as `lab`, so that `-m "not lab"` leaves it out."""
+    """Mark what uses a lab fixture as `lab`, so that `-m "not lab"` leaves it out.
+
+    Tests that send a stream of mail take minutes, mostly waiting: one worker does them all, and the other has time for the rest.
+    """
     for item in items:
-        if LAB_FIXTURES & set(getattr(item, "fixturenames", ())):
+        wanted = set(getattr(item, "fixturenames", ()))
+        if LAB_FIXTURES & wanted:
             item.add_marker("lab")
+        if "sender_lab" in wanted:
+            item.add_marker(pytest.mark.xdist_group("mail"))  # obeyed by --dist loadgroup, which begins with the largest group
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
