@@ -128,3 +128,19 @@ def test_a_lineage_without_consumers_is_foreseen_up_to_the_operators_part() -> N
     timeline = foresee(story)
     assert timeline[-1].at == pytest.approx(story.world.now + 240 + POLICY.margin)
     assert "put it into service yourself" in timeline[-1].what
+
+
+def test_another_lineage_on_the_same_services_does_not_confuse_the_forecast() -> None:
+    """RSA beside ECDSA: the timeline of one is what then happens to it."""
+    one = Lineage("one", SERVICES, "dns", ("f1",), policy=POLICY)
+    two = Lineage("two", SERVICES, "dns", ("f2",), policy=POLICY)
+    story = Story(IDEAL, lineages=(one, two), addresses=2)
+    story.begin(A, lineage="one")
+    story.begin(generation("ra", kind="RSA"), lineage="two")
+    story.run()
+    story.stage(B, lineage="one")
+    story.run()
+    timeline = foresee(story)
+    story.until(lambda s: s.rolled_to(B, "one"))
+    finished = [at for at, name, event in story.memory.events if name == "one" and isinstance(event, ev.Finished)]
+    assert moments(timeline, "nothing of the former certificate") == pytest.approx(finished)

@@ -736,3 +736,16 @@ def test_a_neighbour_that_is_held_or_rolls_does_not_look_like_a_wrong_certificat
     story.until(lambda one: one.rolled_to(C, "two") and one.rolled_to(RSA_B, "one"))
     assert not story.happened(ev.RollingBack)
     assert not [one for one in story.memory.events if isinstance(one[2], ev.RollingBack)]
+
+
+def test_dane_is_not_switched_on_before_it_is_known_what_every_address_presents() -> None:
+    """The first record makes senders demand a match everywhere; an address that cannot be probed may have another key."""
+    story = Story()
+    story.addresses = 2
+    story.begin(A, published=False)
+    story.world.unreachable.add(("mx.example.org:25", "192.0.2.101"))
+    story.wait(200)
+    assert records(story) == set()
+    assert "192.0.2.101 cannot be probed" in str(story.plan().blockers)
+    story.world.unreachable.clear()
+    story.until(lambda one: records(one) == only(A))

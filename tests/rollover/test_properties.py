@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from sim import chance
-from sim.fate import Fate
 from sim.life import Renewal, Setting, live
 from sim.story import POLICY, Story, generation
 
@@ -16,6 +15,8 @@ from tlsa_manager.rollover import events as ev
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sim.fate import Fate
 
 MORE = float(os.environ.get("TLSA_MANAGER_WORLDS", "1"))
 TALLY = {"worlds": 0, "rollovers": 0, "judgments": 0, "crashes": 0, "released": 0}
@@ -35,7 +36,7 @@ def _tally() -> Iterator[None]:
     print("\n" + ", ".join(f"{count} {what}" for what, count in TALLY.items()))
 
 
-@worlds(400)
+@worlds(250)
 @given(chance.fates, chance.settings_of_a_life, chance.renewals)
 def test_no_sender_ever_meets_a_mismatch_and_every_rollover_ends(
     fate: Fate, setting: Setting, renewals: tuple[Renewal, ...]
@@ -49,7 +50,7 @@ def test_no_sender_ever_meets_a_mismatch_and_every_rollover_ends(
     TALLY["released"] += report.released
 
 
-@worlds(100)
+@worlds(60)
 @given(chance.quiet_fates, chance.settings_of_a_life)
 def test_the_swap_comes_when_it_may_and_hardly_later(fate: Fate, setting: Setting) -> None:
     """Without faults: at least max(k·TTL, F) + M after the last server had the new set, and at most two poll intervals later."""
