@@ -21,6 +21,14 @@ TIMING = {
     "ttl": "2s", "cache-floor": "5s", "margin": "2s", "rollback-window": "3s", "poll-interval": "1s", "check-interval": "5s",
     "confirm-within": "15s", "signature-margin": "1h",
 }  # fmt: skip
+_BACKEND = """backend = "rfc2136"
+server = "{primary}"
+tsig-key-file = "{tsig}"
+"""
+_CONSUMER = """type = "postfix"
+file = "{file}"
+config-directory = "{postfix}"
+"""
 _CONFIG = """
 [defaults]
 resolver = ["{resolver}"]
@@ -31,14 +39,10 @@ directory = "{directory}"
 {timing}
 
 [dns.primary]
-backend = "rfc2136"
-server = "{primary}"
-tsig-key-file = "{tsig}"
+{backend}
 
 [consumer.postfix]
-type = "postfix"
-file = "{chain_file}"
-config-directory = "{postfix}"
+{consumer}
 
 [lineage."{host}"]
 services = [{services}]
@@ -50,15 +54,19 @@ consumers = ["postfix"]
 class Installation:
     """One configured tlsa-manager; commands run as processes of their own, as cron and certbot run them."""
 
-    def __init__(self, directory: Path, dns_lab: DnsLab, mail: MailDomain, *, timing: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, dns_lab: DnsLab, mail: MailDomain, *, timing: dict[str, str] | None = None,
+        backend: str = _BACKEND, consumer: str = _CONSUMER,
+    ) -> None:  # fmt: skip
         self.name = mail.host
         self.timing = {**TIMING, **(timing or {})}
         self.config = directory / "tlsa-manager" / "config.toml"
         self.config.parent.mkdir()
         self.config.write_text(
             _CONFIG.format(
-                resolver=dns_lab.resolver, anchor=dns_lab.anchor, directory=directory / "state", primary=dns_lab.primary,
-                tsig=dns_lab.tsig_key_file, chain_file=mail.chain_file, postfix=mail.postfix.config_directory, host=mail.host,
+                resolver=dns_lab.resolver, anchor=dns_lab.anchor, directory=directory / "state", host=mail.host,
+                backend=backend.format(primary=dns_lab.primary, tsig=dns_lab.tsig_key_file),
+                consumer=consumer.format(file=mail.chain_file, postfix=mail.postfix.config_directory),
                 services=", ".join(f'"{mail.host}:{port}"' for port in (25, 465, 587)),
                 timing="\n".join(f'{key} = "{value}"' for key, value in self.timing.items()),
             )

@@ -26,7 +26,10 @@ FORMATS = ("table", "zone", "nsupdate", "json")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One name in DNS, and the records there as the latest look saw them. `published` None: nobody knows."""
+    """One name in DNS, and the records there as the latest look saw them. `published` None: nobody knows.
+
+    `leaving`: what a person was asked to remove, since nothing needs it any more.
+    """
 
     lineage: str
     name: str
@@ -34,6 +37,7 @@ class Target:
     wanted: RRset
     published: RRset | None
     ours: RRset
+    leaving: RRset = frozenset()
 
     @property
     def foreign(self) -> RRset:
@@ -101,7 +105,9 @@ def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
         seen = known is not None and (known.complete or known.served)
         served = frozenset[Tlsa]().union(*(one.records for one in known.served)) if known and seen else None
         ttl = max((one.ttl for one in known.served if one.records), default=lineage.policy.ttl) if known else lineage.policy.ttl
-        found[name] = Target(lineage.name, name, ttl, needed, served, facts.ours.get(name, frozenset()))
+        asked = facts.removing.get(name)
+        leaving = asked.records if asked and asked.asked else frozenset()
+        found[name] = Target(lineage.name, name, ttl, needed, served, facts.ours.get(name, frozenset()), leaving)
     return list(found.values())
 
 
@@ -177,7 +183,9 @@ def _zone(targets: list[Target]) -> Iterator[str]:
 
 
 def _nsupdate(targets: list[Target]) -> Iterator[str]:
-    """What would have to be changed, as nsupdate(1) reads it; what is surplus stays: when it may go, only `run` knows."""
+    """What has to be changed, as nsupdate(1) reads it. What is surplus stays until `run` has proven that it may go."""
     for target in targets:
         yield from (f"update add {target.name} {target.ttl} TLSA {record}" for record in sorted(target.missing))
+        gone = (target.published or frozenset()) & target.leaving - target.wanted
+        yield from (f"update delete {target.name} TLSA {record}" for record in sorted(gone))
     yield "send"

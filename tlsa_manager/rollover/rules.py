@@ -25,6 +25,7 @@ from tlsa_manager.rollover.steps import (
     Wait,
 )  # fmt: skip
 from tlsa_manager.snapshot import Outcome
+from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -287,7 +288,7 @@ def _retire(scene: Scene, keep: RRset) -> Decision | None:
         sent = scene.facts.removing.get(target)
         if remove <= _lately(scene, target, sent):
             whose = "somebody has to remove" if sent and sent.asked else "the backend was told to remove"
-            waiting.append(Blocker(target, f"{whose} {len(remove)} record(s) at {target}"))
+            waiting.append(Blocker(target, f"{whose} {_zone_form(target, remove)}"))
         elif blockers or _backing_off(scene, str(step)):
             waiting += blockers or _failures(scene)
         else:
@@ -358,21 +359,31 @@ def _blockers(scene: Scene) -> tuple[Blocker, ...]:
         add = missing(scene, target, owners)
         found += gates.publish(scene, target, owners, add) if add else []
         sent = scene.facts.sent.get(target)
-        if sent is not None and sent.asked and not add and _lacking(scene, owners, sent.records):
-            found.append(Blocker(target, f"somebody has to publish the record(s) at {target} that were asked for"))
+        lacking = _lacking(scene, owners, sent.records) if sent is not None and sent.asked and not add else None
+        if lacking:
+            found.append(Blocker(target, f"somebody has to add {_zone_form(target, lacking)}"))
     return tuple(found)
 
 
-def _lacking(scene: Scene, owners: tuple[str, ...], records: RRset) -> bool:
+def _lacking(scene: Scene, owners: tuple[str, ...], records: RRset) -> RRset:
+    """What some server is known not to have yet."""
     views = [view for owner in owners if (view := scene.view(owner))]
-    return any(answer.records is not None and records - answer.records for view in views for answer in view.answers)
+    answers = [answer.records for view in views for answer in view.answers if answer.records is not None]
+    return frozenset[Tlsa]().union(*(records - one for one in answers))
+
+
+def _zone_form(target: str, records: RRset) -> str:
+    """The records as a zone file has them."""
+    return "; ".join(f"{target} IN TLSA {record}" for record in sorted(records))
 
 
 def _surprises(scene: Scene) -> Iterator[Blocker]:
-    """What a stable lineage's services present that they should not."""
+    """What a stable lineage's services present that they should not, and what is wrong with its files."""
     if scene.current is not None and scene.snapshot.services:
         late, _ = gates.proven(scene, scene.current, None)
         yield from late
+    for view in scene.snapshot.files.values():
+        yield from (Blocker(view.path, problem) for problem in view.problems)
 
 
 def _waiting_for(blockers: list[Blocker]) -> str:
