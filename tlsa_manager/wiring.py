@@ -13,13 +13,13 @@ from threading import Thread, local
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.errors import BadInput, Busy, TlsaManagerError, Unsafe
+from tlsa_manager.errors import BadInput, Busy, ConfigError, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.state import Phase, phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tlsa_manager.config import Config
     from tlsa_manager.deploy import Consumer
@@ -128,7 +128,7 @@ class House:
         known = generation.id in facts.generations
         if not known:
             self.journal.append(name, ev.Staged(generation, hold, remedy), clock.now())
-        notes = () if known or hold else self._publish_at_once(name)
+        notes = () if known or hold else self._publish_at_once(name, generation.records(lineage.params))
         return Taken(generation, hold, remedy, known, notes)
 
     def _doubts(self, lineage: Lineage, facts: Facts, pair: Pair) -> list[str]:
@@ -151,7 +151,7 @@ class House:
             found.append("the certificate is not valid yet")
         return found
 
-    def _publish_at_once(self, name: str) -> tuple[str, ...]:
+    def _publish_at_once(self, name: str, records: RRset) -> tuple[str, ...]:
         """Publish within a moment. The process may end while the thread works: every act may be cut short and done again."""
         done: list[str] = []
 
@@ -159,8 +159,7 @@ class House:
             try:
                 with self.journal.lease(self._family(name)):
                     self.engine.publish(name)
-                if sent := self.journal.facts(name).sent:
-                    done.append(f"its records are published at {', '.join(sorted(sent))}")
+                done.extend(_told(self.journal.facts(name), records))
             except Busy:
                 pass  # whoever holds the lease sees the new generation
             except TlsaManagerError as error:
@@ -404,7 +403,17 @@ class HouseHands:
         return eyes
 
     def _held(self, lineage: Lineage, targets: Iterable[str]) -> dict[str, Held]:
-        return {target: self.backend(lineage.dns).read(target) for target in sorted(targets)} if lineage.dns else {}
+        """Ask the backend; one whose key may not be used any more bars no look, and so no way back."""
+        from tlsa_manager.snapshot import Held
+
+        if not lineage.dns:
+            return {}
+        try:
+            backend = self.backend(lineage.dns)
+        except ConfigError as error:
+            self.watch(lineage.name, f"{error.message}; {error.hint}")
+            return {target: Held(target, None, reason=error.message) for target in targets}
+        return {target: backend.read(target) for target in sorted(targets)}
 
     def _services(self, lineage: Lineage, probes: int) -> Mapping[str, ServiceView]:
         if not probes:
@@ -414,7 +423,17 @@ class HouseHands:
         return services(lineage.services, repeats=probes, resolver=self.config.resolver)
 
     def _files(self, lineage: Lineage) -> dict[str, FileView]:
-        return {name: self.consumer(name).look() for name in lineage.consumers}
+        return {name: self._file(name) for name in lineage.consumers}
+
+    def _file(self, consumer: str) -> FileView:
+        """Look at a consumer's file; a consumer that cannot be made of its options is one that cannot be given anything."""
+        from tlsa_manager.snapshot import FileView
+
+        try:
+            return self.consumer(consumer).look()
+        except ConfigError as error:
+            path = str(self.config.consumers[consumer].options.get("file", ""))
+            return FileView(consumer, path, configured=False, problems=(f"{error.message}; {error.hint}",))
 
     def _change(self, lineage: Lineage, change: Change) -> bool:
         ticket = self.backend(lineage.dns).change(change)
@@ -426,6 +445,15 @@ class HouseHands:
 def house(config: Config, *, watch: Callable[[str, str], None] = lambda name, text: None) -> House:  # noqa: ARG005
     """Put an installation together. Nothing is opened before it is needed."""
     return House(config, watch=watch)
+
+
+def _told(facts: Facts, records: RRset) -> Iterator[str]:
+    """What became of publishing these records."""
+    if published := [target for target, sent in facts.sent.items() if records <= sent.records]:
+        yield f"its records are published at {', '.join(sorted(published))}"
+    failed = next((one for step, one in facts.failures.items() if step.startswith("publish ")), None)
+    if failed is not None:
+        yield f"publishing has to wait: {failed.reason}" + (f" ({failed.hint.splitlines()[0]})" if failed.hint else "")
 
 
 def _changed(file: Path) -> float:
