@@ -226,6 +226,20 @@ def test_a_second_renewal_with_the_key_that_is_on_its_way_takes_its_place() -> N
     assert at(story, ev.Deployed)[0] <= at(story, ev.Published)[1] + 7 + WAIT + 20
 
 
+def test_the_newest_certificate_wins_whatever_was_queued_before_it() -> None:
+    """B is on its way, C is queued, then another with B's key arrives: it takes B's place, and C is never rolled to."""
+    story = stable()
+    story.stage(B)
+    story.until(lambda one: one.phase() is Phase.WAITING)
+    story.stage(C)
+    newest = generation("b3", key="b")
+    story.stage(newest)
+    story.until(lambda one: one.rolled_to(newest))
+    story.wait(500)
+    assert story.rolled_to(newest)
+    assert records(story) == only(newest)
+
+
 def test_a_renewal_that_keeps_the_key_is_swapped_without_touching_dns() -> None:
     """The record is the same: no publication, no wait, and afterwards the record stays."""
     story = stable()

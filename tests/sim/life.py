@@ -141,7 +141,7 @@ def _release(story: Story, lineage: Lineage) -> bool:
 
 def _again(story: Story) -> None:
     """To run again at once changes nothing; what another lineage has just done is news for one that ran before it."""
-    for _ in range(2 * len(story.lineages)):
+    for _ in range(1 + 2 * len(story.lineages)):
         before, sends, deploys = len(story.memory.events), story.world.sends, story.world.deploys
         story.run()
         new = story.memory.events[before:]

@@ -189,6 +189,7 @@ MUTANTS = (
         "if swapping or (waiting is not None and not same_key and facts.hold is None):",
         "if swapping:",
     ),
+    _one("old queue", "an older renewal is rolled to after a newer one", "facts.py", 'queued="", hold=hold', "hold=hold"),
     _one(
         "lost queue",
         "the renewal that came in the middle is forgotten",

@@ -153,7 +153,7 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
         return replace(facts, queued=new.id)  # RFC 7671 §8.4: one change at a time
     standing = facts.hold if facts.hold and not facts.hold.generation else None
     hold = Hold(event.hold, event.remedy, at, new.id) if event.hold else standing
-    return replace(facts, next=new.id, hold=hold, since=at)
+    return replace(facts, next=new.id, queued="", hold=hold, since=at)  # what was queued is older: its time is over
 
 
 @_apply.register
