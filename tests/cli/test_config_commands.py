@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,16 +159,19 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_init_uses_what_is_found_on_the_host(tree: Path) -> None:
-    """Certbot's names become lineages, the key of updates a backend, a loopback resolver the resolver."""
+    """Certbot's names become lineages, the key of updates a backend, a loopback resolver the resolver, Postfix' file the file."""
     found = look(tree)
     assert found.lineages == ("mx.example.org", "www.example.org-0001")
     assert found.resolvers == ("127.0.0.53",)
     assert found.trust_anchor == "/usr/share/dns/root.key"
     assert found.tsig_key == "/etc/bind/update.key"
     file = tree / "config.toml"
-    file.write_text(first_file(found))
+    file.write_text(first_file(replace(found, host="mail.example.org")))
+    assert list(load(file).lineages) == ["mx.example.org", "www.example.org-0001"]
+    file.write_text(first_file(replace(found, host="mx.example.org", chain_file="/etc/postfix/pem/mine.pem")))
     config = load(file)
-    assert list(config.lineages) == ["mx.example.org", "www.example.org-0001"]
+    assert list(config.lineages) == ["mx.example.org"], "a certificate is called as the mail host: the others are not for mail"
+    assert config.consumers["postfix"].options["file"] == "/etc/postfix/pem/mine.pem", "Postfix reads it already"
     assert config.dns["primary"].options["tsig-key-file"] == "/etc/bind/update.key"
 
 

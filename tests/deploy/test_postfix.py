@@ -86,6 +86,11 @@ def problems(one: Consumer, word: str) -> list[str]:
     return [problem for problem in one.look().problems if word in problem]
 
 
+def reload_left_out(problem: str) -> str:
+    """Return the commands of a remedy, for an instance that does not run."""
+    return problem.partition("to have it read: ")[2].rpartition(" && postfix ")[0]
+
+
 def test_an_install_and_reload_arrive_on_the_wire(directory: Path, instance: Instance) -> None:
     """Check, install, reload: all ports present the new certificate; the view agrees; the way back works the same."""
     one = consumer(directory, instance.config_directory)
@@ -135,11 +140,39 @@ def test_a_file_that_postfix_does_not_read_is_told_with_the_command(directory: P
     one.install(pair().combined)
     assert one.look().configured is False
     (problem,) = problems(one, "does not read")
-    command = problem.partition("to have it read: ")[2]
+    command = reload_left_out(problem)
     assert f"{directory}/tls/rsa.pem, {directory}/tls/mx.pem" in command
     subprocess.run(["sh", "-c", command], check=True)
     view = one.look()
     assert (view.configured, view.problems) == (True, ())
+
+
+def test_obeying_leaves_no_moment_without_a_certificate(directory: Path) -> None:
+    """Where the file is not there yet, the command first makes it, of what Postfix presents: senders see no change."""
+    chain, key = pki.pair("mx.example")
+    (directory / "cert.pem").write_bytes(chain)
+    (directory / "key.pem").write_bytes(key)
+    one = configured(directory, main=f"smtpd_tls_cert_file = {directory}/cert.pem\nsmtpd_tls_key_file = {directory}/key.pem\n")
+    (directory / "tls").rmdir()
+    assert problems(one, "does not exist; to make it")
+    (problem,) = problems(one, "does not read")
+    subprocess.run(["sh", "-c", reload_left_out(problem)], check=True)
+    view = one.look()
+    assert (view.configured, view.problems, view.fingerprint) == (True, (), keys.load_pair(chain, key).chain.fingerprint)
+    assert (directory / "tls" / "mx.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_takes_the_place_of_what_it_was_made_from(directory: Path) -> None:
+    """A combined file of somebody else is superseded, not named beside its own copy; two of them are for a person to sort."""
+    (directory / "other.pem").write_bytes(pair().combined)
+    one = configured(directory, main=f"smtpd_tls_chain_files = {directory}/other.pem\n")
+    (problem,) = problems(one, "does not read")
+    assert f"cat {directory}/other.pem > " in problem
+    assert f"smtpd_tls_chain_files = {directory}/tls/mx.pem'" in problem
+    shutil.rmtree(directory / "cold")
+    one = configured(directory, main=f"smtpd_tls_chain_files = {directory}/other.pem {directory}/more.pem\n")
+    (problem,) = problems(one, "does not read")
+    assert "cat KEY-IN-USE CHAIN-IN-USE > " in problem
 
 
 def test_rsa_and_ecdsa_side_by_side_are_fine_and_two_of_a_kind_are_not(directory: Path) -> None:

@@ -35,10 +35,10 @@ def _lines(found: Found) -> Iterator[str]:
     yield "\n[timing]"
     yield from _fixed(Timing, {})
     yield from _dns(found)
-    names = found.lineages or (found.host,)
+    names = _names(found)
     for number, name in enumerate(names):
         consumer = "postfix" if number == 0 else f"postfix-{number + 1}"
-        yield from _consumer(found, consumer, name)
+        yield from _consumer(found, consumer, name, found.chain_file if number == 0 else "")
         yield from _lineage(found, name, consumer)
 
 
@@ -58,18 +58,23 @@ def _dns(found: Found) -> Iterator[str]:
     yield from _section("dns", "manual", {})
 
 
-def _consumer(found: Found, consumer: str, name: str) -> Iterator[str]:
+def _names(found: Found) -> tuple[str, ...]:
+    """Return the certificates of the mail host; where none is called so, all, for a person to choose from."""
+    mail = tuple(name for name in found.lineages if name == found.host or name.startswith(f"{found.host}-"))
+    return mail or found.lineages or (found.host,)
+
+
+def _consumer(found: Found, consumer: str, name: str, file: str) -> Iterator[str]:
     directory = found.postfix or "/etc/postfix"
     if not found.postfix:
         yield "\n# Postfix was not found on this host: this is an example."
     yield f"\n[consumer.{consumer}]"
-    file = f"{directory}/tls/{name}.pem"
-    given = {"file": file} | ({"config-directory": directory} if "config-directory" in declaration("consumer", "postfix") else {})
+    given = {"file": file or f"{directory}/tls/{name}.pem", "config-directory": directory}
     yield from _section("consumer", "postfix", given)
 
 
 def _lineage(found: Found, name: str, consumer: str) -> Iterator[str]:
-    host = found.host if name == found.host or "." not in name else name
+    host = found.host if name.startswith(found.host) or "." not in name else name
     services = [f"{host}:{port}" for port in found.ports]
     yield f"\n[lineage.{toml.key(name)}]"
     note = "what presents the certificate" if found.lineages else "an example: say what presents the certificate"

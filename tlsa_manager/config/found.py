@@ -29,6 +29,7 @@ class Found:
     resolvers: tuple[str, ...] = ("127.0.0.1",)
     trust_anchor: str = ""
     tsig_key: str = ""
+    chain_file: str = ""  # the one combined file that Postfix reads, if it is no ACME client's
 
 
 def look(root: Path = Path("/")) -> Found:
@@ -42,6 +43,7 @@ def look(root: Path = Path("/")) -> Found:
         resolvers=_resolvers(root / "etc/resolv.conf"),
         trust_anchor=next((path for path in _ANCHORS if (root / path.lstrip("/")).is_file()), ""),
         tsig_key=_tsig_key(root),
+        chain_file=_chain_file() if postfix else "",
     )
 
 
@@ -56,6 +58,13 @@ def _postfix() -> tuple[str, str, tuple[int, ...]]:
         _host(_says("postconf", "-h", "myhostname")),
         tuple(sorted(ports)) or (25,),
     )
+
+
+def _chain_file() -> str:
+    """Return the file in smtpd_tls_chain_files, where it names one that this program may take over."""
+    named = _says("postconf", "-xh", "smtpd_tls_chain_files").replace(",", " ").split()
+    is_file = len(named) == 1 and Path(named[0]).is_file() and not Path(named[0]).is_symlink()
+    return named[0] if is_file and "letsencrypt" not in named[0] else ""
 
 
 def _says(*argv: str) -> str:

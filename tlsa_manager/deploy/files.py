@@ -92,6 +92,8 @@ def look(consumer: str, path: Path, wanted: Wanted = AS_IT_STANDS) -> FileView:
     try:
         with open_directory(path.parent) as directory:
             problems += _problems(path, directory, wanted)
+    except FileNotFoundError:
+        problems.append(f"the directory {path.parent} does not exist; to make it: install -d -m 700 {path.parent}")
     except OSError as error:
         problems.append(f"{path.parent} cannot be used: {in_words(error)}")
     return FileView(consumer, str(path), fingerprint, problems=tuple(dict.fromkeys(problems)))

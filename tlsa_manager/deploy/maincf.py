@@ -77,16 +77,15 @@ def copies(configuration: Configuration, path: Path) -> tuple[str, ...]:
 def problems(configuration: Configuration, path: Path) -> Iterator[str]:
     """Say what stands in the way of a swap by replacing this file: sentences, each with what to do."""
     chains, legacy = configuration.chain_files(), configuration.legacy_files()
-    remedy = f"postconf -c {configuration.directory} -e '{CHAINS} = {_proposal(chains, path)}'"
+    remedy = _remedy(configuration, path)
     if not reads(configuration, path):
         yield f"Postfix does not read {path}, so a new certificate there would never be presented; to have it read: {remedy}"
     elif not path.exists():
         yield f"Postfix is configured to read {path}, which does not exist: it cannot offer TLS until a certificate is installed"
     if chains and legacy:
-        named = " ".join(one for one in LEGACY if _set(configuration.parameters.get(one, "")))
         yield (
             f"main.cf sets {CHAINS}, so Postfix ignores {', '.join(legacy)} of the older parameters; "
-            f"take them out: postconf -c {configuration.directory} -X {named}"
+            f"take them out: {_without_legacy(configuration)}"
         )
     if not chains and _among(legacy, path):
         yield (
@@ -107,7 +106,7 @@ def _from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
         if _is_acme(file):
             yield (
                 f"Postfix reads {file}, which an ACME client replaces at each renewal: any restart would then present a key "
-                f"that is not in DNS; use a file of this program: postconf -c {configuration.directory} -e '{CHAINS} = {path}'"
+                f"that is not in DNS; use a file of this program: {_remedy(configuration, path)}"
             )
 
 
@@ -116,11 +115,47 @@ def _is_acme(file: str) -> bool:
     return "/.acme.sh/" in file or any(place.startswith(f"{client}/") for place in places for client in _ACME)
 
 
-def _proposal(chains: tuple[str, ...], path: Path) -> str:
-    """Return a value for smtpd_tls_chain_files: what stands there, ours in the place of what it supersedes."""
+def _remedy(configuration: Configuration, path: Path) -> str:
+    """Return commands that have Postfix read the file, without a moment in which it has no certificate.
+
+    A file that is not there yet is made first, from what Postfix presents now: so the change is none to senders.
+    """
+    chains, legacy, present = configuration.chain_files(), configuration.legacy_files(), _in_use(configuration)
+    kept = _kept(chains, path, () if path.exists() else present)
+    commands = [] if path.exists() or not (chains or legacy) else [*_copy(present, path)]
+    commands += [f"postconf -c {configuration.directory} -e '{CHAINS} = {', '.join([*kept, str(path)])}'"]
+    commands += [_without_legacy(configuration)] if legacy else []
+    return " && ".join([*commands, f"postfix -c {configuration.directory} reload"])
+
+
+def _in_use(configuration: Configuration) -> tuple[str, ...]:
+    """Return the files whose content, one after the other, is key and chain in use; empty where that is more than one pair."""
+    chains = configuration.chain_files()
+    if chains:
+        return chains if len(chains) == 1 or all(_is_acme(one) for one in chains) else ()
+    value = configuration.parameters.get
+    names = dict.fromkeys(value(one, "") for one in ("smtpd_tls_key_file", "smtpd_tls_cert_file"))
+    pair = tuple(one for one in names if _set(one))
+    return pair if set(pair) == set(configuration.legacy_files()) else ()
+
+
+def _copy(present: tuple[str, ...], path: Path) -> Iterator[str]:
+    """Return the commands that make the file from those in use; where they are not clear, capitals that no file is called."""
+    if not path.parent.is_dir():
+        yield f"install -d -m 700 {path.parent}"
+    yield f"(umask 077; cat {' '.join(present) or 'KEY-IN-USE CHAIN-IN-USE'} > {path})"
+
+
+def _kept(chains: tuple[str, ...], path: Path, copied: tuple[str, ...]) -> list[str]:
+    """Return which files of smtpd_tls_chain_files stay beside ours: not what it supersedes."""
     mine = _kind(str(path))
-    kept = [one for one in chains if one != str(path) and not _is_acme(one) and not (mine and _kind(one) == mine)]
-    return ", ".join([*kept, str(path)])
+    superseded = {str(path), *copied}
+    return [one for one in chains if one not in superseded and not _is_acme(one) and not (mine and _kind(one) == mine)]
+
+
+def _without_legacy(configuration: Configuration) -> str:
+    named = " ".join(one for one in LEGACY if _set(configuration.parameters.get(one, "")))
+    return f"postconf -c {configuration.directory} -X {named}"
 
 
 def _overridden(configuration: Configuration, path: Path) -> Iterator[str]:
