@@ -83,7 +83,7 @@ def waits_for(installation: Installation) -> str:
 def stable(installation: Installation, record: str) -> bool:
     """Whether the lineage is stable with the key of this record."""
     status = installation.status()
-    return status["phase"] == "stable" and status["current"]["spki"] == record.split()[-1]
+    return status["phase"] == "stable" and status["current"]["spki"] == record.rsplit(maxsplit=1)[-1]
 
 
 def only(dns_lab: DnsLab, mail: MailDomain, record: str) -> bool:

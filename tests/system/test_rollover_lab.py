@@ -7,10 +7,10 @@ import random
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-
 from lab.certificate import record
 from lab.daemon import until
 from lab.installation import Installation, Timer
@@ -63,7 +63,7 @@ def test_five_renewals_by_certbot_defer_no_mail(
             keys.append(new)
             assert_swapped_in_time(installation, watch.all_new_at, new)
             for server in (dns_lab.primary, dns_lab.secondary):
-                until(lambda server=server: dns_lab.records(server, mail.owners[0]) == {new}, "only the new record is left", timeout=30)
+                until(partial(is_alone, dns_lab, server, mail, new), "only the new record is left", timeout=30)
     totals = stream.drain()
     print(f"five rollovers with tlsa-manager: {totals}")
 
@@ -143,7 +143,7 @@ class LastServer:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.all_new_at = float("inf")
 
-    def __enter__(self) -> LastServer:
+    def __enter__(self) -> Self:
         """Begin to watch."""
         self._thread.start()
         return self
@@ -162,6 +162,11 @@ class LastServer:
                 return
 
 
+def is_alone(dns_lab: DnsLab, server: str, mail: MailDomain, record: str) -> bool:
+    """Whether a server hands out this record and no other."""
+    return dns_lab.records(server, mail.owners[0]) == {record}
+
+
 def assert_swapped_in_time(installation: Installation, all_new_at: float, new: str) -> None:
     """The swap began no earlier than the wait after the last server had the new set; how much later is printed."""
     event = swap_of(installation, new)
@@ -174,7 +179,7 @@ def assert_swapped_in_time(installation: Installation, all_new_at: float, new: s
 
 def swap_of(installation: Installation, new: str) -> dict[str, Any]:
     """The event that began the swap to the key of this record."""
-    digest = new.split()[-1]
+    digest = new.rsplit(maxsplit=1)[-1]
     events = installation.events()
     ids = {
         e["details"]["generation"]["id"] for e in events
@@ -202,7 +207,7 @@ def await_end(installation: Installation, new: str) -> None:
 def finished(installation: Installation, new: str) -> bool:
     """Whether the rollover to the key of this record is over."""
     status = installation.status()
-    digest = new.split()[-1]
+    digest = new.rsplit(maxsplit=1)[-1]
     return status["phase"] == "stable" and digest in str(status["current"]) and not status["next"]
 
 

@@ -6,7 +6,6 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-
 from lab.certificate import self_signed
 from lab.daemon import until
 from lab.installation import Installation, Timer
