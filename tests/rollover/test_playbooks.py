@@ -763,3 +763,25 @@ def test_dane_is_not_switched_on_before_it_is_known_what_every_address_presents(
     assert "192.0.2.101 cannot be probed" in str(story.plan().blockers)
     story.world.unreachable.clear()
     story.until(lambda one: records(one) == only(A))
+
+
+def test_a_host_that_stays_unreachable_after_the_way_back_is_waited_for_without_reloading_again_and_again() -> None:
+    """T16, to its end: put back once; when the host answers with the former certificate the way back is proven, and held."""
+    story = stable(addresses=2)
+    story.stage(B)
+    place = ("mx.example.org:25", "192.0.2.101")
+    deploy = story.world.deploy
+
+    def lose(lineage: Lineage, name: str) -> None:
+        story.world.unreachable.add(place)
+        deploy(lineage, name)
+
+    story.world.deploy = lose  # type: ignore[method-assign]
+    story.until(lambda one: bool(one.happened(ev.RolledBack)))
+    story.wait(2000)
+    assert story.world.deploys == 2
+    assert "192.0.2.101 cannot be probed" in str(story.plan().blockers)
+    assert only(A, B) == records(story)
+    story.world.deploy = deploy  # type: ignore[method-assign]
+    story.world.unreachable.clear()
+    story.until(lambda one: one.phase() is Phase.HELD)

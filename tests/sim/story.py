@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sim.fate import Fate
@@ -192,7 +193,8 @@ class Story:
         """What happened."""
         lines = [f"{at - self.world.start:9.1f}  {name}: {event}" for at, name, event in self.memory.events[-40:]]
         plans = [f"{one.name}: {plan.why}" for one in self.lineages if (plan := self.memory.plan(one.name))]
-        return "\n".join([*lines, f"now {self.world.now - self.world.start:.1f}", *plans, str(self.fate)])
+        text = "\n".join([*lines, f"now {self.world.now - self.world.start:.1f}", *plans, str(self.fate)])
+        return re.sub(r"[0-9a-f]{64,}", lambda digest: digest[0][:8], text)
 
     def _lineage(self, name: str) -> Lineage:
         return next(one for one in self.lineages if name in ("", one.name))

@@ -61,6 +61,10 @@ def way_back(scene: Scene) -> Decision | None:
         return Record((ev.Restored(way.generation),), "every service presents the former certificate again")
     if scene.now < timing.confirm_until(way.done_at, scene.policy):
         return Wait(scene.now + SWAP_POLL, "proving that every service presents the former certificate again", (*late, *wrong))
+    silent = [one for service in scene.lineage.services for one in gates.not_seen(scene, service)]
+    if not wrong and set(late) <= set(silent):  # to reload again would reach nobody either
+        why = "the former certificate is presented again wherever it could be seen"
+        return Wait(scene.now + scene.policy.poll_interval, why, tuple(late))
     return _unless_backing_off(scene, step, "some service does not present the former certificate again", (*late, *wrong))
 
 
