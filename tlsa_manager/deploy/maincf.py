@@ -102,12 +102,12 @@ def _from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
     named = {*configuration.chain_files(), *(() if configuration.chain_files() else configuration.legacy_files()), str(path)}
     for values in configuration.overrides.values():
         named |= {word for name, value in values.items() if name != SNI and _set(value) for word in _words(value)}
-    for file in sorted(named):
-        if _is_acme(file):
-            yield (
-                f"Postfix reads {file}, which an ACME client replaces at each renewal: any restart would then present a key "
-                f"that is not in DNS; use a file of this program: {_remedy(configuration, path)}"
-            )
+    if theirs := sorted(file for file in named if _is_acme(file)):
+        remedy = f": {_remedy(configuration, path)}" if reads(configuration, path) else ", as told above"
+        yield (
+            f"Postfix reads {', '.join(theirs)}, which an ACME client replaces at each renewal: any restart would then present a "
+            f"key that is not in DNS; use a file of this program{remedy}"
+        )
 
 
 def _is_acme(file: str) -> bool:
