@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lab.certbot import Certbot
     from lab.hierarchy import DnsLab
+    from lab.pebble import Pebble
     from lab.receiver import MxLab
     from lab.sender import SenderLab
 
@@ -121,15 +122,22 @@ def sender_lab(dns_lab: DnsLab) -> Iterator[SenderLab]:
 
 
 @pytest.fixture(scope="session")
-def acme_lab(dns_lab: DnsLab) -> Iterator[Certbot]:
-    """Pebble, and a certbot that proves names through the primary server."""
+def pebble(dns_lab: DnsLab) -> Iterator[Pebble]:
+    """Start an ACME authority that asks the primary server."""
     needs(*programs.ACME)
-    from lab.certbot import Certbot
     from lab.pebble import Pebble
 
     pebble = Pebble(dns_lab.dir / "pebble", dns_server=dns_lab.primary)
     try:
         pebble.start()
-        yield Certbot(dns_lab.dir / "certbot", pebble, dns_lab.tsig_key_file)
+        yield pebble
     finally:
         pebble.daemon.stop()
+
+
+@pytest.fixture
+def acme_lab(dns_lab: DnsLab, pebble: Pebble, tmp_path: Path) -> Certbot:
+    """Install a certbot that proves names through the primary server, for this test: it would keep a lineage of another one."""
+    from lab.certbot import Certbot
+
+    return Certbot(tmp_path / "certbot", pebble, dns_lab.tsig_key_file)
