@@ -189,6 +189,8 @@ class House:
         Lineages that share owners go one after another, others side by side. Returns what went wrong, by lineage; one
         lineage's trouble never stops another.
         """
+        if self._publishing is not None:
+            self._publishing.join()  # it holds the lease: without this we would be too busy for ourselves
         families: dict[str, list[str]] = {}
         for name in names or self.config.lineages:
             if anyway or self.due(self.lineage(name).name, clock.now()):
