@@ -644,6 +644,16 @@ def test_a_clock_that_is_stepped_back_restarts_the_wait() -> None:
     assert deployed >= 150 + WAIT
 
 
+def test_a_clock_that_is_stepped_back_is_noticed_even_if_nothing_but_a_look_was_written_down() -> None:
+    """The process died in its first run, and then the clock went back a day: the look is from the future, so it counts no more."""
+    story = Story(Fate(ttl=10, crashes=frozenset([3]), clock_steps=((1.0, -86400.0),)))
+    story.begin(A)
+    story.run()
+    assert story.died
+    story.stage(B)
+    story.until(lambda one: one.rolled_to(B), within=5000)
+
+
 @pytest.mark.parametrize("touch", range(1, 75, 3))
 def test_a_crash_at_any_moment_of_a_rollover_changes_nothing_about_its_end(touch: int) -> None:
     """The process dies before or after any touch of the world or the journal; the next run finishes."""

@@ -194,11 +194,13 @@ def _order(one: tuple[RRset, int]) -> tuple[list[str], int]:
 
 
 @_apply.register
-def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:  # noqa: ARG001  every wait for caches begins again
+def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:
+    """Every wait for caches begins again."""
     owners = {
-        name: replace(owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False, since=None)
-        for name, owner in facts.owners.items()
-    }
+        name: replace(
+            owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False, since=None, seen_at=at,
+        ) for name, owner in facts.owners.items()
+    }  # fmt: skip
     way = facts.way_back
     return replace(
         facts, owners=owners, failures={}, since=facts.since + event.seconds,
@@ -288,7 +290,7 @@ def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
     way = facts.way_back
     swapped = facts.current if facts.current != event.generation else facts.next
     reason, held = (way.reason, way.hold) if way else ("", False)
-    hold = Hold(reason, "mend the cause, then: tlsa-manager rollover start NAME", at) if held else facts.hold
+    hold = Hold(reason, f"mend the cause, then: tlsa-manager rollover start {facts.lineage}", at) if held else facts.hold
     return replace(
         facts, current=event.generation, next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None,
         way_back=None, before=(), hold=hold, since=at,

@@ -23,8 +23,10 @@ CLOCK_TOLERANCE = 5.0  # seconds; a disciplined clock slews less than that betwe
 
 def note(scene: Scene) -> tuple[Event, ...]:
     """The events that this look proves, in order. Empty when nothing changed."""
-    found: list[Event] = []
+    found: list[Event] = [*_stepped_back(scene)]
     facts = scene.facts
+    for event in found:
+        facts = apply(facts, event, scene.now)
     looked: list[Event] = [*_rounds(scene), *_removed(scene)]
     for event in looked:
         after = apply(facts, event, scene.now)
@@ -46,6 +48,13 @@ def clock_step(before: tuple[float, str, float] | None, after: tuple[float, str,
     expected = after[2] - uptime if boot and boot == after[1] else max(elapsed, 0.0)
     step = elapsed - expected
     return step if abs(step) > CLOCK_TOLERANCE else 0.0
+
+
+def _stepped_back(scene: Scene) -> Iterator[ev.ClockStepped]:
+    """The clock is behind a look that has been, and no plan was kept that could have told: a crash came before it."""
+    latest = max((owner.seen_at for owner in scene.facts.owners.values()), default=scene.now)
+    if latest > scene.now + CLOCK_TOLERANCE:
+        yield ev.ClockStepped(scene.now - latest)
 
 
 def _rounds(scene: Scene) -> Iterator[ev.Seen]:
