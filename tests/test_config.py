@@ -143,6 +143,14 @@ def test_each_mistake_says_what_to_do(tmp_path: Path, old: str, new: str, said: 
     assert all(line.isprintable() for line in found)
 
 
+def test_a_lineage_that_is_wrong_has_its_names_checked_too(tmp_path: Path) -> None:
+    """A service that is none does not hide that a section is misspelt: nobody wants to be told twice."""
+    text = GOOD.replace('"mx.example.org:25"', '"mx.example.org:smtp"').replace('dns = "ns1"', 'dns = "ns2"')
+    lines = mistakes(written(tmp_path, text.replace('consumers = ["postfix"]', 'consumers = ["postfx"]')))
+    assert len(lines) == 3
+    assert {"services.1" in lines[0], "did you mean ns1?" in lines[1], "did you mean postfix?" in lines[2]} == {True}
+
+
 def test_two_lineages_cannot_write_one_file(tmp_path: Path) -> None:
     """Neither through one consumer nor through two that name the same file."""
     other = '\n[lineage.b]\nservices = ["b.example.org:25"]\ndns = "ns1"\nconsumers = ["postfix"]\n'

@@ -11,7 +11,7 @@ from tlsa_manager.config.lineages import lineage, policy
 from tlsa_manager.config.merge import Sections
 from tlsa_manager.config.mistake import Mistakes
 from tlsa_manager.config.read import MORE, documents
-from tlsa_manager.config.references import check_references
+from tlsa_manager.config.references import check_names, check_references
 from tlsa_manager.config.sections import Section, section
 from tlsa_manager.errors import ConfigError
 from tlsa_manager.policy import Policy
@@ -71,7 +71,9 @@ def load(path: Path | str = DEFAULT_PATH) -> Config:
         for name, place, table in sections.named("lineage")
         if (made := lineage(name, table, timing, place, mistakes)) is not None
     }
-    check_references(lineages, sections.names("dns"), sections.names("consumer"), consumers, mistakes)
+    for _, place, table in sections.named("lineage"):
+        check_names(table, place, sections.names("dns"), sections.names("consumer"), mistakes)
+    check_references(lineages, consumers, mistakes)
     if mistakes.lines:
         raise _wrong(path, mistakes)
     files = tuple(document.file for document in read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,12 @@ def _postfix() -> tuple[str, str, tuple[int, ...]]:
 def _chain_file() -> str:
     """Return the file in smtpd_tls_chain_files, where it names one that this program may take over."""
     named = _says("postconf", "-xh", "smtpd_tls_chain_files").replace(",", " ").split()
-    is_file = len(named) == 1 and Path(named[0]).is_file() and not Path(named[0]).is_symlink()
-    return named[0] if is_file and "letsencrypt" not in named[0] else ""
+    if len(named) != 1 or "letsencrypt" in named[0]:
+        return ""
+    try:
+        return named[0] if stat.S_ISREG(Path(named[0]).lstat().st_mode) else ""
+    except OSError:
+        return ""
 
 
 def _says(*argv: str) -> str:

@@ -30,11 +30,22 @@ def documents(path: Path, mistakes: Mistakes) -> list[Document]:
 
     A file that cannot be read or parsed is a mistake; a missing main file raises ConfigError.
     """
-    if not path.exists():
+    if _is_absent(path):
         msg = f"there is no configuration at {path}"
         raise ConfigError(msg, f"write a first one with: tlsa-manager --config {path} config init")
     found = [_document(file, mistakes) for file in (path, *_more(path, mistakes))]
     return [document for document in found if document is not None]
+
+
+def _is_absent(path: Path) -> bool:
+    """Whether there is no such file; one that may not be looked at is a mistake of its own."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _more(path: Path, mistakes: Mistakes) -> list[Path]:

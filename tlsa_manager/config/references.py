@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from tlsa_manager.lineage import Lineage
 
 
-def check_references(
-    lineages: Mapping[str, tuple[Place, Lineage]],
-    dns: set[str],
-    consumer: set[str],
-    consumers: Mapping[str, Section],
-    mistakes: Mistakes,
-) -> None:
-    """Note names of sections that do not exist, and files that two lineages would write."""
+def check_names(table: Mapping[str, object], place: Place, dns: set[str], consumer: set[str], mistakes: Mistakes) -> None:
+    """Note names of sections that do not exist, in the table of a lineage, whatever else is wrong with it."""
+    named, consumers = table.get("dns"), table.get("consumers")
+    if isinstance(named, str) and named not in dns:
+        mistakes.unknown(place.at("dns"), named, dns, f"there is no section [dns.{named[:60]}]")
+    for one in consumers if isinstance(consumers, list) else ():
+        if isinstance(one, str) and one not in consumer:
+            mistakes.unknown(place.at("consumers"), one, consumer, f"there is no section [consumer.{one[:60]}]")
+
+
+def check_references(lineages: Mapping[str, tuple[Place, Lineage]], consumers: Mapping[str, Section], mistakes: Mistakes) -> None:
+    """Note lineages that nobody would be given, and files that two lineages would write."""
     writers: dict[str, str] = {}
     for name, (place, lineage) in lineages.items():
         at = place.at("consumers")
-        if lineage.dns not in dns:
-            mistakes.unknown(place.at("dns"), lineage.dns, dns, f"there is no section [dns.{lineage.dns[:60]}]")
         if not lineage.consumers:
             mistakes.add(at, "is empty", "nobody would be given the certificate; name a [consumer.NAME]")
         for one in lineage.consumers:
-            if one not in consumer:
-                mistakes.unknown(at, one, consumer, f"there is no section [consumer.{one[:60]}]")
             file = _file(consumers.get(one))
             other = writers.setdefault(file, f"{name}: {one}")
             if file and other != f"{name}: {one}":

@@ -80,7 +80,7 @@ def problems(configuration: Configuration, path: Path) -> Iterator[str]:
     remedy = _remedy(configuration, path)
     if not reads(configuration, path):
         yield f"Postfix does not read {path}, so a new certificate there would never be presented; to have it read: {remedy}"
-    elif not path.exists():
+    elif _is_absent(path):
         yield f"Postfix is configured to read {path}, which does not exist: it cannot offer TLS until a certificate is installed"
     if chains and legacy:
         yield (
@@ -121,8 +121,8 @@ def _remedy(configuration: Configuration, path: Path) -> str:
     A file that is not there yet is made first, from what Postfix presents now: so the change is none to senders.
     """
     chains, legacy, present = configuration.chain_files(), configuration.legacy_files(), _in_use(configuration)
-    kept = _kept(chains, path, () if path.exists() else present)
-    commands = [] if path.exists() or not (chains or legacy) else [*_copy(present, path)]
+    kept = _kept(chains, path, present if _is_absent(path) else ())
+    commands = [*_copy(present, path)] if _is_absent(path) and (chains or legacy) else []
     commands += [f"postconf -c {configuration.directory} -e '{CHAINS} = {', '.join([*kept, str(path)])}'"]
     commands += [_without_legacy(configuration)] if legacy else []
     return " && ".join([*commands, f"postfix -c {configuration.directory} reload"])
@@ -141,7 +141,7 @@ def _in_use(configuration: Configuration) -> tuple[str, ...]:
 
 def _copy(present: tuple[str, ...], path: Path) -> Iterator[str]:
     """Return the commands that make the file from those in use; where they are not clear, capitals that no file is called."""
-    if not path.parent.is_dir():
+    if _is_absent(path.parent):
         yield f"install -d -m 700 {path.parent}"
     yield f"(umask 077; cat {' '.join(present) or 'KEY-IN-USE CHAIN-IN-USE'} > {path})"
 
@@ -220,6 +220,17 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
 def _words(value: str) -> tuple[str, ...]:
     """Split as Postfix does, at blanks and commas, but not inside braces (`inline:{...}`)."""
     return tuple(re.findall(r"(?:[^\s,{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})+", value))
+
+
+def _is_absent(path: Path) -> bool:
+    """Whether nothing stands there; what may not be looked at is not nothing."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _set(value: str) -> bool:
