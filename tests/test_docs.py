@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import runpy
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import pytest
+from lab.fixtures import needs_only
 
 from tlsa_manager.config import load
 from tlsa_manager.config.sections import kinds
@@ -87,9 +86,9 @@ def test_metadata_and_licence() -> None:
     assert (HERE / project["readme"]).exists()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze (Debian: systemd)")
 def test_units_are_accepted_by_systemd(tmp_path: Path) -> None:
     """The service as it is but for the path of the program, which need not be installed here."""
+    needs_only("systemd-analyze")
     for unit in (HERE / "examples/systemd").iterdir():
         (tmp_path / unit.name).write_text(unit.read_text().replace("/usr/local/bin/tlsa-manager", "/bin/true"))
     for unit in tmp_path.iterdir():
@@ -98,22 +97,18 @@ def test_units_are_accepted_by_systemd(tmp_path: Path) -> None:
         assert (done.returncode, complaints) == (0, []), done.stderr
 
 
-@pytest.mark.skipif(shutil.which("named-checkconf", path="/usr/sbin:/usr/bin") is None, reason="needs BIND (Debian: bind9-utils)")
 def test_the_bind_snippet_is_accepted_by_bind(tmp_path: Path) -> None:
     """With a key made by the very command that its comment gives."""
+    needs_only("tsig-keygen", "named-checkconf")
     snippet = (HERE / "examples/bind/named.conf.tlsa-manager").read_text()
     key = tmp_path / "tlsa-manager.key"
-    search = "/usr/sbin:/usr/bin"
-    maker, checker = shutil.which("tsig-keygen", path=search), shutil.which("named-checkconf", path=search)
-    assert maker
-    assert checker
     assert "tsig-keygen -a hmac-sha256 tlsa-manager" in snippet
     key.write_text(
-        subprocess.run([maker, "-a", "hmac-sha256", "tlsa-manager."], capture_output=True, text=True, check=True).stdout
+        subprocess.run(["tsig-keygen", "-a", "hmac-sha256", "tlsa-manager."], capture_output=True, text=True, check=True).stdout
     )
     conf = tmp_path / "named.conf"
     conf.write_text(snippet.replace("/etc/bind/tlsa-manager.key", str(key)))
-    done = subprocess.run([checker, str(conf)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["named-checkconf", str(conf)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     from tlsa_manager.publish import open_backend
 

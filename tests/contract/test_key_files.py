@@ -97,8 +97,7 @@ def test_systemd_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         tsig.load(str(path), WHERE)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_files_of_other_users(tmp_path: Path) -> None:
+def test_files_of_other_users(as_root: None, tmp_path: Path) -> None:
     """A key file of another user is refused: that user can read and change it."""
     path = tmp_path / "key"
     path.write_text(BIND)

@@ -49,9 +49,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def needs(*wanted: str) -> None:
     """Skip, or fail where TLSA_MANAGER_LAB=required, unless there is a private network and these programs."""
-    absent = programs.missing(wanted)
-    if reason := namespace.refusal() or (f"not installed: {absent}" if absent else ""):
+    if reason := namespace.refusal():
         refuse(reason)
+    needs_only(*wanted)
+
+
+def needs_only(*wanted: str) -> None:
+    """Skip, or fail where TLSA_MANAGER_LAB=required, unless there are these programs."""
+    if absent := programs.missing(wanted):
+        refuse(f"not installed: {absent}")
 
 
 def refuse(reason: str) -> NoReturn:

@@ -12,6 +12,8 @@ PACKAGE_OF = {
     "dnssec-keygen": "bind9-utils",
     "dnssec-dsfromkey": "bind9-utils",
     "dnssec-signzone": "bind9-utils",
+    "named-checkconf": "bind9-utils",
+    "tsig-keygen": "bind9",
     "nsupdate": "bind9-dnsutils",
     "dig": "bind9-dnsutils",
     "knotd": "knot",
@@ -26,6 +28,7 @@ PACKAGE_OF = {
     "gnutls-serv": "gnutls-bin",
     "pebble": "pebble",
     "certbot": "certbot and python3-certbot-dns-rfc2136",
+    "systemd-analyze": "systemd",
 }
 DNS = ("ip", "named", "rndc", "dnssec-keygen", "dnssec-dsfromkey", "dnssec-signzone", "nsupdate", "unbound", "unbound-control")
 MAIL = ("postfix", "posttls-finger")
