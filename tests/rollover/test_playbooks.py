@@ -645,7 +645,7 @@ def test_a_clock_that_is_stepped_back_restarts_the_wait() -> None:
 
 
 def test_a_clock_that_is_stepped_back_is_noticed_even_if_nothing_but_a_look_was_written_down() -> None:
-    """The process died in its first run, and then the clock went back a day: the look is from the future, so it counts no more."""
+    """It died in its first run, then the clock went back a day: the look is from the future, so it counts not."""
     story = Story(Fate(ttl=10, crashes=frozenset([3]), clock_steps=((1.0, -86400.0),)))
     story.begin(A)
     story.run()
