@@ -58,8 +58,11 @@ def install(path: Path, combined: bytes, wanted: Wanted = AS_IT_STANDS) -> None:
             fcntl.flock(directory, fcntl.LOCK_EX)
             owner = wanted.over(_owner_of(path, directory))
             _refuse_unsafe(path, directory, owner)
-            _sweep(path.name, directory)
-            _replace(path.name, combined, directory, owner)
+            if _stands(path.name, combined, directory, owner):
+                os.fsync(directory)  # whoever wrote it may have died before that
+            else:
+                _sweep(path.name, directory)
+                _replace(path.name, combined, directory, owner)
     except FileNotFoundError:
         message = f"{path} cannot be written: its directory does not exist"
         raise DeployError(message, f"make it first: install -d -m 0700 {path.parent}") from None
@@ -135,6 +138,16 @@ def _unsafe(path: Path, directory: int, owner: Owner) -> tuple[str, str] | None:
         if not stat.S_ISREG(mode):
             return "it is not a regular file", "name a file that is this program's to write"
     return None
+
+
+def _stands(name: str, content: bytes, directory: int, owner: Owner) -> bool:
+    """Whether it is all there already: then a full or read-only disk is no obstacle to the way back."""
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        same = (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (owner.uid, owner.gid, owner.mode)
+        return same and read_file(name, directory, MAX_BYTES) == content
+    except OSError:
+        return False  # what cannot be read is replaced
 
 
 def _problems(path: Path, directory: int, wanted: Wanted) -> list[str]:
