@@ -30,6 +30,13 @@ SCHEMA_VERSION = 1
 LEASE_SECONDS = 120.0  # a holder that was not heard of for so long, on another host, is taken for dead
 BUSY_SECONDS = 10.0  # how long SQLite waits for another writer, whose transactions last milliseconds
 
+_UNTOUCHED = "nothing was changed, and the mail server keeps its certificate"
+_NO_ROOM = f"free some space, or mend its directory; {_UNTOUCHED}"
+_DAMAGED = (
+    "restore it from a backup; or move it away (with -wal and -shm): the next run begins a new one from what it finds in service,"
+    f" and `records --adopt` takes over what is published; {_UNTOUCHED}"
+)
+
 _KINDS: dict[str, type] = {one.__name__: one for one in get_args(Event)}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -174,10 +181,7 @@ def _decode(path: Path, kind: str, body: str) -> Event:
     try:
         event: Event = msgspec.json.decode(body, type=_KINDS[kind])
     except msgspec.MsgspecError as error:
-        raise StateError(
-            f"the journal {path} holds a line that cannot be understood ({kind}: {error})",
-            "restore it from a backup, or move it away",
-        ) from None
+        raise StateError(f"the journal {path} holds a line that cannot be understood ({kind}: {error})", _DAMAGED) from None
     return event
 
 
@@ -206,7 +210,16 @@ def _in_words(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        hint = "free some space, or mend its directory; nothing was changed, and the mail server keeps its certificate"
-        raise StateError(f"the journal {path} {what}: {error}", hint) from None
+        damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+        reason = f"the disk is full ({error})" if _is_full(path) else str(error)
+        raise StateError(f"the journal {path} {what}: {reason}", _DAMAGED if damaged else _NO_ROOM) from None
     except OSError as error:
         raise StateError(f"the journal {path} {what}: {error.strerror}", "mend its directory, or run as the right user") from None
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the file system has no room left: SQLite itself often calls that an I/O error."""
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False
