@@ -21,6 +21,7 @@ _STYLES = {
     Phase.STABLE: "green", Phase.HELD: "bold red", Phase.SWAPPING: "magenta", Phase.READY: "cyan",
     Phase.PUBLISHING: "yellow", Phase.WAITING: "yellow", Phase.SWAPPED: "cyan", Phase.RETIRING: "cyan",
 }  # fmt: skip
+AGAIN_AND_AGAIN = 3  # failures of one step in a row: with the usual timing within four minutes
 
 
 def value(standing: Standing) -> dict[str, Any]:
@@ -47,8 +48,9 @@ def value(standing: Standing) -> dict[str, Any]:
 
 
 def needs_a_person(standing: Standing) -> bool:
-    """Whether nothing more will happen until somebody does something."""
-    return standing.facts.hold is not None or bool(standing.plan and standing.plan.remedy)
+    """Whether nothing more will happen until somebody does something, or what is tried again will hardly get better by itself."""
+    stuck = any(step == "roll back" or one.count >= AGAIN_AND_AGAIN for step, one in standing.facts.failures.items())
+    return stuck or standing.facts.hold is not None or bool(standing.plan and standing.plan.remedy)
 
 
 def lines(standing: Standing, now: float) -> Iterator[Line]:
