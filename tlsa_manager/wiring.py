@@ -13,7 +13,7 @@ from threading import Thread, local
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.errors import BadInput, Busy, ConfigError, TlsaManagerError, Unsafe
+from tlsa_manager.errors import BadInput, Busy, ConfigError, PublishTemporary, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.state import Phase, phase
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 8  # families of lineages in one run
 NEWS = "something happened since the latest look; the next run looks again"
 STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
+SLOW = 2.0  # seconds; a backend that has taken longer to tell nothing is left alone for a poll interval
+_LATER = "is it running, and can it be reached from here? It is asked again later"
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
 
@@ -316,6 +318,7 @@ class HouseHands:
         self._local = local()
         self._backends: dict[str, Backend] = {}
         self._consumers: dict[str, Consumer] = {}
+        self._silent: dict[str, tuple[float, PublishTemporary]] = {}  # until when (monotonic) a backend is not asked, and why
 
     def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
         """Look once, at everything side by side."""
@@ -415,7 +418,24 @@ class HouseHands:
         except ConfigError as error:
             self.watch(lineage.name, f"{error.message}; {error.hint}")
             return {target: Held(target, None, reason=error.message) for target in targets}
-        return {target: backend.read(target) for target in sorted(targets)}
+        return {target: self._read(lineage, backend, target) for target in sorted(targets)}
+
+    def _read(self, lineage: Lineage, backend: Backend, target: str) -> Held:
+        """Ask for one target, unless the backend has just kept us waiting for nothing."""
+        from tlsa_manager.snapshot import Held
+
+        if silent := self._silence(lineage.dns):
+            return Held(target, None, reason=silent.message)
+        began = clock.monotonic()
+        held = backend.read(target)
+        if held.records is None and clock.monotonic() - began > SLOW:
+            self._silent[lineage.dns] = clock.monotonic() + lineage.policy.poll_interval, PublishTemporary(held.reason, _LATER)
+        return held
+
+    def _silence(self, name: str) -> PublishTemporary | None:
+        """Why a backend is left alone for now: twenty owners must not wait twenty times for a server that hangs."""
+        until, error = self._silent.get(name, (0.0, None))
+        return error if clock.monotonic() < until else None
 
     def _services(self, lineage: Lineage, probes: int) -> Mapping[str, ServiceView]:
         if not probes:
@@ -438,6 +458,8 @@ class HouseHands:
             return FileView(consumer, path, configured=False, problems=(f"{error.message}; {error.hint}",))
 
     def _change(self, lineage: Lineage, change: Change) -> bool:
+        if silent := self._silence(lineage.dns):
+            raise silent
         ticket = self.backend(lineage.dns).change(change)
         if ticket.state == "asked":
             self.watch(lineage.name, ticket.message)
