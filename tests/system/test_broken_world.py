@@ -1,4 +1,4 @@
-"""A world that breaks in the middle of a rollover: nothing is swapped that should not be, and it goes on when the world is mended."""
+"""A world that breaks in the middle of a rollover: nothing is swapped too early, and it goes on when the world is mended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import stat
 import time
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dns.dnssec
@@ -46,6 +45,7 @@ from tlsa_manager.publish.rfc2136 import key as tsig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from dns.message import Message
     from lab.certificate import Pair
@@ -86,11 +86,11 @@ class Story:
         self.installation.config.write_text(text.replace(old, new))
 
     def is_held_up_by(self, phrase: str, *, seconds: float = 5.0) -> str:
-        """Run for longer than any wait lasts: the server is untouched all the time, and `status` says why. Returns what it says."""
+        """Run for longer than any wait lasts: the server is untouched, and `status` says why. Return what it says."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             self.run()
-        code, said = ending(self.installation, "status")
+        _, said = ending(self.installation, "status")
         assert re.search(phrase, said), said
         assert Sight.of(self.dns_lab, self.mail).server == self.before.server
         return said
@@ -236,8 +236,8 @@ def test_the_primary_hangs(dns_lab: DnsLab, mail: MailDomain, tmp_path: Path) ->
     try:
         story.hook()
         assert len(kept(story.installation) - before) == 1
-        code, said = story.run()
-        code, said = ending(story.installation, "status")
+        story.run()
+        _, said = ending(story.installation, "status")
     finally:
         primary.thaw()
     assert story.dns_lab.primary in said
@@ -387,7 +387,7 @@ def test_no_space_in_the_middle_of_a_rollover(dns_lab: DnsLab, mail: MailDomain,
 
 
 def test_no_space_while_it_watches(dns_lab: DnsLab, mail: MailDomain, tmp_path: Path) -> None:
-    """`run --watch` has the journal open already: no intent can be written, so nothing is done; with space it goes on by itself."""
+    """`run --watch` has the journal open: no intent can be written, so nothing is done; with space it goes on by itself."""
     with small_disk(tmp_path / "state", 1024) as ballast:
         story = Story(dns_lab, mail, installed(dns_lab, mail, tmp_path), tmp_path)
         story.hook()
@@ -593,7 +593,8 @@ def test_secrets_stay_where_they_are(story: Story) -> None:
     until(finished, "the rollover ends", timeout=60, every=0.3)
     own_key(story.place).chmod(0o644)
     said += [ending(story.installation, "-vv", *words)[1] for words in (
-        ("run", story.mail.host), ("status",), ("history", "--json"), ("records", "--look"), ("config", "show", "--json"), ("config", "show"),
+        ("run", story.mail.host), ("status",), ("history", "--json"), ("records", "--look"), ("config", "show", "--json"),
+            ("config", "show"),
         ("config", "check"),
     )]  # fmt: skip
     own_key(story.place).chmod(0o600)
