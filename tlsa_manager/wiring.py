@@ -16,6 +16,7 @@ from tlsa_manager import clock
 from tlsa_manager.errors import BadInput, Busy, ConfigError, PublishTemporary, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.advice import advice
 from tlsa_manager.rollover.state import Phase, phase
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Standing:
     facts: Facts
     phase: Phase
     plan: Plan | None
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,7 @@ class House:
         plan = self.journal.plan(name)
         if plan is not None and self.journal.latest(name) > plan.seen:
             plan = replace(plan, wake_at=now, why=NEWS, remedy="", blockers=(), due=None)
-        return Standing(lineage, facts, phase(lineage, facts, now), plan)
+        return Standing(lineage, facts, phase(lineage, facts, now), plan, advice(lineage, facts, now))
 
     def look(self, name: str) -> Scene:
         """Look at the world now, and remember what the look proves; nothing is changed."""

@@ -24,7 +24,7 @@ All of it is pure: no network, no disk, no clock, no chance. Data flows one way:
 - `gates`: may we publish, swap, retire? Each answers with the blockers, and each blocker with the moment it ends, if it is
   only a matter of time.
 - `rules`: one small function each; the first that speaks wins. `safety`: the veto, asked again just before acting, which
-  knows nothing of the rules' reasons. `forecast`: the same machine in an ideal world; `rollover plan` prints it.
+  knows nothing of the rules' reasons. (`forecast.py`, beside the engine, runs all of it in an ideal world: `rollover plan`.)
 
 A crash between any two steps loses nothing: an intent is journalled before the act, so the next run looks again and does the
 step once more, or undoes it. Every step may be done twice.
