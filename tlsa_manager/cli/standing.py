@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.cli.when import clock, day, iso, stamp
 from tlsa_manager.rollover.state import Phase
+from tlsa_manager.rollover.timing import retry_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ def value(standing: Standing) -> dict[str, Any]:
             {"subject": one.subject, "reason": one.reason, "until": iso(one.until)} for one in (plan.blockers if plan else ())
         ],
         "hold": {"reason": facts.hold.reason, "remedy": facts.hold.remedy, "at": iso(facts.hold.at)} if facts.hold else None,
+        "advice": list(standing.advice),
         "failures": [
             {"step": step, "count": one.count, "at": iso(one.at), "reason": one.reason, "hint": one.hint}
             for step, one in facts.failures.items()
@@ -65,9 +67,14 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
     if facts.hold:
         yield f"  held: {facts.hold.reason}", "red"
     for step, one in facts.failures.items():
-        yield f"  failed {one.count} times: {step}: {one.reason}", "red"
+        times = "once" if one.count == 1 else f"{one.count} times"
+        reason = "" if plan and one.reason in plan.why else f": {step}: {one.reason}"
+        yield f"  failed {times}{reason}; tried again {clock(retry_at(one, standing.lineage.policy), now)}", "red"
     if remedy := _remedy(facts, plan):
-        yield f"  to do: {remedy}", "bold"
+        yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
+    if facts.next and facts.current and not facts.deploying and not facts.way_back:
+        yield "  until then the current certificate stays in service, and its records in DNS", ""
+    yield from ((f"  note: {one}", "yellow") for one in standing.advice)
     for name, identity in _generations(facts):
         generation = facts.generation(identity)
         if generation is not None:
@@ -80,13 +87,19 @@ def summary(standing: Standing) -> Line:
     text = f"{standing.lineage.name}: {standing.phase}" + (f": {plan.why}" if plan and plan.why else "")
     if plan and plan.due is not None:
         text += f"; due {stamp(plan.due)}"
+    if remedy := _remedy(standing.facts, plan):
+        text += f"; to do: {remedy.partition(chr(10))[0]}"
     return text, _STYLES[standing.phase]
 
 
 def _plan(plan: Plan, now: float) -> Iterator[str]:
-    if plan.why:
+    alone = next((one for one in plan.blockers if one.reason == plan.why), None)
+    if alone is not None:
+        yield _blocker(alone, now)
+    elif plan.why:
         yield plan.why
-    yield from (f"- {_blocker(one, now)}" for one in plan.blockers if one.until is not None or one.reason not in plan.why)
+    others = (one for one in plan.blockers if one is not alone)
+    yield from (f"- {_blocker(one, now)}" for one in others if one.until is not None or one.reason not in plan.why)
     if plan.due is not None:
         yield f"next step due {clock(plan.due, now)}"
     else:

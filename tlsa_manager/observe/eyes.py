@@ -93,7 +93,7 @@ class DnsEyes:
         resolver = await self._choose(asker)
         if resolver.message is None:
             silent = ", ".join(str(place) for place in self._resolvers)
-            problem = f"no resolver answers ({silent}): {resolver.fault}"
+            problem = f"no resolver answers ({silent}): {resolver.fault}; see `resolver` in the configuration"
             return {text: _blind(text, problem) for text in wanted}
         names = {text: name for text in wanted if (name := _name(text)) is not None}
         look = _Look(asker, resolver.place, self._port, self._memory, self._bogus)

@@ -85,6 +85,9 @@ def _ask_resolver(host: str, resolver: Sequence[str], timeout: float) -> Found:
                 answer = stub.resolve(host + ".", kind, raise_on_no_answer=False)
             except dns.resolver.NXDOMAIN:
                 return Found((), f"{host} does not exist in DNS")
+            except dns.resolver.LifetimeTimeout:
+                silent = f"no resolver answers ({', '.join(resolver)}); see `resolver` in the configuration"
+                return Found((), f"the {kind} records of {host} could not be looked up: {silent}")
             except dns.exception.DNSException as error:
                 problems.append(f"the {kind} records of {host} could not be looked up: {error}")
             else:

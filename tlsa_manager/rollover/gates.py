@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tlsa_manager.snapshot import Answer, OwnerView, Presentation
     from tlsa_manager.tlsa import RRset
 
+_MEANS = {
+    Security.INSECURE: "to senders there is no DANE here now, mail arrives without it",
+    Security.BOGUS: "senders that validate take it for forged and keep their mail back",
+}
 SETTLE = 5.0  # seconds in which a server that is being reloaded may stumble
 
 
@@ -64,7 +68,7 @@ def not_seen(scene: Scene, service: Service) -> list[Blocker]:
         return []
     view = scene.snapshot.services.get(str(service))
     if view is None:
-        return [Blocker(str(service), f"{service} has not been probed")]
+        return [Blocker(str(service), f"{service} has not been probed yet; the next look does it")]
     if view.problem or not view.presentations:
         return [Blocker(str(service), f"{service} cannot be probed: {view.problem or 'it has no address'}")]
     return [
@@ -148,9 +152,9 @@ def _answer_not_ready(scene: Scene, view: OwnerView, answer: Answer, generation:
         return
     if answer.security is not Security.SECURE:
         where = f" (zone {answer.broken_zone})" if answer.broken_zone else ""
-        yield Blocker(
-            view.owner, f"the answer of {answer.place} is {answer.security}{where}: {answer.reason or 'no reason known'}"
-        )
+        means = f"; {_MEANS[answer.security]}" if answer.security in _MEANS else ""
+        why = answer.reason or "no reason known"
+        yield Blocker(view.owner, f"the answer of {answer.place} is {answer.security}{where}: {why}{means}")
     worse = law.worsens(answer.records, _instead_of(scene, view.owner), generation.chain, smtp=scene.smtp(view.owner))
     if worse:
         missing = ", ".join(str(generation.chain.leaf.record(p)) for p in sorted(worse) if p.usage == 3 and p.matching in {1, 2})

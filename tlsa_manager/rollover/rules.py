@@ -42,9 +42,11 @@ def no_certificate(scene: Scene) -> Decision | None:
     """Without a certificate there is nothing to look after; one that somebody uses already may be taken in."""
     if scene.facts.generations or any(view.fingerprint for view in scene.snapshot.files.values()):
         return None
-    return Wait(
-        scene.now + scene.policy.check_interval, "no certificate has been handed over yet; the ACME client's hook will do it"
+    why = (
+        "no certificate has been handed over yet: the ACME client's hook does it at the next renewal; "
+        "or now: tlsa-manager hook certbot, or hook files"
     )
+    return Wait(scene.now + scene.policy.check_interval, why)
 
 
 def way_back(scene: Scene) -> Decision | None:
@@ -350,10 +352,7 @@ def _backing_off(scene: Scene, step: str) -> bool:
 
 def _failures(scene: Scene) -> tuple[Blocker, ...]:
     """Steps that failed and are tried again."""
-    return tuple(
-        Blocker(step, f"{step} failed: {failure.reason}" + (f" ({failure.hint})" if failure.hint else ""), None)
-        for step, failure in scene.facts.failures.items()
-    )
+    return tuple(Blocker(step, f"{step} failed: {failure.reason}") for step, failure in scene.facts.failures.items())
 
 
 def _blockers(scene: Scene) -> tuple[Blocker, ...]:
