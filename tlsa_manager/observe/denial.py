@@ -13,7 +13,7 @@ import dns.name
 import dns.rdatatype
 
 from tlsa_manager.observe.message import text
-from tlsa_manager.observe.signature import NOTHING, Proof, Signer, verify
+from tlsa_manager.observe.signature import NOTHING, Proof, Signer, expanded, verify
 from tlsa_manager.snapshot import Security
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def _judge(message: Message, signer: Signer, claim: _Claim) -> Proof:
         return Proof(Security.BOGUS, f"{text(zone)} is signed, but the denial comes without a proof (NSEC, NSEC3)", text(zone))
     joined = NOTHING
     for rrset in found[:MAX_RRSETS]:
-        proof, _ = verify(rrset, message.authority, signer)
-        joined = joined.along(proof)
+        proof, signature = verify(rrset, message.authority, signer)
+        joined = joined.along(proof if signature is None or not expanded(rrset, signature) else _misplaced(zone, rrset))
     if not joined.secure:
         return joined
     told = claim(_Nsec(zone, found) if found[0].rdtype == dns.rdatatype.NSEC else _Nsec3(zone, found))
@@ -64,6 +64,12 @@ _PROVEN = NOTHING
 def _unproven(zone: Name) -> Proof:
     reason = f"the denial of {text(zone)} is signed, but does not prove that nothing is there"
     return Proof(Security.INDETERMINATE, reason, text(zone))
+
+
+def _misplaced(zone: Name, rrset: RRset) -> Proof:
+    """A wildcard's NSEC verifies at any name that it is moved to, but is true at the asterisk only (RFC 4592, erratum 5119)."""
+    what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {text(rrset.name)}"
+    return Proof(Security.BOGUS, f"{what} is made from a wildcard's, and so proves nothing there", text(zone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +95,12 @@ class _Nsec:
             return _PROVEN if _lacks(at, rdtype) else _unproven(self.zone)
         return _PROVEN if self._cover(wild) is not None else _unproven(self.zone)
 
-    def no_name(self, name: Name, closest: Name) -> Proof:  # noqa: ARG002  the other kind needs it
-        """Show that the name itself does not exist."""
-        return _PROVEN if self._cover(name) is not None else _unproven(self.zone)
+    def no_name(self, name: Name, closest: Name) -> Proof:
+        """Show that the name one label below the closest encloser does not exist, nor anything below it."""
+        nearer = dns.name.Name(name.labels[-(len(closest) + 1) :])
+        cover = self._cover(nearer)
+        there = cover is None or cast("NSEC", cover[0]).next.is_subdomain(nearer)
+        return _unproven(self.zone) if there else _PROVEN
 
     def _at(self, name: Name) -> RRset | None:
         return next((r for r in self.rrsets if r.rdtype == dns.rdatatype.NSEC and r.name == name), None)
