@@ -6,7 +6,8 @@
     ├── BadInput                exit 1   a file, PEM text, name or record that cannot be accepted
     ├── Unsafe                  exit 1   the safety law forbids it
     ├── NotYet                  exit 75  try again later
-    │   └── Busy                exit 75  another process holds the lease
+    │   ├── Busy                exit 75  another process holds the lease
+    │   └── Stale               exit 75  something happened since the decision was made
     ├── PublishError            exit 1   a DNS backend refused
     │   ├── PublishTemporary    exit 75  a DNS backend could not be reached or says "later"
     │   └── Conflict            exit 75  the RRset is not what the change was planned from (compare-and-swap)
@@ -70,6 +71,10 @@ class NotYet(TlsaManagerError):
 
 class Busy(NotYet):
     """Another process holds the lease of the lineage."""
+
+
+class Stale(NotYet):
+    """Something happened to the lineage since the decision was made; nothing was written, and it is decided anew."""
 
 
 class PublishError(TlsaManagerError):

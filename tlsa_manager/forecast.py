@@ -114,7 +114,10 @@ class _Memory:
     def facts(self, lineage: str) -> Facts:
         return self._facts.get(lineage, Facts(lineage))
 
-    def append(self, lineage: str, event: Event, at: float) -> None:
+    def folded(self, lineage: str) -> int:  # noqa: ARG002  the engine's protocol; nobody else writes here
+        return 0
+
+    def append(self, lineage: str, event: Event, at: float, *, after: int | None = None) -> None:  # noqa: ARG002  likewise
         self._news.append((at, event))
         self._facts[lineage] = apply(self.facts(lineage), event, at)
 

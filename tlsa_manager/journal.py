@@ -12,13 +12,13 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import local
+from threading import Lock, local
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from tlsa_manager import clock
-from tlsa_manager.errors import Busy, StateError
+from tlsa_manager.errors import Busy, Stale, StateError
 from tlsa_manager.rollover.events import Event
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.plan import Plan
@@ -37,6 +37,9 @@ _DAMAGED = (
     f" and `records --adopt` takes over what is published; {_UNTOUCHED}"
 )
 
+_OURS: dict[tuple[str, str], object] = {}  # the leases that this process holds, by journal and name, each with its holder
+_OURS_LOCK = Lock()
+
 _KINDS: dict[str, type] = {one.__name__: one for one in get_args(Event)}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -48,6 +51,10 @@ CREATE TABLE IF NOT EXISTS plans (lineage TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (
     name TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, born TEXT NOT NULL, until REAL NOT NULL);
 """
+_APPEND = """
+INSERT INTO events (at, lineage, kind, body) SELECT ?, ?, ?, ?
+WHERE ? IS NULL OR (SELECT COALESCE(MAX(seq), 0) FROM events WHERE lineage = ?) = ?
+"""  # one statement, so that nobody can write between the question and the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +74,45 @@ class Journal:
         self.path = path
         self._local = local()
         self._facts: dict[str, tuple[int, Facts]] = {}
+        self._facts_lock = Lock()
         with _in_words(path, "cannot be opened"):
             _make_private(path)
             self._connection()
 
     def facts(self, lineage: str) -> Facts:
         """Return the fold of all events of a lineage."""
-        seq, facts = self._facts.get(lineage, (0, Facts(lineage)))
-        for entry in self.entries(lineage, after=seq):
-            seq, facts = entry.seq, apply(facts, entry.event, entry.at)
-        self._facts[lineage] = (seq, facts)
+        with self._facts_lock:
+            seq, facts = self._facts.get(lineage, (0, Facts(lineage)))
+            rows = self._rows(lineage, after=seq)
+            for _, at, _, kind, body in rows:
+                if kind in _KINDS:  # one that a newer version wrote changes nothing here
+                    facts = apply(facts, _decode(self.path, kind, body), at)
+            seq = rows[-1][0] if rows else seq
+            self._facts[lineage] = (seq, facts)
+        self._folded_here()[lineage] = seq
         return facts
+
+    def folded(self, lineage: str) -> int:
+        """Return the number of the latest event that `facts` has told this thread of, 0 if it was not asked."""
+        return self._folded_here().get(lineage, 0)
 
     def entries(self, lineage: str = "", *, after: int = 0) -> Iterator[Entry]:
         """Yield the events of one lineage, or of all, in the order in which they were written."""
-        query = "SELECT seq, at, lineage, kind, body FROM events WHERE seq > ? AND (lineage = ? OR ? = '') ORDER BY seq"
-        with _in_words(self.path, "cannot be read"):
-            rows = self._connection().execute(query, (after, lineage, lineage)).fetchall()
-        for seq, at, name, kind, body in rows:
-            if kind in _KINDS:  # one that a newer version wrote changes nothing here
+        for seq, at, name, kind, body in self._rows(lineage, after=after):
+            if kind in _KINDS:
                 yield Entry(seq, at, name, _decode(self.path, kind, body))
 
-    def append(self, lineage: str, event: Event, at: float) -> None:
-        """Write one event for ever; it is on disk when this returns."""
+    def append(self, lineage: str, event: Event, at: float, *, after: int | None = None) -> None:
+        """Write one event for ever; it is on disk when this returns.
+
+        `after`: only if event number `after` is still the latest of the lineage, else raise Stale and write nothing.
+        """
         body = msgspec.json.encode(event).decode()
         with _in_words(self.path, "cannot be written"), self._connection() as connection:
-            connection.execute(
-                "INSERT INTO events (at, lineage, kind, body) VALUES (?, ?, ?, ?)", (at, lineage, type(event).__name__, body)
+            written = connection.execute(_APPEND, (at, lineage, type(event).__name__, body, after, lineage, after)).rowcount
+        if not written:
+            raise Stale(
+                f"something happened to {lineage} while it was decided what to do", "nothing was done; it is decided anew"
             )
 
     def latest(self, lineage: str) -> int:
@@ -113,41 +132,80 @@ class Journal:
         return None
 
     def keep_plan(self, lineage: str, plan: Plan) -> None:
-        """Replace the plan of a lineage; it knows the events up to now."""
-        body = msgspec.json.encode(replace(plan, seen=self.latest(lineage))).decode()
+        """Replace the plan of a lineage; it knows the events that this thread knows, and no later one."""
+        body = msgspec.json.encode(replace(plan, seen=self.folded(lineage))).decode()
         with _in_words(self.path, "cannot be written"), self._connection() as connection:
             connection.execute("INSERT OR REPLACE INTO plans (lineage, body) VALUES (?, ?)", (lineage, body))
 
     @contextmanager
     def lease(self, name: str) -> Iterator[None]:
-        """Hold a lease while working. Raises Busy when a living process holds it; a dead one's lease is taken over."""
-        me = (socket.gethostname(), os.getpid(), _born(os.getpid()))
+        """Hold a lease while working. Raises Busy when a living process or another thread holds it; a dead one's is taken over.
+
+        A lease that could not be given back, because the disk is full for instance, is taken over by this process.
+        """
+        me, holder = (socket.gethostname(), os.getpid(), _born(os.getpid())), object()
         with _in_words(self.path, "cannot be written"):
-            self._take(name, me)
+            self._take(name, me, holder)
         try:
             yield
         finally:
             with suppress(sqlite3.Error), self._connection() as connection:
                 connection.execute("DELETE FROM leases WHERE name = ? AND host = ? AND pid = ?", (name, me[0], me[1]))
+            self._let_go(name, holder)
 
     def renew(self, name: str) -> None:
-        """Say that the holder of a lease is alive."""
+        """Say that the holder of a lease, which is this process, is alive. Raises Busy when it has been taken over."""
+        mine = (clock.now() + LEASE_SECONDS, name, socket.gethostname(), os.getpid())
         with _in_words(self.path, "cannot be written"), self._connection() as connection:
-            connection.execute("UPDATE leases SET until = ? WHERE name = ?", (clock.now() + LEASE_SECONDS, name))
+            kept = connection.execute("UPDATE leases SET until = ? WHERE name = ? AND host = ? AND pid = ?", mine).rowcount
+        if not kept:
+            raise Busy(f"another process took over the work on {name}", "nothing is lost; it goes on there")
 
-    def _take(self, name: str, me: tuple[str, int, str]) -> None:
+    def _take(self, name: str, me: tuple[str, int, str], holder: object) -> None:
         connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
             row = connection.execute("SELECT host, pid, born, until FROM leases WHERE name = ?", (name,)).fetchone()
-            if row is not None and _alive(*row, here=me[0]):
+            if row is not None and self._is_held(name, row, me):
                 who = f"process {row[1]}" + ("" if row[0] == me[0] else f" on {row[0]}")
                 raise Busy(f"{who} is working on {name} at this moment", "nothing is lost; try again in a moment")
             connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)", (name, *me, clock.now() + LEASE_SECONDS))
+            with _OURS_LOCK:
+                _OURS[self._key(name)] = holder
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            self._let_go(name, holder)
+            with suppress(sqlite3.Error):  # what went wrong before is what matters
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
+
+    def _is_held(self, name: str, row: tuple[str, int, str, float], me: tuple[str, int, str]) -> bool:
+        """Whether somebody is at it: a row of our own that no thread of ours stands for is one that could not be deleted."""
+        if row[:3] == me:
+            with _OURS_LOCK:
+                return self._key(name) in _OURS
+        return _alive(*row, here=me[0])
+
+    def _let_go(self, name: str, holder: object) -> None:
+        """Forget that we hold a lease, unless another thread holds it already."""
+        with _OURS_LOCK:
+            if _OURS.get(self._key(name)) is holder:
+                del _OURS[self._key(name)]
+
+    def _key(self, name: str) -> tuple[str, str]:
+        return str(self.path.absolute()), name
+
+    def _rows(self, lineage: str, *, after: int) -> list[tuple[int, float, str, str, str]]:
+        query = "SELECT seq, at, lineage, kind, body FROM events WHERE seq > ? AND (lineage = ? OR ? = '') ORDER BY seq"
+        with _in_words(self.path, "cannot be read"):
+            return self._connection().execute(query, (after, lineage, lineage)).fetchall()
+
+    def _folded_here(self) -> dict[str, int]:
+        """Up to where this thread knows each lineage."""
+        known: dict[str, int] | None = getattr(self._local, "folded", None)
+        if known is None:
+            known = self._local.folded = {}
+        return known
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's connection."""
@@ -189,8 +247,6 @@ def _alive(host: str, pid: int, born: str, until: float, *, here: str) -> bool:
     """Whether the holder of a lease lives. On this host the process table tells; of another host only its latest word."""
     if host != here:
         return until > clock.now()
-    if pid == os.getpid():
-        return born == _born(pid)
     return bool(born) and _born(pid) == born
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tlsa_manager.errors import Stale
 from tlsa_manager.rollover.facts import Facts, apply
 
 if TYPE_CHECKING:
@@ -19,15 +20,25 @@ class Memory:
         self.events: list[tuple[float, str, Event]] = []
         self._facts: dict[str, Facts] = {}
         self._plans: dict[str, Plan] = {}
+        self._latest: dict[str, int] = {}
+        self._folded: dict[str, int] = {}
 
     def facts(self, lineage: str) -> Facts:
         """Return the fold of all events of a lineage."""
+        self._folded[lineage] = self._latest.get(lineage, 0)
         return self._facts.get(lineage, Facts(lineage))
 
-    def append(self, lineage: str, event: Event, at: float) -> None:
-        """Keep one event for ever."""
+    def folded(self, lineage: str) -> int:
+        """Return the number of the latest event of a lineage that `facts` told of."""
+        return self._folded.get(lineage, 0)
+
+    def append(self, lineage: str, event: Event, at: float, *, after: int | None = None) -> None:
+        """Keep one event for ever; with `after` only if that is still the latest of the lineage, else raise Stale."""
+        if after is not None and after != self._latest.get(lineage, 0):
+            raise Stale(f"something happened to {lineage}")
         self.events.append((at, lineage, event))
-        self._facts[lineage] = apply(self.facts(lineage), event, at)
+        self._latest[lineage] = len(self.events)
+        self._facts[lineage] = apply(self._facts.get(lineage, Facts(lineage)), event, at)
 
     def plan(self, lineage: str) -> Plan | None:
         """Return the latest plan."""
@@ -35,4 +46,4 @@ class Memory:
 
     def keep_plan(self, lineage: str, plan: Plan) -> None:
         """Replace the plan."""
-        self._plans[lineage] = replace(plan, seen=len(self.events))
+        self._plans[lineage] = replace(plan, seen=self.folded(lineage))

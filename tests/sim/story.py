@@ -37,10 +37,10 @@ class TouchyMemory(Memory):
         super().__init__()
         self.world = world
 
-    def append(self, lineage: str, event: ev.Event, at: float) -> None:
+    def append(self, lineage: str, event: ev.Event, at: float, *, after: int | None = None) -> None:
         """Keep one event."""
         self.world.touch()
-        super().append(lineage, event, at)
+        super().append(lineage, event, at, after=after)
         self.world.touch()
 
 
