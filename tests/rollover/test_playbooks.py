@@ -795,3 +795,17 @@ def test_a_host_that_stays_unreachable_after_the_way_back_is_waited_for_without_
     story.world.deploy = deploy  # type: ignore[method-assign]
     story.world.unreachable.clear()
     story.until(lambda one: one.phase() is Phase.HELD)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("fate", [Fate(refused=frozenset([3])), Fate(silent=frozenset([3])), Fate(lost=frozenset([3]))])
+def test_a_record_that_was_just_removed_does_not_count_because_servers_still_show_it(fate: Fate, readable: bool) -> None:  # noqa: FBT001  a parameter
+    """A key comes again while the removal of its record is on its way, and the new publication goes wrong: no swap yet."""
+    story = stable(replace(fate, servers=(ServerFate(lag=70.0),)))
+    story.world.readable = readable
+    story.stage(B)
+    story.until(lambda one: bool(one.happened(ev.Retired)))
+    again = generation("again", key="a")
+    story.stage(again)
+    story.until(lambda one: one.rolled_to(again))
+    assert records(story) == only(A)

@@ -327,6 +327,14 @@ MUTANTS = (
         "return mine",
     ),
     Mutant(
+        "leaving",
+        "a key may come back while servers still show its record from before the removal",
+        (
+            ("facts.py", " or facts.previous or facts.is_leaving(new)\n", " or facts.previous\n"),
+            ("rules.py", "    if queued is not None and facts.is_leaving(queued):\n", "    if queued is None:\n"),
+        ),
+    ),
+    Mutant(
         "served",
         "the record of a key that some address still presents is removed",
         (

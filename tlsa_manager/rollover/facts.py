@@ -103,6 +103,8 @@ class Facts:
     `previous`: was current before the swap, kept for the way back until `retiring`, when its records begin to go.
     `queued`: comes afterwards.
     `ours`: the records that this tool added or was told to adopt, by target.
+    `leaving`: the records whose removal was begun and that were not seen gone yet, by target. A key whose record is leaving
+    waits: servers may still show the record from before the removal, and then lose it, even if it is published again.
     """
 
     lineage: str
@@ -122,12 +124,17 @@ class Facts:
     ours: Mapping[str, RRset] = field(default_factory=dict)
     sent: Mapping[str, Sent] = field(default_factory=dict)
     removing: Mapping[str, Sent] = field(default_factory=dict)
+    leaving: Mapping[str, RRset] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
     since: float = 0.0  # when the lineage entered what it is doing now
 
     def generation(self, name: str) -> Generation | None:
         """The generation with this id, or None for the empty id."""
         return self.generations.get(name) if name else None
+
+    def is_leaving(self, generation: Generation) -> bool:
+        """Whether some record of this generation's leaf is on its way out of DNS."""
+        return any(generation.chain.leaf.matches(record) for records in self.leaving.values() for record in records)
 
 
 def apply(facts: Facts, event: Event, at: float) -> Facts:
@@ -147,7 +154,7 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
         return facts
     facts = replace(facts, generations={**facts.generations, new.id: new})
     waiting = facts.generation(facts.next)
-    swapping = facts.deploying or facts.way_back or facts.previous
+    swapping = facts.deploying or facts.way_back or facts.previous or facts.is_leaving(new)
     same_key = waiting is not None and waiting.chain.leaf.spki_sha256 == new.chain.leaf.spki_sha256
     if swapping or (waiting is not None and not same_key and facts.hold is None):
         return replace(facts, queued=new.id)  # RFC 7671 §8.4: one change at a time
@@ -226,7 +233,8 @@ def _(event: ev.Published, facts: Facts, at: float) -> Facts:
     earlier = facts.sent.get(event.target)
     records = frozenset(event.add) | (earlier.records if earlier else frozenset())
     sent = {**facts.sent, event.target: Sent(records, at, event.asked)}
-    return _succeeded(replace(facts, sent=sent), f"publish {event.target}")
+    leaving = {**facts.leaving, event.target: facts.leaving.get(event.target, frozenset()) - frozenset(event.add)}
+    return _succeeded(replace(facts, sent=sent, leaving=leaving), f"publish {event.target}")
 
 
 @_apply.register
@@ -237,7 +245,8 @@ def _(event: ev.RecordsAdopted, facts: Facts, at: float) -> Facts:  # noqa: ARG0
 
 @_apply.register
 def _(event: ev.Retiring, facts: Facts, at: float) -> Facts:  # noqa: ARG001  from here on there is no way back at once
-    return replace(facts, retiring=bool(facts.previous))
+    leaving = facts.leaving.get(event.target, frozenset()) | frozenset(event.remove)
+    return replace(facts, retiring=bool(facts.previous), leaving={**facts.leaving, event.target: leaving})
 
 
 @_apply.register
@@ -250,7 +259,8 @@ def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
         return replace(facts, removing={**facts.removing, event.target: Sent(gone, at, event.asked)})
     ours = facts.ours.get(event.target, frozenset()) - gone
     removing = {name: one for name, one in facts.removing.items() if name != event.target}
-    return replace(facts, ours={**facts.ours, event.target: ours}, removing=removing)
+    leaving = {**facts.leaving, event.target: facts.leaving.get(event.target, frozenset()) - gone}
+    return replace(facts, ours={**facts.ours, event.target: ours}, removing=removing, leaving=leaving)
 
 
 @_apply.register
@@ -321,6 +331,9 @@ def _(event: ev.Aborted, facts: Facts, at: float) -> Facts:
 
 @_apply.register
 def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
+    new = facts.generation(event.generation)
+    if new is not None and facts.is_leaving(new):
+        return replace(facts, queued=event.generation)
     return replace(facts, next=event.generation, queued="", since=at)
 
 

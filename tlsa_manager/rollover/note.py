@@ -88,16 +88,14 @@ def _forgotten(known: OwnerFacts, served: AbstractSet[tuple[RRset, int]], view: 
 
 
 def _removed(scene: Scene) -> Iterator[ev.Retired]:
-    """Records whose removal was sent or asked for, and which no server hands out any more."""
+    """Records whose removal was begun, sent or asked for, and which no server hands out any more."""
     for target, owners in scene.targets().items():
-        asked = scene.facts.removing.get(target)
-        if asked is None or not asked.records & scene.facts.ours.get(target, frozenset()):
+        leaving = scene.facts.leaving.get(target, frozenset()) & scene.facts.ours.get(target, frozenset())
+        if not leaving:
             continue
         views = [scene.view(owner) for owner in owners]
-        if all(
-            view and view.complete and not any(_has(answer.records, asked.records) for answer in view.answers) for view in views
-        ):
-            yield ev.Retired(target, tuple(sorted(asked.records)), proven=True)
+        if all(view and view.complete and not any(_has(answer.records, leaving) for answer in view.answers) for view in views):
+            yield ev.Retired(target, tuple(sorted(leaving)), proven=True)
 
 
 def _has(records: RRset | None, some: RRset) -> bool:

@@ -172,6 +172,9 @@ def promote(scene: Scene) -> Decision | None:
     facts = scene.facts
     if not facts.queued or facts.next or facts.previous or facts.way_back or facts.hold:
         return None
+    queued = facts.generation(facts.queued)
+    if queued is not None and facts.is_leaving(queued):
+        return None  # `tidy` goes on with the removal; once it is seen at every server, the way is free
     return Record((ev.Promoted(facts.queued),), "the renewal that arrived during the rollover is next")
 
 
