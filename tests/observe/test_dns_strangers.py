@@ -162,6 +162,49 @@ def test_servers_that_only_one_side_names_are_asked(dns_lab: DnsLab, eyes: DnsEy
     assert view.complete
 
 
+@pytest.mark.parametrize(("fails", "complete"), [("AAAA", False), ("A", False), ("MX", True)])
+def test_a_lookup_that_fails_is_no_absent_address(dns_lab: DnsLab, eyes: DnsEyes, fails: str, complete: bool) -> None:  # noqa: FBT001
+    """With an IPv4 address from the parent and no word about IPv6 there may be a second place: the look is not complete."""
+
+    def no_word(query: Message, answer: Message) -> None:
+        if query.question[0].name.to_text().startswith("ns.stranger") and query.question[0].rdtype.name == fails:
+            answer.answer.clear()
+            answer.set_rcode(dns.rcode.SERVFAIL)
+
+    address = f"127.53.9.{100 + next(_numbers)}"
+    decent = says(lambda query: answers(query).to_wire())
+    with DnsStranger(address, resolver_that(no_word, dns_lab.resolver)), zone_of(dns_lab, decent) as owner:
+        view = look(DnsEyes(resolver=(address,), anchor=str(dns_lab.anchor), timeout=1), owner)
+        assert look(eyes, owner).complete, "the zone itself is well"
+    assert [len(answer.records or ()) for answer in view.answers] == [1]
+    assert view.complete is complete
+    assert ("may have more addresses than 127.53.9." in view.problem) is not complete, view.problem
+
+
+def test_servers_that_nobody_tells_are_a_problem(dns_lab: DnsLab, eyes: DnsEyes) -> None:
+    """Where no server answers for NS, the zone may name servers that the parent does not: the look is not complete."""
+
+    def no_names(query: Message) -> bytes:
+        refused = query.question[0].rdtype == 2 and query.question[0].name.to_text().startswith("stranger")
+        return (response(query, rcode=dns.rcode.REFUSED) if refused else answers(query)).to_wire()
+
+    with zone_of(dns_lab, says(no_names)) as owner:
+        view = look(eyes, owner)
+    assert [len(answer.records or ()) for answer in view.answers] == [1]
+    assert not view.complete
+    assert "tells which name servers the zone itself names" in view.problem
+    assert "REFUSED" in view.problem
+
+
+def test_a_dead_server_is_the_whole_story(dns_lab: DnsLab, eyes: DnsEyes) -> None:
+    """That it tells no addresses and no other servers either is not told besides."""
+    with zone_of(dns_lab, says(lambda query: response(query, rcode=dns.rcode.REFUSED).to_wire())) as owner:
+        view = look(eyes, owner)
+    assert "REFUSED" in unknown(view)
+    assert "may have more addresses" not in view.problem
+    assert "the zone itself names" not in view.problem
+
+
 def test_an_answer_from_another_address_is_ignored(dns_lab: DnsLab, eyes: DnsEyes) -> None:
     """Who was not asked is not heard."""
 

@@ -112,7 +112,7 @@ async def _look(walk: Walk, zone: Zone, name: Name, doubt: str) -> Hop:
     if not survey.sightings:
         survey.problems.append(f"{text(zone.name)} has no name server with a known address")
     ordered = sorted(survey.sightings.values(), key=lambda seen: (seen.server, ":" in seen.place.address, seen.place))
-    return Hop(name, zone, tuple(ordered), "; ".join(dict.fromkeys(survey.problems)), doubt)
+    return Hop(name, zone, tuple(ordered), "; ".join(dict.fromkeys([*survey.problems, *survey.gaps()])), doubt)
 
 
 class _Survey:
@@ -124,6 +124,18 @@ class _Survey:
         self._visited: set[str] = set()
         self.sightings: dict[Place, Sighting] = {}
         self.problems: list[str] = []
+        self._open: list[str] = []  # further addresses that nobody could tell
+        self._untold: list[str] = []  # why places did not tell the zone's own name servers
+        self._told = False
+
+    def gaps(self) -> list[str]:
+        """Why there may be servers that were not met. Where one that was met does not answer, that comes first and is enough."""
+        if any(unusable(seen.tlsa) for seen in self.sightings.values()):
+            return []
+        if self._told or not self._untold:
+            return self._open
+        nobody = f"no server of {text(self._zone.name)} tells which name servers the zone itself names"
+        return [*self._open, f"{nobody}: {self._untold[0]}"]
 
     async def meet(self, host: Name) -> None:
         """Ask a server at every address it has."""
@@ -134,11 +146,13 @@ class _Survey:
             return
         self._met.add(host)
         glue = self._zone.glue.get(host, ())
-        await asyncio.gather(*(self._visit(host, address) for address in glue), self._look_up(host, glued=bool(glue)))
+        await asyncio.gather(*(self._visit(host, address) for address in glue), self._look_up(host, glue))
 
-    async def _look_up(self, host: Name, *, glued: bool) -> None:
+    async def _look_up(self, host: Name, glue: tuple[str, ...]) -> None:
         known = await self._walk.addresses(host)
-        if known.fault and not glued:
+        if known.fault and glue:  # unknown is never absent: it may well have an address of the other family
+            self._open.append(f"name server {text(host)} may have more addresses than {', '.join(glue)}: {known.fault}")
+        elif known.fault:
             self.problems.append(f"the addresses of name server {text(host)} are not known: {known.fault}")
         await asyncio.gather(*(self._visit(host, address) for address in known.found))
 
@@ -154,7 +168,10 @@ class _Survey:
             self._tlsa(place), *(ask(place, Question(zone, rdtype)) for rdtype in (_DNSKEY, _SOA, _NS))
         )
         self.sightings[place] = Sighting(host, place, tlsa, keys, soa)
-        if servers.message is not None and not unusable(servers):
+        if servers.message is None or unusable(servers):
+            self._untold.append(f"{place} {unusable(servers)}")
+        else:
+            self._told = True
             await asyncio.gather(*(self.meet(other) for other in hosts(find(servers.message.answer, zone, _NS))))
 
     async def _tlsa(self, place: Place) -> Reply:
