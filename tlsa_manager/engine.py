@@ -16,7 +16,7 @@ from tlsa_manager.rollover.decide import decide, look_at
 from tlsa_manager.rollover.note import clock_step, note
 from tlsa_manager.rollover.plan import Plan
 from tlsa_manager.rollover.safety import veto
-from tlsa_manager.rollover.scene import Scene
+from tlsa_manager.rollover.scene import Scene, names_of
 from tlsa_manager.rollover.steps import (
     Act,
     Deploy,
@@ -31,6 +31,7 @@ from tlsa_manager.rollover.steps import (
     Wait,
     intent,
 )  # fmt: skip
+from tlsa_manager.rollover.timing import unwatched_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,7 +132,9 @@ class Engine:
         self._mind_the_clock(name, before)
         facts = self.memory.facts(name)
         snapshot = self.hands.look(lineage, facts, look_at(lineage, facts, before.wall).probes)
-        now = self.moment().wall
+        after = self.moment()
+        self._mind_the_clock_since(name, before, after)
+        now = after.wall
         neighbours = tuple((one, self.memory.facts(one.name)) for one in self._neighbours(lineage))
         scene = Scene(lineage, self.memory.facts(name), snapshot, now, neighbours)
         for event in note(scene):
@@ -199,18 +202,31 @@ class Engine:
         self.memory.append(name, event, self.moment().wall)
 
     def _neighbours(self, lineage: Lineage) -> list[Lineage]:
-        """The other lineages that share an owner with this one."""
-        mine = set(lineage.owners)
-        return [one for one in self.lineages.values() if one.name != lineage.name and mine & set(one.owners)]
+        """The other lineages that share an owner with this one, or the name that aliases lead to."""
+        mine = names_of(lineage, self.memory.facts(lineage.name))
+        others = (one for one in self.lineages.values() if one.name != lineage.name)
+        return [one for one in others if mine & names_of(one, self.memory.facts(one.name))]
 
     def _mind_the_clock(self, name: str, now: Moment) -> None:
-        """If somebody moved the wall clock since the last look, what was measured with it is measured again."""
+        """If somebody moved the wall clock since the last look, or nobody looked for long, it is measured again."""
         plan = self.memory.plan(name)
+        if plan is None:
+            return
         looked = (now.wall, now.boot, now.uptime)
-        seconds = clock_step(plan.looked if plan else None, looked)
-        if plan is not None and seconds:
+        seconds = clock_step(plan.looked, looked)
+        if seconds:
             self.memory.append(name, ev.ClockStepped(seconds), now.wall)
-            self.memory.keep_plan(name, replace(plan, looked=looked))
+        elif now.wall - plan.wake_at > unwatched_after(self.lineages[name].policy) and self.memory.facts(name).next:
+            self.memory.append(name, ev.Unwatched(now.wall - plan.wake_at), now.wall)
+        else:
+            return
+        self.memory.keep_plan(name, replace(plan, looked=looked, wake_at=min(plan.wake_at + seconds, now.wall)))
+
+    def _mind_the_clock_since(self, name: str, before: Moment, after: Moment) -> None:
+        """If somebody moved the wall clock during a look, what the look says of time counts for nothing."""
+        seconds = clock_step((before.wall, before.boot, before.uptime), (after.wall, after.boot, after.uptime))
+        if seconds:
+            self.memory.append(name, ev.ClockStepped(seconds), after.wall)
 
     def _keep(self, name: str, decision: Wait | Stop) -> None:
         """Write down what is waited for."""

@@ -108,7 +108,6 @@ class _Memory:
 
     def __init__(self, known: Mapping[str, Facts]) -> None:
         self._facts = dict(known)
-        self._plans: dict[str, Plan] = {}
         self._news: list[tuple[float, Event]] = []
 
     def facts(self, lineage: str) -> Facts:
@@ -121,11 +120,11 @@ class _Memory:
         self._news.append((at, event))
         self._facts[lineage] = apply(self.facts(lineage), event, at)
 
-    def plan(self, lineage: str) -> Plan | None:
-        return self._plans.get(lineage)
+    def plan(self, lineage: str) -> None:
+        """Know none: nobody is late in virtual time, and no clock is moved."""
 
     def keep_plan(self, lineage: str, plan: Plan) -> None:
-        self._plans[lineage] = plan
+        """Forget it."""
 
     def news(self) -> list[tuple[float, Event]]:
         news, self._news = self._news, []

@@ -16,7 +16,9 @@ from tlsa_manager import clock
 from tlsa_manager.errors import BadInput, Busy, ConfigError, PublishTemporary, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import gates
 from tlsa_manager.rollover.advice import advice
+from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
 
 if TYPE_CHECKING:
@@ -132,6 +134,8 @@ class House:
         known = generation.id in facts.generations
         if not known:
             self.journal.append(name, ev.Staged(generation, hold, remedy), clock.now())
+        elif insist and generation.id not in (facts.current, facts.next, facts.queued, facts.previous):
+            self.journal.append(name, ev.Promoted(generation.id), clock.now())  # given up once, wanted again
         notes = () if known or hold else self._publish_at_once(name, generation.records(lineage.params))
         return Taken(generation, hold, remedy, known, notes)
 
@@ -279,6 +283,10 @@ class House:
         """Go back to the former certificate: at once while both are in DNS, else as a new rollover. Returns a sentence."""
         facts = self.journal.facts(self.lineage(name).name)
         if facts.previous and not facts.retiring:
+            blockers = gates.back(self.lineage(name), facts, clock.now())
+            if blockers:
+                hint = f"wait until it has run out: tlsa-manager status {name}"
+                raise Unsafe(f"senders would refuse the former certificate now: {blockers[0].reason}", hint)
             self.journal.append(name, ev.RollingBack(facts.previous, "the operator asked for it"), clock.now())
             return "the former certificate is put back at once: both records are still published"
         if facts.deploying or facts.way_back or facts.next or facts.previous:
@@ -301,12 +309,21 @@ class House:
                 adopted[target] = found
         return adopted
 
+    def forget(self, name: str, target: str) -> RRset:
+        """Believe the operator that our records at a target, which is configured no more, are gone. Returns them."""
+        records = self.journal.facts(self.lineage(name).name).ours.get(target, frozenset())
+        if not records:
+            raise BadInput(f"{name} has no records of its own at {target[:80]!r}", f"see: tlsa-manager records {name}")
+        self.journal.append(name, ev.Retired(target, tuple(sorted(records)), proven=True), clock.now())
+        return records
+
     def _family(self, name: str) -> str:
         """The first name among the lineages that, directly or not, share an owner with this one: they share a lease."""
-        owners, members = set(self.lineage(name).owners), {name}
-        while more := {one.name for one in self.config.lineages.values() if owners & set(one.owners)} - members:
+        names = {one.name: names_of(one, self.journal.facts(one.name)) for one in self.config.lineages.values()}
+        met, members = set(names[name]), {name}
+        while more := {one for one, theirs in names.items() if met & theirs} - members:
             members |= more
-            owners |= {owner for one in more for owner in self.config.lineages[one].owners}
+            met = met.union(*(names[one] for one in more))
         return min(members)
 
 

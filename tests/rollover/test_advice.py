@@ -36,7 +36,7 @@ def test_nothing_is_advised_where_there_is_time() -> None:
 
 def test_little_time_and_too_little_time_are_told_apart() -> None:
     """A rollover takes 190 seconds here: 300 are little, 100 are not enough, none is expired."""
-    for left, words in ((300, "little time to spare"), (100, "lower the TTL"), (-5, "has expired")):
+    for left, words in ((300, "little time is to spare"), (100, "lower the TTL"), (-5, "has expired")):
         story = Story()
         story.begin(expiring(story, left))
         story.run()

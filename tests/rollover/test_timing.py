@@ -85,7 +85,17 @@ def test_t3_the_ttl_of_the_authority_counts_and_not_what_a_recursor_has_left_of_
     name = made.serve(BOTH, 14400)
     name.witness = Witness("192.0.2.53", validates=True, security=Security.SECURE, records=OLD)
     made.look(20)
+    name.witness = Witness("192.0.2.53", validates=True, security=Security.SECURE, records=BOTH)
     assert made.swaps_at(20 + 28800 + 600)
+
+
+def test_a_resolver_that_still_holds_the_old_set_holds_the_swap() -> None:
+    """What our own validating resolver hands out is first-hand proof of a cache that is not ready, whatever the clock says."""
+    made = bench(ttl=14400)
+    name = made.serve(BOTH, 14400)
+    name.witness = Witness("192.0.2.53", validates=True, security=Security.SECURE, records=OLD)
+    made.look(20)
+    assert not made.swaps_at(20 + 28800 + 600)
 
 
 def test_t4_the_old_ttl_counts_and_not_the_new_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.cli.when import span
 from tlsa_manager.rollover import events as ev
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
             return _seen(event)
         case ev.ClockStepped(seconds):
             return f"the clock of this machine was moved by {seconds:+.0f} s; every wait begins again"
+        case ev.Unwatched(seconds):
+            return f"nobody looked for {span(seconds)} longer than planned; every wait begins again"
         case ev.Publishing(target, add):
             return f"is about to add {_records(add)} at {target}"
         case ev.Published(target, add, asked):

@@ -38,7 +38,7 @@ def _time_left(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
             "next time lower the TTL of the TLSA records first, renew earlier, or reuse the key"
         )
     else:
-        yield f"the certificate in service expires in {_hours(left)}, and a rollover takes {needed}: there is little time to spare"
+        yield f"the certificate in service expires in {_hours(left)}, and a rollover takes {needed}: little time is to spare"
 
 
 def _mixed_ttl(lineage: Lineage, facts: Facts) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _not_known_yet(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
         for one in owner.sets if owner else ():
             known = timing.effective_everywhere_at(one.gone_since, one.ttl) if one.gone_since is not None else 0.0
             if not one.records and known > now:
-                yield f"some senders may not know the new records of {name} for another {_hours(known - now)}; they deliver as before"
+                yield f"some senders may not know the records of {name} for another {_hours(known - now)}; they deliver as before"
 
 
 def _hours(seconds: float) -> str:

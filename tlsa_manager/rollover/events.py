@@ -57,6 +57,13 @@ class ClockStepped:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwatched:
+    """Nobody looked for so many seconds longer than planned: what servers handed out meanwhile is not known."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Publishing:
     """About to add records at a target (intent)."""
 
@@ -196,6 +203,7 @@ class Failed:
 
 
 Event = (
-    Staged | Adopted | Seen | ClockStepped | Publishing | Published | RecordsAdopted | Retiring | Retired | Deploying | Deployed
-    | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Held | Released | Aborted | Promoted | Failed
+    Staged | Adopted | Seen | ClockStepped | Unwatched | Publishing | Published | RecordsAdopted | Retiring | Retired
+    | Deploying | Deployed | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Held | Released | Aborted
+    | Promoted | Failed
 )  # fmt: skip

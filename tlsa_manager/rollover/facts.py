@@ -87,12 +87,13 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """The consumers are being given the former generation again."""
+    """The consumers are being given the former generation again, for the `tries`-th time."""
 
     generation: str
     reason: str
     hold: bool
     done_at: float | None = None
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class Facts:
     current: str = ""
     next: str = ""
     queued: str = ""
+    queued_hold: Hold | None = None  # the doubts that the queued generation came with
     previous: str = ""
     deploying: bool = False
     before: tuple[str, ...] = ()
@@ -156,11 +158,12 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
     waiting = facts.generation(facts.next)
     swapping = facts.deploying or facts.way_back or facts.previous or facts.is_leaving(new)
     same_key = waiting is not None and waiting.chain.leaf.spki_sha256 == new.chain.leaf.spki_sha256
+    doubts = Hold(event.hold, event.remedy, at, new.id) if event.hold else None
     if swapping or (waiting is not None and not same_key and facts.hold is None):
-        return replace(facts, queued=new.id)  # RFC 7671 §8.4: one change at a time
+        return replace(facts, queued=new.id, queued_hold=doubts)  # RFC 7671 §8.4: one change at a time
     standing = facts.hold if facts.hold and not facts.hold.generation else None
-    hold = Hold(event.hold, event.remedy, at, new.id) if event.hold else standing
-    return replace(facts, next=new.id, queued="", hold=hold, since=at)  # what was queued is older: its time is over
+    # What was queued is older: its time is over.
+    return replace(facts, next=new.id, queued="", queued_hold=None, hold=doubts or standing, since=at)
 
 
 @_apply.register
@@ -200,17 +203,25 @@ def _order(one: tuple[RRset, int]) -> tuple[list[str], int]:
     return sorted(map(str, one[0])), one[1]
 
 
-@_apply.register
-def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:
+def _measured_again(facts: Facts, at: float) -> dict[str, OwnerFacts]:
     """Every wait for caches begins again."""
-    owners = {
+    return {
         name: replace(
             owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False, since=None, seen_at=at,
         ) for name, owner in facts.owners.items()
     }  # fmt: skip
+
+
+@_apply.register
+def _(event: ev.Unwatched, facts: Facts, at: float) -> Facts:  # noqa: ARG001  however long it was
+    return replace(facts, owners=_measured_again(facts, at))
+
+
+@_apply.register
+def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:
     way = facts.way_back
     return replace(
-        facts, owners=owners, failures={}, since=facts.since + event.seconds,
+        facts, owners=_measured_again(facts, at), failures={}, since=facts.since + event.seconds,
         deployed_at=_moved(facts.deployed_at, event.seconds), confirmed_at=_moved(facts.confirmed_at, event.seconds),
         way_back=replace(way, done_at=_moved(way.done_at, event.seconds)) if way else None,
     )  # fmt: skip
@@ -266,7 +277,11 @@ def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
 @_apply.register
 def _(event: ev.Deploying, facts: Facts, at: float) -> Facts:
     began = at if not facts.deploying else facts.since
-    return replace(facts, next=event.generation, deploying=True, before=event.before, deployed_at=None, since=began)
+    overtaken = facts.next not in ("", event.generation)  # staged while this was being decided: it comes afterwards
+    return replace(
+        facts, next=event.generation, deploying=True, before=event.before, deployed_at=None, since=began,
+        queued=facts.next if overtaken else facts.queued, queued_hold=None if overtaken else facts.queued_hold,
+    )  # fmt: skip
 
 
 @_apply.register
@@ -285,7 +300,9 @@ def _(event: ev.Confirmed, facts: Facts, at: float) -> Facts:
 
 @_apply.register
 def _(event: ev.RollingBack, facts: Facts, at: float) -> Facts:
-    return replace(facts, way_back=WayBack(event.generation, event.reason, event.hold), since=at)
+    same = facts.way_back is not None and facts.way_back.generation == event.generation
+    tries = facts.way_back.tries + 1 if facts.way_back and same else 1
+    return replace(facts, way_back=WayBack(event.generation, event.reason, event.hold, tries=tries), since=at)
 
 
 @_apply.register
@@ -303,7 +320,7 @@ def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
     hold = Hold(reason, f"mend the cause, then: tlsa-manager rollover start {facts.lineage}", at) if held else facts.hold
     return replace(
         facts, current=event.generation, next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None,
-        way_back=None, before=(), hold=hold, since=at,
+        way_back=None, before=(), hold=hold, since=at, failures=_without(facts, "deploy", "roll back"),
     )  # fmt: skip
 
 
@@ -326,7 +343,7 @@ def _(event: ev.Released, facts: Facts, at: float) -> Facts:  # noqa: ARG001  th
 def _(event: ev.Aborted, facts: Facts, at: float) -> Facts:
     if facts.next != event.generation or facts.deploying:
         return facts
-    return replace(facts, next="", hold=None, since=at)
+    return replace(facts, next="", hold=None, since=at, failures=_without(facts, "deploy", "roll back"))
 
 
 @_apply.register
@@ -334,7 +351,8 @@ def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
     new = facts.generation(event.generation)
     if new is not None and facts.is_leaving(new):
         return replace(facts, queued=event.generation)
-    return replace(facts, next=event.generation, queued="", since=at)
+    doubts = facts.queued_hold if event.generation == facts.queued else None
+    return replace(facts, next=event.generation, queued="", queued_hold=None, hold=doubts or facts.hold, since=at)
 
 
 @_apply.register
@@ -344,4 +362,9 @@ def _(event: ev.Failed, facts: Facts, at: float) -> Facts:
 
 
 def _succeeded(facts: Facts, step: str) -> Facts:
-    return replace(facts, failures={name: one for name, one in facts.failures.items() if name != step})
+    return replace(facts, failures=_without(facts, step))
+
+
+def _without(facts: Facts, *steps: str) -> dict[str, Failure]:
+    """The failures that are left when these steps are over."""
+    return {name: one for name, one in facts.failures.items() if name not in steps}

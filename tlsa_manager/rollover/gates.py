@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.chain import Chain
-    from tlsa_manager.lineage import Generation
-    from tlsa_manager.rollover.facts import CachedSet, OwnerFacts
+    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.rollover.facts import CachedSet, Facts, OwnerFacts
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.service import Service
     from tlsa_manager.snapshot import Answer, OwnerView, Presentation
@@ -47,6 +47,7 @@ def swap(scene: Scene, generation: Generation) -> list[Blocker]:
     if scene.snapshot.services or not found:  # while DNS is not ready the services are not probed at every look
         found += [one for service in scene.lineage.services for one in _not_probed(scene, service)]
     found += _files_not_ready(scene)
+    found += _left_behind(scene, generation)
     return found
 
 
@@ -59,6 +60,26 @@ def retire(scene: Scene, target: str, owners: tuple[str, ...], remove: RRset) ->
             found.append(_unheard(owner, scene.view(owner)))
         found += [one for service in scene.services_of(owner) for one in not_seen(scene, service)]
         found += [one for records in standing for one in _needed(scene, owner, target, records, remove)]
+    return found
+
+
+def back(lineage: Lineage, facts: Facts, now: float) -> list[Blocker]:
+    """Why going back at once would hurt: a cache may hold a set without the former generation's records.
+
+    Asked when a person wants to go back. What the program takes back by itself is the lesser evil, and is not asked.
+    """
+    former, current = facts.generation(facts.previous), facts.generation(facts.current)
+    if former is None or current is None:
+        return []
+    found: list[Blocker] = []
+    for name in lineage.owners:
+        known = facts.owners.get(name)
+        smtp = any(one.opportunistic for one in lineage.services if one.owner == name)
+        for one in known.sets if known else ():
+            ends = timing.forgotten_at(one, lineage.policy)
+            lost = law.gaps(one.records, former.chain, smtp=smtp) - law.gaps(one.records, current.chain, smtp=smtp)
+            if lost and (ends is None or ends > now):
+                found.append(Blocker(name, f"caches may hold an RRset of {name} without the former certificate's record", ends))
     return found
 
 
@@ -135,6 +156,7 @@ def _owner_not_ready(scene: Scene, owner: str, generation: Generation) -> Iterat
         return
     yield from (one for answer in view.answers for one in _answer_not_ready(scene, view, answer, generation))
     yield from _witness_disagrees(view)
+    yield from _witness_holds_an_old_set(scene, view, generation)
     known = scene.facts.owners.get(owner)
     if known is None:
         yield Blocker(owner, f"{owner} has not been looked at before")
@@ -155,7 +177,7 @@ def _answer_not_ready(scene: Scene, view: OwnerView, answer: Answer, generation:
         means = f"; {_MEANS[answer.security]}" if answer.security in _MEANS else ""
         why = answer.reason or "no reason known"
         yield Blocker(view.owner, f"the answer of {answer.place} is {answer.security}{where}: {why}{means}")
-    worse = law.worsens(answer.records, _instead_of(scene, view.owner), generation.chain, smtp=scene.smtp(view.owner))
+    worse = law.worsens(answer.records, scene.instead_of(view.owner), generation.chain, smtp=scene.smtp(view.owner))
     if worse:
         missing = ", ".join(str(generation.chain.leaf.record(p)) for p in sorted(worse) if p.usage == 3 and p.matching in {1, 2})
         lacks = missing or "a record that matches the new chain for " + ", ".join(map(str, sorted(worse)))
@@ -169,10 +191,6 @@ def _answer_not_ready(scene: Scene, view: OwnerView, answer: Answer, generation:
         )  # fmt: skip
 
 
-def _instead_of(scene: Scene, owner: str) -> tuple[Chain, ...]:
-    return scene.instead_of(owner)
-
-
 def _last_forgotten(scene: Scene, owner: str, generation: Generation) -> float | None:
     """When the wait at an owner ends, as far as it is known."""
     known = scene.facts.owners.get(owner)
@@ -184,15 +202,7 @@ def _last_forgotten(scene: Scene, owner: str, generation: Generation) -> float |
 
 def _blocks(scene: Scene, owner: str, cached: CachedSet, generation: Generation) -> bool:
     """Whether a set that a cache may hold would stop matching with the swap."""
-    before = _instead_of(scene, owner)
-    smtp = scene.smtp(owner)
-    if not before and _vouched(scene, owner):
-        return bool(law.gaps(cached.records, generation.chain, smtp=smtp))  # nothing is known of what is presented
-    return bool(law.worsens(cached.records, before, generation.chain, smtp=smtp))
-
-
-def _vouched(scene: Scene, owner: str) -> bool:
-    return any(not service.probe for service in scene.services_of(owner))
+    return bool(law.worsens(cached.records, scene.instead_of(owner), generation.chain, smtp=scene.smtp(owner)))
 
 
 def _cached(scene: Scene, owner: str, cached: CachedSet, generation: Generation) -> Iterator[Blocker]:
@@ -209,8 +219,8 @@ def _cached(scene: Scene, owner: str, cached: CachedSet, generation: Generation)
 def _before_our_time(scene: Scene, owner: str, known: OwnerFacts, generation: Generation) -> Iterator[Blocker]:
     """Why caches may hold a set from before we looked for the first time, and it may lack the new record."""
     ends = timing.history_known_at(known, scene.policy)
-    before, smtp = _instead_of(scene, owner), scene.smtp(owner)
-    if ends is None or ends <= scene.now or not (before or _vouched(scene, owner)):
+    before, smtp = scene.instead_of(owner), scene.smtp(owner)
+    if ends is None or ends <= scene.now:
         return
     if any(law.worsens_unseen(one.records, before, generation.chain, smtp=smtp) for one in known.served):
         yield Blocker(owner, f"caches may hold an RRset of {owner} from before it was looked at for the first time", ends)
@@ -229,14 +239,38 @@ def _witness_disagrees(view: OwnerView) -> Iterator[Blocker]:
         )  # fmt: skip
 
 
+def _witness_holds_an_old_set(scene: Scene, view: OwnerView, generation: Generation) -> Iterator[Blocker]:
+    """First-hand proof of a cache that is not ready: our own validating resolver still hands out a set without the record."""
+    witness = view.witness
+    if witness is None or not witness.validates or witness.records is None:
+        return
+    if law.worsens(witness.records, scene.instead_of(view.owner), generation.chain, smtp=scene.smtp(view.owner)):
+        yield Blocker(view.owner, f"the resolver {witness.resolver} still holds the old RRset of {view.owner}")
+
+
 def _not_probed(scene: Scene, service: Service) -> list[Blocker]:
     """Why there would be no evidence after the swap. Before anything was ever in service, a server without TLS is no obstacle."""
     missing = not_seen(scene, service)
-    if not missing or scene.current is not None:
+    view = scene.snapshot.services.get(str(service))
+    if not missing or scene.current is not None or (view is not None and view.problem):
         return missing
     reached = [one for one in scene.presentations(service) if one.outcome is not Outcome.UNREACHABLE]
     addresses = _by_address(scene.presentations(service))
     return [] if reached and all(any(p in reached for p in probes) for probes in addresses.values()) else missing
+
+
+def _left_behind(scene: Scene, generation: Generation) -> Iterator[Blocker]:
+    """Records of ours at a name that is no longer configured: its senders would meet the new certificate unprepared."""
+    for name, known in scene.facts.owners.items():
+        records = scene.facts.ours.get(known.target, frozenset())
+        if name in scene.lineage.owners or known.target in scene.targets() or scene.current is None:
+            continue
+        if law.worsens(records, (scene.current.chain,), generation.chain, smtp=True):
+            yield Blocker(
+                name,
+                f"our record still stands at {known.target}, which is configured no more: put the service back, or remove the "
+                f"record by hand and say so: tlsa-manager records {scene.lineage.name} --forget {known.target}",
+            )
 
 
 def _files_not_ready(scene: Scene) -> Iterator[Blocker]:

@@ -30,9 +30,14 @@ def gaps(records: RRset, chain: Chain, *, smtp: bool) -> frozenset[Params]:
 
 
 def worsens(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool) -> frozenset[Params]:
-    """What a swap from any of `before` to `after` breaks that was whole: a rule already broken does not block the way out."""
-    broken = gaps(records, after, smtp=smtp)
-    return frozenset().union(*(broken - gaps(records, chain, smtp=smtp) for chain in before)) if broken else broken
+    """What a swap from any of `before` to `after` breaks that was whole: a rule already broken does not block the way out.
+
+    With no `before` nobody knows what is presented instead, so every mismatch counts (L6).
+    """
+    broken, chains = gaps(records, after, smtp=smtp), tuple(before)
+    if not broken or not chains:
+        return broken
+    return frozenset().union(*(broken - gaps(records, chain, smtp=smtp) for chain in chains))
 
 
 def worsens_unseen(records: RRset, before: Iterable[Chain], after: Chain, *, smtp: bool) -> frozenset[Params]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.tlsa import RRset
 
+PATIENCE = 3  # ways back without effect, after which a person is asked
 SWAP_POLL = 1.0  # seconds between two probes while a swap is being proven
 
 
@@ -66,8 +67,15 @@ def way_back(scene: Scene) -> Decision | None:
     silent = [one for service in scene.lineage.services for one in gates.not_seen(scene, service)]
     if not wrong and set(late) <= set(silent):  # to reload again would reach nobody either
         why = "the former certificate is presented again wherever it could be seen"
-        return Wait(scene.now + scene.policy.poll_interval, why, tuple(late))
-    return _unless_backing_off(scene, step, "some service does not present the former certificate again", (*late, *wrong))
+        return publish(scene) or Wait(scene.now + scene.policy.poll_interval, why, tuple(late))
+    why = "some service does not present the former certificate again"
+    again = timing.back_again_at(way.done_at, way.tries, scene.policy)
+    if scene.now >= again:
+        return _unless_backing_off(scene, step, why, (*late, *wrong))
+    until = min(again, scene.now + scene.policy.poll_interval)
+    remedy = f"reload it by hand, and look whether it reads the file that tlsa-manager writes; tried {way.tries} times"
+    standing: tuple[Blocker, ...] = (*late, *wrong)
+    return publish(scene) or (Stop(until, why, remedy, standing) if way.tries >= PATIENCE else Wait(until, why, standing))
 
 
 def adopt(scene: Scene) -> Decision | None:
@@ -92,9 +100,10 @@ def publish(scene: Scene) -> Decision | None:
     """Whatever is, was or will be presented has its record at every owner: publication ahead, and repair of what was lost."""
     for target, owners in scene.targets().items():
         add = missing(scene, target, owners)
-        step = _publication(scene, target, owners, add)
-        if step is not None and not _backing_off(scene, str(step)) and not gates.publish(scene, target, owners, add):
-            return Act(step, f"{len(add)} record(s) are wanted at {target} and not there")
+        for records in (add, add | _beside(scene, target, owners)) if add else ():
+            step = _publication(scene, target, owners, records)
+            if step is not None and not _backing_off(scene, str(step)) and not gates.publish(scene, target, owners, records):
+                return Act(step, f"{len(records)} record(s) are wanted at {target} and not there")
     return None
 
 
@@ -251,6 +260,14 @@ def missing(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
     return frozenset().union(*(want - lately - records for records in known))
 
 
+def _beside(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
+    """What neighbours on the same owners need there too: where DANE begins, all that is presented is published in one step."""
+    wanted = [law.wanted(one, facts) for one, facts in scene.neighbours if set(owners) & set(one.owners)]
+    standing = [records for owner in owners for records in scene.standing(target, owner)]
+    everywhere = standing[0].intersection(*standing[1:]) if standing else frozenset[Tlsa]()
+    return frozenset[Tlsa]().union(*wanted) - everywhere
+
+
 def retire_due(facts: Facts, scene: Scene) -> float:
     """When the rollback window ends."""
     ttl = max((one.ttl for owner in facts.owners.values() for one in owner.served), default=scene.policy.ttl)
@@ -335,7 +352,10 @@ def _take_back(scene: Scene, reason: str, *, hold_after: bool = True) -> Decisio
     former = scene.current
     if former is None:
         return Stop(
-            scene.now + scene.policy.poll_interval, reason, "mend the cause; there is no former certificate to go back to"
+            scene.now + scene.policy.poll_interval,
+            reason,
+            "there is no former certificate to go back to: mend the cause, then: "
+            f"tlsa-manager rollover start {scene.lineage.name}",
         )
     return _unless_backing_off(scene, RollBack(former.id, reason, hold_after), reason)
 

@@ -47,14 +47,18 @@ def _deploy(step: Deploy, scene: Scene) -> str:
             smtp = scene.smtp(owner)
             if _matches(records, generation.chain, smtp=smtp) or not law.usable(records, smtp=smtp):
                 continue
-            if any(_matches(records, chain, smtp=smtp) for chain in scene.instead_of(owner)):
+            before = scene.instead_of(owner)
+            if not before or any(_matches(records, chain, smtp=smtp) for chain in before):
                 return f"a cache may hold an RRset of {owner} that the new certificate does not match"
     return ""
 
 
 def _publish(step: Publish, scene: Scene) -> str:
-    """Only records of keys whose files are ours are ever added."""
-    mine = frozenset().union(*(one.records(scene.lineage.params) for one in scene.facts.generations.values() if one.ours))
+    """Only records of keys whose files are ours are ever added: this lineage's, or a neighbour's on the same owner."""
+    families = ((scene.lineage, scene.facts), *scene.neighbours)
+    mine = frozenset().union(
+        *(one.records(lineage.params) for lineage, facts in families for one in facts.generations.values() if one.ours)
+    )
     return "" if step.add and step.add <= mine else "the record does not belong to a key of ours"
 
 

@@ -108,3 +108,8 @@ class Scene:
     def neighbours_want(self) -> RRset:
         """The records that other lineages need where this one has its own."""
         return frozenset().union(*(law.wanted(lineage, facts) for lineage, facts in self.neighbours))
+
+
+def names_of(lineage: Lineage, facts: Facts) -> set[str]:
+    """The owners of a lineage, and the names where aliases lead: two lineages that meet there are neighbours."""
+    return {*lineage.owners, *(one.target for name, one in facts.owners.items() if name in lineage.owners)}

@@ -59,6 +59,16 @@ def confirm_until(deployed_at: float, policy: Policy) -> float:
     return deployed_at + policy.confirm_within
 
 
+def unwatched_after(policy: Policy) -> float:
+    """How late a look may be before nobody can say that a wait went without a break (L1)."""
+    return max(policy.margin, policy.check_interval, 10 * policy.poll_interval)
+
+
+def back_again_at(done_at: float, tries: int, policy: Policy) -> float:
+    """When a way back that had no effect is tried again: twice as long each time, at most an hour."""
+    return done_at + min(policy.confirm_within * 2.0 ** min(tries, 20), max(MAX_RETRY, policy.confirm_within))
+
+
 def retry_at(failure: Failure, policy: Policy) -> float:
     """Return when a failed step is tried again: after a poll interval, then twice as long each time, at most an hour."""
     return failure.at + min(policy.poll_interval * 2.0 ** min(failure.count - 1, 20), MAX_RETRY)
