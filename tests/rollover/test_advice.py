@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sim.fate import Fate
 from sim.story import Story, generation
 
-from tlsa_manager.lineage import Generation
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.advice import advice
 from tlsa_manager.rollover.facts import apply
+
+if TYPE_CHECKING:
+    from tlsa_manager.lineage import Generation
 
 DAY = 86400.0
 

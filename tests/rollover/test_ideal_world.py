@@ -48,7 +48,8 @@ def test_the_forecast_is_what_then_happens_in_an_ideal_world(later: float) -> No
     story.until(lambda one: one.rolled_to(B))
     happened = story.memory.events[before:]
     for kind in TOLD:
-        assert moments(timeline, kind) == pytest.approx([at for at, _, event in happened if isinstance(event, kind)], abs=1.0), kind
+        came = [at for at, _, event in happened if isinstance(event, kind)]
+        assert moments(timeline, kind) == pytest.approx(came, abs=1.0), kind
 
 
 def test_a_silent_server_does_not_end_the_forecast() -> None:
