@@ -205,6 +205,39 @@ def test_a_dead_server_is_the_whole_story(dns_lab: DnsLab, eyes: DnsEyes) -> Non
     assert "the zone itself names" not in view.problem
 
 
+@pytest.mark.parametrize(("own", "largest"), [(3, 5), (86400, 86400)])
+def test_how_long_name_servers_may_be_remembered(dns_lab: DnsLab, eyes: DnsEyes, own: int, largest: int) -> None:
+    """Of the NS RRset in the parent (5 s) and in the zone itself the longer TTL counts, also for a zone that is known already."""
+
+    def names_itself(query: Message) -> bytes:
+        zone = query.question[0].name
+        if query.question[0].rdtype != 2 or len(zone) > 3:
+            return answers(query).to_wire()
+        message = response(query)
+        message.answer.append(dns.rrset.from_text(zone, own, "IN", "NS", f"ns.{zone}"))
+        return message.to_wire()
+
+    with zone_of(dns_lab, says(names_itself)) as owner:
+        assert [look(eyes, owner).ns_ttl for _ in range(2)] == [largest] * 2
+
+
+def test_a_server_that_was_taken_out_is_gone_and_the_others_stay(dns_lab: DnsLab, eyes: DnsEyes) -> None:
+    """Addresses are written the same way in each round, so that one that is missing has been taken out."""
+    number = next(_numbers)
+    old = f"127.53.9.{number}"
+    decent = says(lambda query: answers(query).to_wire())
+    more = "update add {zone} 5 NS old.{zone}\nupdate add old.{zone} 5 A " + old
+    with DnsStranger(old, decent), zone_of(dns_lab, decent, more=more) as owner:
+        before = look(eyes, owner)
+        zone = before.zone
+        dns_lab.update(f"update delete {zone} NS old.{zone}\nupdate delete old.{zone} A", server=TLD_SERVER)
+        fresh = DnsEyes(resolver=(dns_lab.resolver,), anchor=str(dns_lab.anchor), timeout=1)  # remembers no delegation
+        after = look(fresh, owner)
+    assert (before.complete, after.complete) == (True, True)
+    assert {one.address for one in before.answers} - {one.address for one in after.answers} == {old}
+    assert {one.address for one in after.answers} < {one.address for one in before.answers}
+
+
 def test_an_answer_from_another_address_is_ignored(dns_lab: DnsLab, eyes: DnsEyes) -> None:
     """Who was not asked is not heard."""
 

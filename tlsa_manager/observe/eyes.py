@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -126,7 +127,7 @@ class _Look:
         word = said(testimony.checked, _TLSA, str(self._resolver)) if validates else None
         seen = view(owner, trail, trust, word)
         spoken = witness.judge(self._resolver, validates, testimony)
-        return OwnerView(seen.owner, seen.target, seen.zone, seen.at, seen.answers, seen.alias_ttl, spoken, seen.problem)
+        return replace(seen, witness=spoken)
 
     async def _examine(self) -> Examination:
         held = self._memory.get(("examination", self._resolver))

@@ -101,7 +101,7 @@ def view(owner: str, trail: Trail, trust: Trust, word: Proof | None) -> OwnerVie
     if not all(answer.security is Security.SECURE for answer in answers):
         problems += [hop.doubt for hop in trail.hops]
     problem = "; ".join(dict.fromkeys(p for p in problems if p))
-    return OwnerView(owner, text(last.name), text(last.zone.name), trust.now, answers, ttl, problem=problem)
+    return OwnerView(owner, text(last.name), text(last.zone.name), trust.now, answers, ttl, problem=problem, ns_ttl=last.ns_ttl)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class Sighting:
 class Hop:
     """One name on the way from the owner to the records, as all servers of its zone see it.
 
-    `problem`: why not all servers are known; `doubt`: why it may be in a zone further down, which secure answers dispel.
+    `problem`: why not all servers are known; `doubt`: why it may be in a zone further down, which secure answers dispel;
+    `ns_ttl`: seconds, the largest TTL of the NS RRsets that name the servers, of the parent's and of the zone's own.
     """
 
     name: Name
@@ -51,6 +52,7 @@ class Hop:
     sightings: tuple[Sighting, ...]
     problem: str = ""
     doubt: str = ""
+    ns_ttl: int = 0
 
     @property
     def leads_to(self) -> Name | None:
@@ -112,7 +114,8 @@ async def _look(walk: Walk, zone: Zone, name: Name, doubt: str) -> Hop:
     if not survey.sightings:
         survey.problems.append(f"{text(zone.name)} has no name server with a known address")
     ordered = sorted(survey.sightings.values(), key=lambda seen: (seen.server, ":" in seen.place.address, seen.place))
-    return Hop(name, zone, tuple(ordered), "; ".join(dict.fromkeys([*survey.problems, *survey.gaps()])), doubt)
+    problem = "; ".join(dict.fromkeys([*survey.problems, *survey.gaps()]))
+    return Hop(name, zone, tuple(ordered), problem, doubt, survey.ns_ttl)
 
 
 class _Survey:
@@ -127,6 +130,7 @@ class _Survey:
         self._open: list[str] = []  # further addresses that nobody could tell
         self._untold: list[str] = []  # why places did not tell the zone's own name servers
         self._told = False
+        self.ns_ttl = zone.ns_ttl
 
     def gaps(self) -> list[str]:
         """Why there may be servers that were not met. Where one that was met does not answer, that comes first and is enough."""
@@ -172,7 +176,9 @@ class _Survey:
             self._untold.append(f"{place} {unusable(servers)}")
         else:
             self._told = True
-            await asyncio.gather(*(self.meet(other) for other in hosts(find(servers.message.answer, zone, _NS))))
+            named = find(servers.message.answer, zone, _NS)
+            self.ns_ttl = max(self.ns_ttl, named.ttl if named is not None else 0)
+            await asyncio.gather(*(self.meet(other) for other in hosts(named)))
 
     async def _tlsa(self, place: Place) -> Reply:
         """Ask for TLSA. A server that fails over a circle of aliases (BIND: SERVFAIL) still tells the first of them."""

@@ -41,7 +41,7 @@ class Zone:
     """A zone on the way. `ds`: the parent's reply about it; `word`: the resolver's, asked where the parent denied.
 
     `hosts`: its name servers as the parent names them; `glue`: their addresses where the parent gave any; `ends`: until when
-    (monotonic) all this may be kept.
+    (monotonic) all this may be kept; `ns_ttl`: seconds, of the NS RRset in the parent.
     """
 
     name: Name
@@ -52,6 +52,7 @@ class Zone:
     ds: Reply | None = None
     word: Reply | None = None
     ends: float = 0.0
+    ns_ttl: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Walk:
         places = self._places(glue.values())
         if not places:
             raise LostError(f"the resolver {self._resolver} does not know the addresses of the root's name servers")
-        return Zone(dns.name.root, None, hosts(found), glue, places, ends=monotonic() + min(found.ttl, KEEP))
+        return Zone(dns.name.root, None, hosts(found), glue, places, ends=monotonic() + min(found.ttl, KEEP), ns_ttl=found.ttl)
 
     async def _below(self, zone: Zone, name: Name) -> tuple[Name, Reply] | None:
         """Return the next zone cut below `zone` on the way to `name`, with the reply that shows it. None: there is none.
@@ -181,7 +182,7 @@ class Walk:
             word = await self.asker.ask(self._resolver, Question(name, _DS, recurse=True))
         ttl = min((rrset.ttl for rrset in (found, *_answers(denied)) if rrset is not None), default=KEEP)
         ends = min(monotonic() + min(ttl, KEEP), parent.ends)
-        return Zone(name, parent, named, glue, places, denied, word, ends)
+        return Zone(name, parent, named, glue, places, denied, word, ends, found.ttl if found is not None else 0)
 
     async def _look_up(self, host: Name) -> Addresses:
         replies = await asyncio.gather(self.resolve(host, _A), self.resolve(host, _AAAA))
