@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from tlsa_manager import clock
-from tlsa_manager.errors import TlsaManagerError
+from tlsa_manager.errors import Stale, TlsaManagerError
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.decide import decide, look_at
 from tlsa_manager.rollover.note import clock_step, note
@@ -51,8 +51,11 @@ class Memory(Protocol):
     def facts(self, lineage: str) -> Facts:
         """Return the fold of all events of a lineage."""
 
-    def append(self, lineage: str, event: Event, at: float) -> None:
-        """Write one event for ever; it is on disk when this returns."""
+    def folded(self, lineage: str) -> int:
+        """Return the number of the last event that `facts` has folded."""
+
+    def append(self, lineage: str, event: Event, at: float, *, after: int | None = None) -> None:
+        """Write one event for ever; it is on disk when this returns. `after`: only if nothing followed that one, else Stale."""
 
     def plan(self, lineage: str) -> Plan | None:
         """Return the latest plan, if any."""
@@ -169,8 +172,11 @@ class Engine:
                 name, ev.Failed(str(step), f"the safety law forbids it: {refusal}", "this is a defect of the tool; report it")
             )
             return
-        for event in intent(step):
-            self._append(name, event)
+        try:
+            for event in intent(step):
+                self.memory.append(name, event, self.moment().wall, after=self.memory.folded(name))
+        except Stale:
+            return  # something happened since the look (a renewal, an abort): look and decide again
         try:
             outcome = self._perform(scene, step)
         except TlsaManagerError as error:

@@ -63,6 +63,7 @@ class Target:
 @click.option("--look", is_flag=True, help="Look at DNS now; else what the latest run has seen.")
 @click.option("--adopt", is_flag=True, help="Take wanted records that stand there already as this tool's, to be removed one day.")
 @click.option("--adopt-foreign", "foreign", metavar="RECORD", multiple=True, help='The same for a foreign one: "3 1 1 HEX".')
+@click.option("--forget", metavar="OWNER", help="Our records at this name, which is configured no more, are gone: I removed them.")
 @click.pass_context
 def command(  # noqa: PLR0917  click gives them by name
     context: click.Context,
@@ -71,6 +72,7 @@ def command(  # noqa: PLR0917  click gives them by name
     look: bool,  # noqa: FBT001  click gives flags so
     adopt: bool,  # noqa: FBT001
     foreign: tuple[str, ...],
+    forget: str | None,
 ) -> None:
     """Print the records that are wanted, published and foreign, name by name. What this tool has not published itself it
     never removes, unless you say with --adopt or --adopt-foreign that it may, when nothing needs it.
@@ -88,6 +90,8 @@ def command(  # noqa: PLR0917  click gives them by name
             home.look(lineage.name)
         if adopt:
             _adopt(voice, home, lineage)
+    if forget:
+        _forget(voice, home, lineages, forget)
     if foreign:
         _adopt_foreign(voice, home, lineages, foreign)
     targets = [target for lineage in lineages for target in _targets(lineage, home.journal.facts(lineage.name))]
@@ -133,6 +137,14 @@ def _adopt_foreign(voice: Voice, home: House, lineages: tuple[Lineage, ...], wor
             f"see: tlsa-manager records --look {name}",
         )
     _tell_adopted(voice, lineages[0], adopted)
+
+
+def _forget(voice: Voice, home: House, lineages: tuple[Lineage, ...], target: str) -> None:
+    """Believe that records are gone. Raises UsageError, BadInput."""
+    if len(lineages) != 1:
+        raise UsageError("--forget is for one lineage", "name it")
+    gone = home.forget(lineages[0].name, target)
+    voice.note(f"{lineages[0].name}: {len(gone)} record(s) at {target} are taken for gone")
 
 
 def _tell_adopted(voice: Voice, lineage: Lineage, adopted: Mapping[str, RRset]) -> None:
