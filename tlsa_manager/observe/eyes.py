@@ -21,8 +21,8 @@ from tlsa_manager.observe.chain_of_trust import said
 from tlsa_manager.observe.judge import Trust, view
 from tlsa_manager.observe.memory import Memory
 from tlsa_manager.observe.survey import Trail, follow
+from tlsa_manager.observe.unseen import blind
 from tlsa_manager.observe.zone import Walk
-from tlsa_manager.snapshot import OwnerView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.observe.anchor import Anchor
     from tlsa_manager.observe.witness import Examination, Testimony
+    from tlsa_manager.snapshot import OwnerView
 
 SECONDS_EACH = 0.02  # added to the length of a round for every owner: thousands take their time
 BOGUS = "dnssec-failed.org."  # signed wrongly on purpose, by its owner, for tests like ours
@@ -95,11 +96,14 @@ class DnsEyes:
         if resolver.message is None:
             silent = ", ".join(str(place) for place in self._resolvers)
             problem = f"no resolver answers ({silent}): {resolver.fault}; see `resolver` in the configuration"
-            return {text: _blind(text, problem) for text in wanted}
+            return blind(wanted, problem, now())
         names = {text: name for text in wanted if (name := _name(text)) is not None}
         look = _Look(asker, resolver.place, self._port, self._memory, self._bogus)
         views = dict(zip(names, await look.at(self._anchor, names), strict=True))
-        return {text: views.get(text) or _blind(text, f"{text[:80]!r} is not a domain name") for text in wanted}
+        for text in wanted:
+            if text not in views:
+                views |= blind((text,), f"{text[:80]!r} is not a domain name", now())
+        return {text: views[text] for text in wanted}
 
 
 class _Look:
@@ -167,7 +171,3 @@ def _name(text: str) -> Name | None:
         return dns.name.from_text(text).canonicalize()
     except (dns.exception.DNSException, UnicodeError):
         return None
-
-
-def _blind(owner: str, problem: str) -> OwnerView:
-    return OwnerView(owner, owner, "", now(), problem=problem)
