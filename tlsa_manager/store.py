@@ -85,6 +85,21 @@ class Store:
             found.append(Generation(identity, pair.chain, pair.names))
         return tuple(found)
 
+    def newest(self, lineage: str, *, after: str, before: float) -> tuple[Generation, keys.Pair] | None:
+        """Return the newest intact generation with its key, if there is one newer than generation `after` (empty = any).
+
+        `before`: only what was put here before that moment, seconds since 1970. `origin` is empty.
+        """
+        name = lineage_name(lineage)
+        for identity in reversed(self._ids(name)):
+            if identity <= after:
+                return None
+            if identity < _stamp(before):
+                with suppress(StateError):  # damaged
+                    pair = self.read(name, identity)
+                    return Generation(identity, pair.chain, pair.names), pair
+        return None
+
     def _ids(self, name: str) -> list[str]:
         if not self.path(name, _ANY_ID).parent.is_dir():
             return []
@@ -174,7 +189,11 @@ def _remove(place: int, temporary: str) -> None:
 
 def _new_id(pair: keys.Pair) -> str:
     """Make an id that sorts by time and can be read: `20261121T233449Z-1a2b3c4d`."""
-    return datetime.fromtimestamp(now(), UTC).strftime("%Y%m%dT%H%M%SZ") + _suffix(pair)
+    return _stamp(now()) + _suffix(pair)
+
+
+def _stamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _suffix(pair: keys.Pair) -> str:

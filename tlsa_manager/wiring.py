@@ -5,7 +5,9 @@ Everything heavy is made when it is first needed: a run with nothing to do opens
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +15,7 @@ from threading import Thread, local
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.errors import BadInput, Busy, ConfigError, PublishTemporary, TlsaManagerError, Unsafe
+from tlsa_manager.errors import BadInput, Busy, ConfigError, PublishTemporary, Stale, StateError, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates
@@ -44,6 +46,11 @@ NEWS = "something happened since the latest look; the next run looks again"
 STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
 SLOW = 2.0  # seconds; a backend that has taken longer to tell nothing is left alone for a poll interval
 _LATER = "is it running, and can it be reached from here? It is asked again later"
+SETTLED = 60.0  # seconds; a hook that lives has journalled by then what it put into the store
+_REPORT = (
+    "this is a mistake in the program, not in what you did; the next run looks again and goes on from what it finds."
+    " Run it again with -v and report what it prints where you got tlsa-manager from"
+)
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
 
@@ -216,12 +223,35 @@ class House:
             with self.journal.lease(family):
                 for name in members:
                     try:
+                        self._stage_found(name)
                         self._advance(family, name)
-                    except TlsaManagerError as error:
-                        errors[name] = error
-        except TlsaManagerError as error:
-            errors = dict.fromkeys(members, error)
+                    except Exception as error:  # noqa: BLE001  whatever it is, it is told, and stops nobody else
+                        errors[name] = _as_ours(error)
+        except Exception as error:  # noqa: BLE001  likewise
+            errors = dict.fromkeys(members, _as_ours(error))
         return errors
+
+    def _stage_found(self, name: str) -> None:
+        """Take up a certificate that a hook put into the store and died before it could journal it.
+
+        Only the newest, and only if it is newer than all we know of: what came before it is superseded already.
+        """
+        facts = self.journal.facts(name)
+        known = max((one.id for one in facts.generations.values() if one.ours), default="")
+        try:
+            found = self.store.newest(name, after=known, before=clock.now() - SETTLED)
+        except StateError as error:  # a store that cannot be read bars nothing that needs nothing of it
+            self.watch(name, f"{error.message}; {error.hint}")
+            return
+        if found is None:
+            return
+        generation, pair = found
+        hold = "; ".join(self._doubts(self.lineage(name), facts, pair))
+        remedy = f"if that is intended: tlsa-manager rollover start {name}" if hold else ""
+        with suppress(Stale):  # somebody else knows of it by now
+            staged = ev.Staged(replace(generation, origin="found in the store"), hold, remedy)
+            self.journal.append(name, staged, clock.now(), after=self.journal.folded(name))
+            self.watch(name, f"generation {generation.id} was found in the store: whoever brought it died before saying so")
 
     def _advance(self, family: str, name: str) -> None:
         """Do what is due; while a swap is being proven, stay with it: the next timer may be a minute away."""
@@ -337,6 +367,7 @@ class HouseHands:
         self._local = local()
         self._backends: dict[str, Backend] = {}
         self._consumers: dict[str, Consumer] = {}
+        self._read_last: dict[tuple[str, str], tuple[float, Held]] = {}  # by backend and target, when (monotonic)
         self._silent: dict[str, tuple[float, PublishTemporary]] = {}  # until when (monotonic) a backend is not asked, and why
 
     def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
@@ -345,14 +376,14 @@ class HouseHands:
 
         guessed = {facts.owners[owner].target if owner in facts.owners else owner for owner in lineage.owners}
         with ThreadPoolExecutor(4) as pool:
-            owners = pool.submit(self._eyes().owners, lineage.owners)
-            held = pool.submit(self._held, lineage, guessed)
+            owners = pool.submit(self._looking(lineage), lineage.owners)
+            held = pool.submit(self._held, lineage, guessed, facts)
             services = pool.submit(self._services, lineage, probes)
             files = pool.submit(self._files, lineage)
             views: Mapping[str, OwnerView] = owners.result()
             found = held.result()
             aliases = {view.target for view in views.values() if view.answers} - found.keys()
-            found |= self._held(lineage, aliases) if aliases else {}
+            found |= self._held(lineage, aliases, facts) if aliases else {}
             return Snapshot(clock.now(), views, found, services.result(), files.result())
 
     def publish(self, lineage: Lineage, step: Publish) -> bool:
@@ -387,15 +418,30 @@ class HouseHands:
         """Check every consumer, then write every file, then reload each. Raises DeployError, StateError."""
         for name in lineage.consumers:
             self.consumer(name).check()
-        self.restore(lineage, generation)
-
-    def restore(self, lineage: Lineage, generation: str) -> None:
-        """Write every file and reload each, whatever the consumers' own checks say: the way back is never barred."""
         content = self.store.combined(lineage.name, generation)
         for name in lineage.consumers:
             self.consumer(name).install(content)
         for name in lineage.consumers:
             self.consumer(name).reload()
+
+    def restore(self, lineage: Lineage, generation: str) -> None:
+        """Write every file and reload each, whatever the consumers' own checks say: the way back is never barred.
+
+        A consumer that fails bars no other; the first failure is raised when all were tried. One whose file could not be
+        written is not reloaded: it might read the very certificate that shall go.
+        """
+        content = self.store.combined(lineage.name, generation)
+        acts: tuple[Callable[[Consumer], None], ...] = (lambda one: one.install(content), lambda one: one.reload())
+        failed: dict[str, Exception] = {}
+        for act in acts:
+            for name in lineage.consumers:
+                if name not in failed:
+                    try:
+                        act(self.consumer(name))
+                    except Exception as error:  # noqa: BLE001  it is raised when the others were tried
+                        failed[name] = error
+        if failed:
+            raise next(iter(failed.values()))
 
     def consumer(self, name: str) -> Consumer:
         """Return a configured consumer. Raises ConfigError."""
@@ -426,7 +472,18 @@ class HouseHands:
             self._local.eyes = eyes
         return eyes
 
-    def _held(self, lineage: Lineage, targets: Iterable[str]) -> dict[str, Held]:
+    def _looking(self, lineage: Lineage) -> Callable[[tuple[str, ...]], Mapping[str, OwnerView]]:
+        """Return how to look at owners; without a trust anchor that can be read nothing is seen, which bars no way back."""
+        from tlsa_manager.observe import blind
+
+        try:
+            return self._eyes().owners
+        except (BadInput, ConfigError) as error:
+            problem = error.message
+            self.watch(lineage.name, f"{problem}; {error.hint}")
+            return lambda names: blind(names, problem, clock.now())
+
+    def _held(self, lineage: Lineage, targets: Iterable[str], facts: Facts) -> dict[str, Held]:
         """Ask the backend; one whose key may not be used any more bars no look, and so no way back."""
         from tlsa_manager.snapshot import Held
 
@@ -437,7 +494,14 @@ class HouseHands:
         except ConfigError as error:
             self.watch(lineage.name, f"{error.message}; {error.hint}")
             return {target: Held(target, None, reason=error.message) for target in targets}
-        return {target: self._read(lineage, backend, target) for target in sorted(targets)}
+        return {one: self._lately(lineage, one, facts) or self._read(lineage, backend, one) for one in sorted(targets)}
+
+    def _lately(self, lineage: Lineage, target: str, facts: Facts) -> Held | None:
+        """What the backend said within a poll interval: while a swap is proven we look each second, at a provider's expense."""
+        if not (facts.deploying or facts.way_back):
+            return None
+        at, held = self._read_last.get((lineage.dns, target), (0.0, None))
+        return held if clock.monotonic() - at < lineage.policy.poll_interval else None
 
     def _read(self, lineage: Lineage, backend: Backend, target: str) -> Held:
         """Ask for one target, unless the backend has just kept us waiting for nothing."""
@@ -447,6 +511,7 @@ class HouseHands:
             return Held(target, None, reason=silent.message)
         began = clock.monotonic()
         held = backend.read(target)
+        self._read_last[lineage.dns, target] = began, held
         if held.records is None and clock.monotonic() - began > SLOW:
             self._silent[lineage.dns] = clock.monotonic() + lineage.policy.poll_interval, PublishTemporary(held.reason, _LATER)
         return held
@@ -479,6 +544,7 @@ class HouseHands:
     def _change(self, lineage: Lineage, change: Change) -> bool:
         if silent := self._silence(lineage.dns):
             raise silent
+        self._read_last.pop((lineage.dns, change.target), None)
         ticket = self.backend(lineage.dns).change(change)
         if ticket.state == "asked":
             self.watch(lineage.name, ticket.message)
@@ -488,6 +554,14 @@ class HouseHands:
 def house(config: Config, *, watch: Callable[[str, str], None] = lambda name, text: None) -> House:  # noqa: ARG005
     """Put an installation together. Nothing is opened before it is needed."""
     return House(config, watch=watch)
+
+
+def _as_ours(error: Exception) -> TlsaManagerError:
+    """Turn what nobody expected into an error that can be told like any other; the log has where it came from."""
+    if isinstance(error, TlsaManagerError):
+        return error
+    logging.getLogger("tlsa_manager").info("something unexpected happened", exc_info=error)
+    return TlsaManagerError(f"something unexpected happened ({type(error).__name__}: {str(error)[:200]})", _REPORT)
 
 
 def _told(facts: Facts, records: RRset) -> Iterator[str]:
