@@ -154,6 +154,9 @@ class _Survey:
 
     async def _look_up(self, host: Name, glue: tuple[str, ...]) -> None:
         known = await self._walk.addresses(host)
+        if known.fault:  # a resolver may fail for a moment
+            at_home = await self._walk.addresses_at_home(host)
+            known = known if at_home.fault else at_home
         if known.fault and glue:  # unknown is never absent: it may well have an address of the other family
             self._open.append(f"name server {text(host)} may have more addresses than {', '.join(glue)}: {known.fault}")
         elif known.fault:

@@ -108,6 +108,21 @@ class Walk:
         """Return every IPv4 and IPv6 address of a host, as the resolver tells. Never raises for remote faults."""
         return await self._once(("addresses", host), lambda: self._look_up(host), Addresses)
 
+    async def addresses_at_home(self, host: Name) -> Addresses:
+        """Return the addresses of a host as the servers of its own zone tell. Never raises for remote faults.
+
+        For where the resolver fails. Not to be used on the way down to a zone, which may be what the host serves.
+        """
+        try:
+            zone, doubt = await self.zone_of(host)
+        except LostError as lost:
+            return Addresses(fault=str(lost))
+        if doubt:
+            return Addresses(fault=doubt)
+        replies = await asyncio.gather(*(first(self.asker, zone.places, Question(host, t), _usable) for t in (_A, _AAAA)))
+        faults = [_failure(reply) for reply in replies if not _denies(reply, host) and not _addresses(reply, host)]
+        return Addresses(tuple(address for reply in replies for address in _addresses(reply, host)), faults[0] if faults else "")
+
     async def _root(self) -> Zone:
         try:
             root = await self._once("root", self._find_root, Zone)
@@ -223,6 +238,17 @@ def _life(found: Zone | Addresses | Reply) -> float:
 
 def _usable(reply: Reply) -> bool:
     return not unusable(reply)
+
+
+def _denies(reply: Reply, host: Name) -> bool:
+    """Whether the reply tells that there is no such record; an alias or an answer without SOA does not."""
+    if reply.message is None or unusable(reply):
+        return False
+    return soa(reply.message) is not None and alias(reply.message, host) is None
+
+
+def _addresses(reply: Reply, host: Name) -> tuple[str, ...]:
+    return addresses(reply.message.answer, host) if reply.message is not None and not unusable(reply) else ()
 
 
 def _tells(reply: Reply, *, zone: Name, name: Name) -> bool:
