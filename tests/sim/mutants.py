@@ -171,8 +171,8 @@ MUTANTS = (
         "held",
         "a certificate that waits for a person is deployed all the same",
         "facts.py",
-        "hold = Hold(event.hold, event.remedy, at, new.id) if event.hold else standing",
-        "hold = standing",
+        "hold=doubts or standing, since=at)",
+        "hold=standing, since=at)",
     ),
     _one(
         "overtaken",
@@ -189,12 +189,18 @@ MUTANTS = (
         "if swapping or (waiting is not None and not same_key and facts.hold is None):",
         "if swapping:",
     ),
-    _one("old queue", "an older renewal is rolled to after a newer one", "facts.py", 'queued="", hold=hold', "hold=hold"),
+    _one(
+        "old queue",
+        "an older renewal is rolled to after a newer one",
+        "facts.py",
+        'next=new.id, queued="", queued_hold=None,',
+        "next=new.id,",
+    ),
     _one(
         "lost queue",
         "the renewal that came in the middle is forgotten",
         "facts.py",
-        "return replace(facts, queued=new.id)",
+        "return replace(facts, queued=new.id, queued_hold=doubts)",
         "return facts",
     ),
     _one(
@@ -209,8 +215,8 @@ MUTANTS = (
         "intent ignored",
         "a crash after the intent to deploy is treated as if nothing had happened",
         "facts.py",
-        "return replace(facts, next=event.generation, deploying=True,",
-        "return replace(facts, next=event.generation, deploying=False,",
+        "facts, next=event.generation, deploying=True,",
+        "facts, next=event.generation, deploying=False,",
     ),
     _one(
         "gate forgotten",
