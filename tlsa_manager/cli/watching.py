@@ -9,8 +9,11 @@ from tlsa_manager.errors import ConfigError
 from tlsa_manager.wiring import house
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tlsa_manager.cli.voice import Voice
     from tlsa_manager.config import Config
+    from tlsa_manager.errors import TlsaManagerError
     from tlsa_manager.wiring import House
 
 LONGEST_NAP = 2.0  # seconds until a renewal that a hook brought is noticed
@@ -22,15 +25,16 @@ def keep_going(voice: Voice, wanted: tuple[str, ...]) -> NoReturn:
     config = voice.config()
     home = _home(voice, config)
     said: dict[str, str] = {}
+    complained: dict[str, str] = {}
     while True:
         config, home = _fresh(voice, config, home)
         names = [home.lineage(name).name for name in wanted] or list(config.lineages)
         due = [name for name in names if home.due(name, now())]
-        for name, error in (home.run(due, anyway=True) if due else {}).items():
-            voice.complain(f"{name}: {error.message}", error.hint)
+        errors = home.run(due, anyway=True) if due else {}
+        _complain(voice, errors, complained)
         for name in names:
             _tell(voice, home, name, said)
-        sleep(_nap(home, names))
+        sleep(LONGEST_NAP if errors else _nap(home, names))
 
 
 def _home(voice: Voice, config: Config) -> House:
@@ -47,6 +51,15 @@ def _fresh(voice: Voice, config: Config, home: House) -> tuple[Config, House]:
         voice.complain("; ".join(error.mistakes) or error.message, "the configuration as it was before stays in force")
         return config.kept(), home
     return fresh, _home(voice, fresh)
+
+
+def _complain(voice: Voice, errors: Mapping[str, TlsaManagerError], complained: dict[str, str]) -> None:
+    """Say what went wrong, once for as long as it stays the same."""
+    for name, error in errors.items():
+        if complained.get(name) != error.message:
+            voice.complain(f"{name}: {error.message}", error.hint)
+    complained.clear()
+    complained.update({name: error.message for name, error in errors.items()})
 
 
 def _tell(voice: Voice, home: House, name: str, said: dict[str, str]) -> None:
