@@ -136,7 +136,8 @@ class Engine:
         facts = self.memory.facts(name)
         snapshot = self.hands.look(lineage, facts, look_at(lineage, facts, before.wall).probes)
         after = self.moment()
-        self._mind_the_clock_since(name, before, after)
+        if self._mind_the_clock_since(name, before, after):
+            snapshot = _as_of(snapshot, after.wall)
         now = after.wall
         neighbours = tuple((one, self.memory.facts(one.name)) for one in self._neighbours(lineage))
         scene = Scene(lineage, self.memory.facts(name), snapshot, now, neighbours)
@@ -218,21 +219,25 @@ class Engine:
         plan = self.memory.plan(name)
         if plan is None:
             return
-        looked = (now.wall, now.boot, now.uptime)
-        seconds = clock_step(plan.looked, looked)
+        seconds, late = clock_step(plan.looked, (now.wall, now.boot, now.uptime)), now.wall - plan.wake_at
         if seconds:
-            self.memory.append(name, ev.ClockStepped(seconds), now.wall)
-        elif now.wall - plan.wake_at > unwatched_after(self.lineages[name].policy) and self.memory.facts(name).next:
-            self.memory.append(name, ev.Unwatched(now.wall - plan.wake_at), now.wall)
-        else:
-            return
-        self.memory.keep_plan(name, replace(plan, looked=looked, wake_at=min(plan.wake_at + seconds, now.wall)))
+            self._measure_again(name, ev.ClockStepped(seconds), now)
+        elif late > unwatched_after(self.lineages[name].policy) and self.memory.facts(name).next:
+            self._measure_again(name, ev.Unwatched(late), now)
 
-    def _mind_the_clock_since(self, name: str, before: Moment, after: Moment) -> None:
-        """If somebody moved the wall clock during a look, what the look says of time counts for nothing."""
+    def _mind_the_clock_since(self, name: str, before: Moment, after: Moment) -> bool:
+        """Whether somebody moved the wall clock during a look; then what the look says of time counts for nothing."""
         seconds = clock_step((before.wall, before.boot, before.uptime), (after.wall, after.boot, after.uptime))
         if seconds:
-            self.memory.append(name, ev.ClockStepped(seconds), after.wall)
+            self._measure_again(name, ev.ClockStepped(seconds), after)
+        return bool(seconds)
+
+    def _measure_again(self, name: str, event: Event, now: Moment) -> None:
+        """Remember what made the waits worthless, and that it is known: the same hour is not lost twice."""
+        self.memory.append(name, event, now.wall)
+        plan = self.memory.plan(name)
+        if plan is not None:
+            self.memory.keep_plan(name, replace(plan, looked=(now.wall, now.boot, now.uptime), wake_at=now.wall))
 
     def _keep(self, name: str, decision: Wait | Stop) -> None:
         """Write down what is waited for."""
@@ -242,3 +247,8 @@ class Engine:
         self.memory.keep_plan(
             name, Plan(decision.until, decision.why, remedy, decision.blockers, due, (now.wall, now.boot, now.uptime))
         )
+
+
+def _as_of(snapshot: Snapshot, at: float) -> Snapshot:
+    """The look as if it had been made at a later moment: what was seen gone is taken to be gone since then only."""
+    return replace(snapshot, at=at, owners={name: replace(view, at=at) for name, view in snapshot.owners.items()})

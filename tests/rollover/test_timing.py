@@ -19,7 +19,7 @@ from tlsa_manager.rollover.note import clock_step
 from tlsa_manager.rollover.state import Phase, phase
 from tlsa_manager.rollover.steps import Act, Deploy, Publish, Record, Retire, RollBack, Wait
 from tlsa_manager.service import Service
-from tlsa_manager.snapshot import Security, Witness
+from tlsa_manager.snapshot import Outcome, Security, Witness
 from tlsa_manager.tlsa import Tlsa
 
 A, B, C = generation("a"), generation("b"), generation("c")
@@ -295,7 +295,7 @@ def swapped(*addresses: str) -> Bench:
 def test_t16_one_host_of_three_cannot_be_reached_after_the_swap() -> None:
     """Not confirmed, nothing is retired; when the limit is over the former certificate is put back and the host named."""
     made = swapped("192.0.2.1", "192.0.2.2")
-    made.present(None, at=("192.0.2.3",))
+    made.present(Outcome.UNREACHABLE, at=("192.0.2.3",))
     decision = made.look(7830)
     assert isinstance(decision, Wait)
     assert "192.0.2.3" in reasons(made)

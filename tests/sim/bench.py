@@ -43,13 +43,13 @@ class Name:
 
 
 class Bench:
-    """Facts, and looks at them. `presented`: by service, then by address (None = it cannot be reached)."""
+    """Facts, and looks at them. `presented`: by service, then by address; where there is no chain, what comes of connecting."""
 
     def __init__(self, lineage: Lineage) -> None:
         self.lineage = lineage
         self.facts = Facts(lineage.name)
         self.names: dict[str, Name] = {}
-        self.presented: dict[str, dict[str, Chain | None]] = {}
+        self.presented: dict[str, dict[str, Chain | Outcome]] = {}
         self.decision: Decision | None = None
 
     def happen(self, at: float, *events: Event) -> None:
@@ -63,10 +63,10 @@ class Bench:
         name.answers |= dict.fromkeys(on, (records, ttl))
         return name
 
-    def present(self, chain: Chain | None, *, at: tuple[str, ...] = ("192.0.2.1",)) -> None:
-        """From now on these addresses of every service present this."""
+    def present(self, what: Chain | Outcome, *, at: tuple[str, ...] = ("192.0.2.1",)) -> None:
+        """From now on these addresses of every service present this, or nothing with this outcome."""
         for service in self.lineage.services:
-            self.presented.setdefault(str(service), {}).update(dict.fromkeys(at, chain))
+            self.presented.setdefault(str(service), {}).update(dict.fromkeys(at, what))
 
     def look(self, at: float) -> Decision:
         """Look once at a moment, note what it proves, decide."""
@@ -104,8 +104,8 @@ def _is_swap(decision: Decision) -> bool:
     return isinstance(decision, Act) and isinstance(decision.step, Deploy)
 
 
-def _seen(table: dict[str, Chain | None]) -> list[Presentation]:
+def _seen(table: dict[str, Chain | Outcome]) -> list[Presentation]:
     return [
-        Presentation(address, "any", Outcome.PRESENTED if chain else Outcome.UNREACHABLE, chain)
-        for address, chain in table.items()
+        Presentation(address, "any", what) if isinstance(what, Outcome) else Presentation(address, "any", Outcome.PRESENTED, what)
+        for address, what in table.items()
     ]

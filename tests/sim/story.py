@@ -83,7 +83,7 @@ class Story:
             records = first.records(one.params)
             self.stands(records, *one.owners)
             for owner in one.owners:
-                self.say(ev.Publishing(owner, tuple(records)), one.name)
+                self.say(ev.Publishing(self.world.target(owner), tuple(records)), one.name)
 
     def present(self, what: Generation, lineage: str = "") -> None:
         """Every address of the lineage's services presents this from now on, however it came about."""
@@ -96,7 +96,8 @@ class Story:
         """These records have stood in DNS since long before the story."""
         for owner in owners or self.world.owners:
             standing = self.world.standing(owner) | records
-            self.world.versions[0][1][owner] = self.world.versions[-1][1][owner] = standing
+            target = self.world.target(owner)
+            self.world.versions[0][1][target] = self.world.versions[-1][1][target] = standing
 
     def say(self, event: ev.Event, lineage: str = "") -> None:
         """A person (or a hook) puts an event into the journal."""

@@ -79,6 +79,7 @@ class World:
     readable: bool = True  # whether the backend can tell what it has
     asks: bool = False  # whether the backend asks a person instead of changing anything
     asked: list[Publish | Retire] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)  # owner -> the name where its records really are
     swapped_at: float | None = None
     new_everywhere_at: float | None = None
 
@@ -143,16 +144,20 @@ class World:
         newest = max(n for n, (at, _) in enumerate(self.versions) if at <= age)
         if self.relapses_allowed and any(span.covers(self.now - self.start) for span in fate.relapses):
             newest = max(0, newest - fate.depth)
-        return self.versions[newest][1].get(owner, NOTHING)
+        return self.versions[newest][1].get(self.target(owner), NOTHING)
+
+    def target(self, owner: str) -> str:
+        """Where the records of an owner are."""
+        return self.aliases.get(owner, owner)
 
     def standing(self, owner: str) -> RRset:
         """What the primary has."""
-        return self.versions[-1][1].get(owner, NOTHING)
+        return self.versions[-1][1].get(self.target(owner), NOTHING)
 
     def write(self, owner: str, records: RRset) -> None:
         """Change the zone at the primary."""
         if records != self.standing(owner):
-            self.versions.append((self.now, {**self.versions[-1][1], owner: records}))
+            self.versions.append((self.now, {**self.versions[-1][1], self.target(owner): records}))
 
     def _ask(self) -> None:
         """Each cache asks some server for what it has not got any more."""
@@ -187,14 +192,17 @@ class World:
         return Snapshot(
             at,
             owners={owner: self._round(owner, at) for owner in lineage.owners},
-            held={owner: Held(owner, self.standing(owner) if self.readable else None, self.fate.ttl) for owner in lineage.owners},
+            held={
+                target: Held(target, self.standing(target) if self.readable else None, self.fate.ttl)
+                for target in map(self.target, lineage.owners)
+            },
             services=services,
             files={name: self._file(name) for name in lineage.consumers},
         )
 
     def _round(self, owner: str, at: float) -> OwnerView:
         answers = tuple(self._answer(number, owner) for number in range(len(self.fate.servers)))
-        return OwnerView(owner, owner, "example.org.", at, answers)
+        return OwnerView(owner, self.target(owner), "example.org.", at, answers)
 
     def _answer(self, number: int, owner: str) -> Answer:
         fate = self.fate.servers[number]

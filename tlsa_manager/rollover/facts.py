@@ -222,14 +222,17 @@ def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:
     way = facts.way_back
     return replace(
         facts, owners=_measured_again(facts, at), failures={}, since=facts.since + event.seconds,
-        deployed_at=_moved(facts.deployed_at, event.seconds), confirmed_at=_moved(facts.confirmed_at, event.seconds),
-        way_back=replace(way, done_at=_moved(way.done_at, event.seconds)) if way else None,
+        deployed_at=_moved(facts.deployed_at, event, at), confirmed_at=_moved(facts.confirmed_at, event, at),
+        way_back=replace(way, done_at=_moved(way.done_at, event, at)) if way else None,
     )  # fmt: skip
 
 
-def _moved(moment: float | None, seconds: float) -> float | None:
-    """Express a moment by the clock as it goes now, so that an hour stays an hour."""
-    return None if moment is None else moment + seconds
+def _moved(moment: float | None, event: ev.ClockStepped, at: float) -> float | None:
+    """Express a moment by the clock as it goes now, so that an hour stays an hour; what has been is never in the future.
+
+    A process that dies right after it noticed the step leaves it to be noticed once more.
+    """
+    return None if moment is None else min(moment + event.seconds, at)
 
 
 @_apply.register
@@ -277,11 +280,10 @@ def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
 @_apply.register
 def _(event: ev.Deploying, facts: Facts, at: float) -> Facts:
     began = at if not facts.deploying else facts.since
-    overtaken = facts.next not in ("", event.generation)  # staged while this was being decided: it comes afterwards
-    return replace(
-        facts, next=event.generation, deploying=True, before=event.before, deployed_at=None, since=began,
-        queued=facts.next if overtaken else facts.queued, queued_hold=None if overtaken else facts.queued_hold,
-    )  # fmt: skip
+    if facts.next not in ("", event.generation):  # staged while this was being decided: it comes afterwards
+        doubts = facts.hold if facts.hold and facts.hold.generation == facts.next else None
+        facts = replace(facts, queued=facts.next, queued_hold=doubts)
+    return replace(facts, next=event.generation, deploying=True, before=event.before, deployed_at=None, since=began)
 
 
 @_apply.register

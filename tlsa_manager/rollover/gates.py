@@ -120,7 +120,8 @@ def _would_break(scene: Scene, owner: str, target: str, standing: RRset, add: RR
     """Why adding to this set would leave something presented without a match that has one, or needs none, now."""
     smtp = scene.smtp(owner)
     mine = (scene.current.chain,) if scene.current else ()
-    for chain in {*scene.presented(owner), *mine}:
+    theirs = (chain for _, facts in scene.beside(target, (owner,)) for chain in law.presentable(facts))
+    for chain in {*scene.presented(owner), *mine, *theirs}:
         worse = law.gaps(standing | add, chain, smtp=smtp) - law.gaps(standing, chain, smtp=smtp)
         if worse:
             known = chain in mine or chain in scene.foreign_chains()

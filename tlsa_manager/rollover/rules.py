@@ -261,8 +261,8 @@ def missing(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
 
 
 def _beside(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
-    """What neighbours on the same owners need there too: where DANE begins, all that is presented is published in one step."""
-    wanted = [law.wanted(one, facts) for one, facts in scene.neighbours if set(owners) & set(one.owners)]
+    """What neighbours need there too: where DANE begins, all that is presented is published in one step."""
+    wanted = [law.wanted(one, facts) for one, facts in scene.beside(target, owners)]
     standing = [records for owner in owners for records in scene.standing(target, owner)]
     everywhere = standing[0].intersection(*standing[1:]) if standing else frozenset[Tlsa]()
     return frozenset[Tlsa]().union(*wanted) - everywhere

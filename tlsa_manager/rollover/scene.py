@@ -105,6 +105,11 @@ class Scene:
         """What the neighbours' files make the servers present (an ECDSA lineage beside an RSA one)."""
         return tuple(chain for _, facts in self.neighbours for chain in law.presentable(facts))
 
+    def beside(self, target: str, owners: tuple[str, ...]) -> tuple[tuple[Lineage, Facts], ...]:
+        """The neighbours whose senders are given what stands at a target, too."""
+        places = {target, *owners}
+        return tuple((lineage, facts) for lineage, facts in self.neighbours if places & names_of(lineage, facts))
+
     def neighbours_want(self) -> RRset:
         """The records that other lineages need where this one has its own."""
         return frozenset().union(*(law.wanted(lineage, facts) for lineage, facts in self.neighbours))
