@@ -345,3 +345,13 @@ def test_openssl_cuts_the_same_bytes_for_a_key_of_a_form_that_libraries_rewrite(
     assert keys.read_chain(certificate.read_bytes())[0].leaf.spki_sha256 == hashlib.sha256(spki).hexdigest()
     with pytest.raises(BadInput):
         keys.load_pair(certificate.read_bytes(), key.read_bytes())
+
+
+@pytest.mark.parametrize("kind", ["ECDSA", "RSA"])
+def test_a_new_key_comes_with_a_certificate_of_its_own(kind: str) -> None:
+    """The pair is checked like any other, names the hosts, is of the kind asked for, and its key is a new one each time."""
+    first, second = (keys.self_signed(("mx.example.org", "mail.example.org"), kind) for _ in range(2))
+    assert first.chain.kind == kind
+    assert set(first.names) == {"mx.example.org", "mail.example.org"}
+    assert first.chain.leaf.spki_sha256 != second.chain.leaf.spki_sha256
+    assert first.not_before < first.not_after

@@ -6,18 +6,25 @@ Nothing here puts private bytes into a repr, a message or a log.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tlsa_manager import der, pem
-from tlsa_manager.certificates import CERTIFICATE_LABELS, certificates_in, chain_of, names_cover, read_chain
+from tlsa_manager import clock, der, pem
+from tlsa_manager.certificates import CERTIFICATE_LABELS, certificates_in, chain_of, names_cover, read_chain, to_pem
 from tlsa_manager.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
     from tlsa_manager.chain import Chain
 
-__all__ = ["Material", "Pair", "chain_of", "generate", "load_pair", "names_cover", "read_any", "read_chain", "split_combined"]
+__all__ = [
+    "Material", "Pair", "chain_of", "generate", "load_pair", "names_cover", "read_any", "read_chain", "self_signed",
+    "split_combined",
+]  # fmt: skip
 
 MIN_RSA_BITS = 2048  # OpenSSL's security level 2, the default of today's senders, refuses less
 MIN_EC_BITS = 256
@@ -89,6 +96,28 @@ def generate(kind: str = "ECDSA") -> bytes:
     if kind.upper() == "RSA":
         return _key_text(rsa.generate_private_key(65537, MIN_RSA_BITS))
     raise BadInput(f"{kind[:20]!r} is not a kind of key that can be made here", "use ECDSA or RSA")
+
+
+def self_signed(names: Sequence[str], kind: str = "ECDSA", *, days: int = 3650) -> Pair:
+    """Make a new key and a certificate signed by itself for these host names. DANE senders want no more (RFC 7672 §3.1.1)."""
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    pem_key = generate(kind)
+    key = cast("RSAPrivateKey | EllipticCurvePrivateKey", _open_key(pem_key))
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
+    today = datetime.fromtimestamp(clock.now(), UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(hours=1))
+        .not_valid_after(today + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .sign(key, SHA256())
+    )
+    return load_pair(to_pem(certificate.public_bytes(Encoding.DER)), pem_key)
 
 
 def _open_key(data: bytes) -> PrivateKeyTypes:

@@ -146,6 +146,16 @@ class House:
         notes = () if known or hold else self._publish_at_once(name, generation.records(lineage.params))
         return Taken(generation, hold, remedy, known, notes)
 
+    def stage_new_key(self, name: str) -> Taken:
+        """Make a new key of the present kind with a certificate signed by itself, and begin to roll over to it."""
+        from tlsa_manager.keys import self_signed
+
+        lineage, facts = self.lineage(name), self.journal.facts(name)
+        current = facts.generation(facts.current)
+        hosts = tuple(dict.fromkeys(one.host for one in lineage.services))
+        pair = self_signed(hosts, current.chain.kind if current and current.chain.kind in {"RSA", "ECDSA"} else "ECDSA")
+        return self.stage(name, pair.chain_pem, pair.key_pem, "new key", insist=True)
+
     def _doubts(self, lineage: Lineage, facts: Facts, pair: Pair) -> list[str]:
         """Why a person should look at this certificate before it is deployed."""
         from tlsa_manager.keys import names_cover

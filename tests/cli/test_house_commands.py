@@ -145,6 +145,16 @@ def test_start_with_files_insists(say: Say, home: Path) -> None:
     assert ending.json["lineage"]["next"]["kind"] == "RSA"
 
 
+def test_start_with_a_new_key_makes_one(say: Say, home: Path) -> None:
+    """A key and a certificate signed by itself, staged like any other; not together with files."""
+    assert say("rollover", "start", NAME, "--new-key", "--certificate", home / "c", "--key", home / "k").code == 2
+    say("rollover", "start", NAME, "--new-key")
+    events = say("history", "--json").json["events"]
+    made = [one["details"]["generation"] for one in events if one["event"] == "Staged"]
+    assert [one["origin"] for one in made] == ["new key"]
+    assert made[0]["names"] == [NAME]
+
+
 def test_abort_gives_it_up(say: Say, home: Path) -> None:
     """Nothing is on its way afterwards; the files are kept."""
     staged(say, home)

@@ -63,7 +63,7 @@ class Target:
 @click.option("--look", is_flag=True, help="Look at DNS now; else what the latest run has seen.")
 @click.option("--adopt", is_flag=True, help="Take wanted records that stand there already as this tool's, to be removed one day.")
 @click.option("--adopt-foreign", "foreign", metavar="RECORD", multiple=True, help='The same for a foreign one: "3 1 1 HEX".')
-@click.option("--forget", metavar="OWNER", help="Our records at this name, which is configured no more, are gone: I removed them.")
+@click.option("--forget", metavar="OWNER", help="Our records at this name, configured no more, are gone: I removed them.")
 @click.pass_context
 def command(  # noqa: PLR0917  click gives them by name
     context: click.Context,

@@ -1,4 +1,4 @@
-"""`rollover start NAME`: with a given certificate and key, or go on with what is held."""
+"""`rollover start NAME`: with a given certificate and key, with a new key, or go on with what is held."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from tlsa_manager.cli.voice import voice_of
 from tlsa_manager.errors import UsageError
 
 
-@click.command(cls=Command, name="start", short_help="Begin with a given certificate, or go on with what is held.")
+@click.command(cls=Command, name="start", short_help="Begin with a given or a new key, or go on with what is held.")
 @name
 @click.option("--certificate", metavar="FULLCHAIN", type=click.Path(readable=False), help="Chain, leaf first, PEM.")
 @click.option("--key", metavar="KEY", type=click.Path(readable=False), help="Private key, PEM.")
+@click.option("--new-key", is_flag=True, help="Make a new key of the present kind, and a certificate signed by itself.")
 @click.pass_context
-def command(context: click.Context, wanted: str, certificate: str | None, key: str | None) -> int:
+def command(context: click.Context, wanted: str, certificate: str | None, key: str | None, new_key: bool) -> int:  # noqa: FBT001
     """Begin a rollover with --certificate and --key, whatever a hook would have doubted about them: you insist.
 
-    Without them it goes on with what is held: the doubts are yours now.
+    With --new-key both are made here, for the hosts of the lineage. DANE senders accept a certificate that is signed by itself;
+    mail programs and MTA-STS senders do not, until the ACME client's next renewal takes its place.
+
+    Without any of them it goes on with what is held: the doubts are yours now.
     """
     from tlsa_manager.cli.rollover.acting import go_on
     from tlsa_manager.handover import content
@@ -28,10 +32,15 @@ def command(context: click.Context, wanted: str, certificate: str | None, key: s
 
     if (certificate is None) != (key is None):
         raise UsageError("--certificate and --key belong together", "give both, or neither")
+    if new_key and certificate is not None:
+        raise UsageError("--new-key makes what --certificate and --key would give", "give one or the other")
     voice = voice_of(context)
     config = voice.config()
     lineage = one(config, wanted)
     home = house(config)
+    if new_key:
+        taken = home.stage_new_key(lineage.name)
+        return go_on(voice, home, lineage.name, f"{lineage.name}: {taken}")
     if certificate is None or key is None:
         home.release(lineage.name)
         return go_on(voice, home, lineage.name, f"{lineage.name} goes on")
