@@ -185,6 +185,17 @@ def alias(made: Bench, target: str) -> None:
     made.names[OWNER].alias_ttl = DAY
 
 
+def test_a_name_server_that_was_taken_out_is_asked_as_long_as_resolvers_remember_it() -> None:
+    """ns2 never got the new set and is removed from the NS set (TTL 86400): T_pub is the end of that day, not the removal."""
+    made = bench(ttl=HOUR)
+    name = made.serve(BOTH, HOUR, on=("ns1",))
+    name.ns_ttl = DAY
+    made.look(20)
+    del name.answers["ns2"]
+    made.look(60)
+    assert made.swaps_at(60 + DAY + 7200 + 600)
+
+
 def test_t10_behind_an_alias_that_stays_only_the_ttl_of_the_target_counts() -> None:
     """CNAME TTL 86400 to a target of TTL 300 that changes: T_pub + 7200 + 600."""
     made = bench(ttl=300, started=False)

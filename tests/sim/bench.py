@@ -40,6 +40,7 @@ class Name:
     alias_ttl: int = 0
     witness: Witness | None = None
     signed_until: dict[str, float] = field(default_factory=dict)
+    ns_ttl: int = 0
 
 
 class Bench:
@@ -97,7 +98,9 @@ class Bench:
                 "" if records is not None else "timeout", signed_until=name.signed_until.get(server, at + 1e7),
             ) for n, (server, (records, ttl)) in enumerate(name.answers.items())
         )  # fmt: skip
-        return OwnerView(owner, name.target or owner, "example.org.", at, answers, name.alias_ttl, name.witness)
+        return OwnerView(
+            owner, name.target or owner, "example.org.", at, answers, name.alias_ttl, name.witness, ns_ttl=name.ns_ttl
+        )
 
 
 def _is_swap(decision: Decision) -> bool:

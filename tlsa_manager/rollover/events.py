@@ -37,7 +37,8 @@ class Seen:
     """What the authoritative servers of an owner answer has changed.
 
     `complete`: every address answered, with valid signatures. `forgotten`: sets that no cache can hold any more.
-    `at`: the end of the poll round, seconds since 1970.
+    `at`: the end of the poll round, seconds since 1970. `addresses`: of the servers that were asked; `ns_ttl`: how long
+    resolvers may remember them, seconds.
     """
 
     owner: str
@@ -47,6 +48,8 @@ class Seen:
     complete: bool
     alias_ttl: int = 0
     forgotten: tuple[ServedSet, ...] = ()
+    addresses: tuple[str, ...] = ()
+    ns_ttl: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class OwnerFacts:
     """What caches may hold of one owner. `complete`: whether the latest poll round heard every server, all signed.
 
     `since`: the first such round; what was handed out before it nobody knows. -inf: there was no set, so nothing can be cached.
+    `addresses`: the servers; `ns_ttl`: the largest TTL with which they were named. `asked_until`: until then resolvers may ask a
+    server that was taken out of the NS set, and be given what it had last.
     """
 
     target: str
@@ -46,6 +48,9 @@ class OwnerFacts:
     alias_ttl: int = 0
     seen_at: float = 0.0
     since: float | None = None
+    addresses: tuple[str, ...] = ()
+    ns_ttl: int = 0
+    asked_until: float = float("-inf")
 
     @property
     def served(self) -> tuple[CachedSet, ...]:
@@ -180,34 +185,50 @@ def _(event: ev.Seen, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the ro
     moved = before.alias_ttl if before.target != event.target else 0  # an alias points elsewhere now: its TTL counts too
     served = {(frozenset(one.records), one.ttl) for one in event.sets}
     forgotten = {(frozenset(one.records), one.ttl) for one in event.forgotten}
-    kept = [_look_again(one, served, event, moved) for one in before.sets if (one.records, one.ttl) not in forgotten]
+    asked_until = _asked_until(before, event)
+    kept = [
+        _look_again(one, served, event, moved, asked_until) for one in before.sets if (one.records, one.ttl) not in forgotten
+    ]
     known = {(one.records, one.ttl) for one in kept}
     fresh = [CachedSet(records, ttl) for records, ttl in sorted(served, key=_order) if (records, ttl) not in known]
     since = before.since if before.target == event.target else None
     if since is None and event.complete:
         since = event.at if any(one.records for one in event.sets) else float("-inf")
-    owner = OwnerFacts(event.target, tuple(kept + fresh), event.complete, event.alias_ttl, event.at, since)
+    addresses = event.addresses if event.complete else tuple(sorted({*before.addresses, *event.addresses}))
+    owner = OwnerFacts(
+        event.target, tuple(kept + fresh), event.complete, event.alias_ttl, event.at, since,
+        addresses, max(before.ns_ttl, event.ns_ttl), asked_until,
+    )  # fmt: skip
     return replace(facts, owners={**facts.owners, event.owner: owner})
 
 
-def _look_again(one: CachedSet, served: AbstractSet[tuple[RRset, int]], event: ev.Seen, moved: int) -> CachedSet:
+def _asked_until(before: OwnerFacts, event: ev.Seen) -> float:
+    """A server that was taken out of the NS set is asked as long as resolvers remember it."""
+    taken_out = event.complete and before.target == event.target and set(before.addresses) - set(event.addresses)
+    return max(before.asked_until, event.at + before.ns_ttl) if taken_out else before.asked_until
+
+
+def _look_again(
+    one: CachedSet, served: AbstractSet[tuple[RRset, int]], event: ev.Seen, moved: int, asked_until: float
+) -> CachedSet:
     """Bring one set up to date: handed out (again), gone, or unknown because a server did not answer."""
     if one.gone_since is None and moved > one.ttl:
         one = replace(one, ttl=moved)
     if (one.records, one.ttl) in served or not event.complete:
         return replace(one, gone_since=None)  # a server that does not answer us may answer others with anything it ever had
-    return replace(one, gone_since=event.at) if one.gone_since is None else one
+    return replace(one, gone_since=max(event.at, asked_until)) if one.gone_since is None else one
 
 
 def _order(one: tuple[RRset, int]) -> tuple[list[str], int]:
     return sorted(map(str, one[0])), one[1]
 
 
-def _measured_again(facts: Facts, at: float) -> dict[str, OwnerFacts]:
+def _measured_again(facts: Facts, at: float, moved: float = 0.0) -> dict[str, OwnerFacts]:
     """Every wait for caches begins again."""
     return {
         name: replace(
             owner, sets=tuple(replace(one, gone_since=None) for one in owner.sets), complete=False, since=None, seen_at=at,
+            asked_until=owner.asked_until + moved,
         ) for name, owner in facts.owners.items()
     }  # fmt: skip
 
@@ -221,7 +242,7 @@ def _(event: ev.Unwatched, facts: Facts, at: float) -> Facts:  # noqa: ARG001  h
 def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:
     way = facts.way_back
     return replace(
-        facts, owners=_measured_again(facts, at), failures={}, since=facts.since + event.seconds,
+        facts, owners=_measured_again(facts, at, event.seconds), failures={}, since=facts.since + event.seconds,
         deployed_at=_moved(facts.deployed_at, event, at), confirmed_at=_moved(facts.confirmed_at, event, at),
         way_back=replace(way, done_at=_moved(way.done_at, event, at)) if way else None,
     )  # fmt: skip

@@ -214,7 +214,9 @@ def _cached(scene: Scene, owner: str, cached: CachedSet, generation: Generation)
     if ends is None:
         yield Blocker(owner, f"a server may still hand out an RRset of {owner} without the new record")
     elif ends > scene.now:
-        yield Blocker(owner, f"caches may hold the old RRset of {owner} (TTL {cached.ttl} s)", ends)
+        asked = cached.gone_since is not None and cached.gone_since > scene.now
+        why = "; resolvers may still ask a name server that was taken out" if asked else ""
+        yield Blocker(owner, f"caches may hold the old RRset of {owner} (TTL {cached.ttl} s){why}", ends)
 
 
 def _before_our_time(scene: Scene, owner: str, known: OwnerFacts, generation: Generation) -> Iterator[Blocker]:

@@ -75,6 +75,8 @@ def _seen(view: OwnerView, scene: Scene) -> ev.Seen:
         sets=tuple(ev.ServedSet(tuple(sorted(records)), ttl) for records, ttl in sorted(served, key=_order)),
         complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers),
         alias_ttl=view.alias_ttl if view.answers else known.alias_ttl,
+        addresses=tuple(sorted({answer.address for answer in view.answers})),
+        ns_ttl=view.ns_ttl,
         forgotten=tuple(ev.ServedSet(tuple(sorted(one.records)), one.ttl) for one in _forgotten(known, served, view, scene)),
     )
 
@@ -109,6 +111,9 @@ def _order(item: tuple[RRset, int]) -> tuple[list[str], int]:
 def _without_time(facts: Facts) -> object:
     """The facts without the moment of the latest round, which alone is no news."""
     return (
-        tuple((name, one.target, frozenset(one.sets), one.complete, one.alias_ttl) for name, one in facts.owners.items()),
+        tuple(
+            (name, one.target, frozenset(one.sets), one.complete, one.alias_ttl, one.addresses, one.ns_ttl)
+            for name, one in facts.owners.items()
+        ),
         facts.ours,
     )
