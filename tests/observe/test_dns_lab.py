@@ -57,6 +57,8 @@ def records(view: OwnerView) -> list[set[str] | None]:
 )
 def test_the_state_of_each_zone(eyes: DnsEyes, zone: str, security: Security, broken: str, because: str) -> None:
     """A zone that is wrong in one way is seen to be wrong in that way, and the zone where the chain breaks is named."""
+    # A busy machine makes the lab's resolver fail for the name server's own addresses; that it did is said, and not asked here.
+    until(lambda: not look(eyes, at_mx(zone)).problem, "the resolver finds the name server's addresses", timeout=60, every=1.0)
     view = look(eyes, at_mx(zone))
     (answer,) = view.answers
     assert (answer.security, answer.broken_zone) == (security, broken)
