@@ -9,6 +9,7 @@ import pytest
 from sim.bench import Bench
 from sim.fate import Fate, ServerFate, Span
 from sim.story import POLICY, SERVICES, Story, generation
+from sim.world import Crash
 
 from tlsa_manager.lineage import Lineage
 from tlsa_manager.policy import Policy
@@ -132,6 +133,7 @@ def test_lineages_whose_owners_are_aliases_of_one_name_keep_each_others_records(
     story.until(lambda one: one.rolled_to(B, "ec"))
     story.wait(300)
     assert records(story) == only(A, B)
+    assert all(A.chain.records() <= zone["_dane.example.org."] for _, zone in story.world.versions)
 
 
 def test_where_dane_begins_behind_two_aliases_of_one_name_both_keys_records_go_out_in_one_step() -> None:
@@ -236,6 +238,7 @@ def test_what_was_handed_out_while_nobody_looked_is_waited_for(gap: float) -> No
         story.step()
     while story.world.now < story.world.start + gap:
         story.world.pass_time(story.world.now + 1)
+    story.world.write(story.world.owners[0], A.chain.records())  # and lost a record: the next look finds work to do
     story.until(lambda one: one.rolled_to(B))
     assert len(story.happened(ev.Unwatched)) == 1
     assert first(story, ev.Deployed) >= gap + WAIT
@@ -263,7 +266,19 @@ def test_a_clock_that_is_moved_during_a_look_does_not_shorten_the_wait() -> None
     story.until(lambda one: one.rolled_to(B))
     assert story.world.swapped_at is not None
     assert story.world.swapped_at - story.world.start >= began + WAIT
-    assert [event.seconds for _, event in story.happened(ev.ClockStepped)] == [7200.0], "one step is one step"  # type: ignore[attr-defined]
+
+
+def test_a_clock_that_is_moved_during_a_look_that_finds_work_to_do_was_moved_once() -> None:
+    """The look is followed by an act and another look: the step is not taken for a second one."""
+    story = vouched()
+    story.world.write(story.world.owners[0], A.chain.records())
+
+    def move() -> None:
+        story.world.fate = replace(story.world.fate, clock_steps=((story.world.now - story.world.start, 7200.0),))
+
+    disturb_a_look(story, move)
+    story.until(lambda one: one.rolled_to(B))
+    assert [event for _, event in story.happened(ev.ClockStepped)] == [ev.ClockStepped(7200.0)]
 
 
 @pytest.mark.parametrize("seconds", [-7200.0, 7200.0, 86400.0])
@@ -354,6 +369,26 @@ def test_a_record_at_a_name_that_is_configured_no_more_holds_the_swap_until_it_i
         del story.world.presented[place]
     story.say(ev.Retired(gone, tuple(A.chain.records()), proven=True))
     story.until(lambda one: one.rolled_to(B))
+
+
+def test_a_swap_that_died_when_it_was_done_is_not_taken_back_because_a_server_is_bogus_just_then() -> None:
+    """Everything presents B already: to write B's files again harms nobody, whatever DNS looks like in this moment."""
+    story = stable()
+    story.stage(B)
+    deploy, alive = story.world.deploy, []
+
+    def die(lineage: Lineage, name: str) -> None:
+        deploy(lineage, name)
+        if not alive:
+            alive.append(name)
+            bogus = ServerFate(broken=(Span(0.0, story.world.now - story.world.start + 100.0),))
+            story.world.fate = replace(story.world.fate, servers=(ServerFate(), bogus))
+            raise Crash
+
+    story.world.deploy = die  # type: ignore[method-assign]
+    story.until(lambda one: one.rolled_to(B))
+    assert story.vetoes() == []
+    assert not story.happened(ev.RollingBack)
 
 
 # -- what is over is over ---------------------------------------------------------------------------------------------------
