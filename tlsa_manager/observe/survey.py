@@ -16,7 +16,7 @@ import dns.rdatatype
 
 from tlsa_manager.observe.ask import Place, Question, Reply
 from tlsa_manager.observe.message import alias, find, hosts, text, unusable
-from tlsa_manager.observe.zone import MAX_HOSTS, LostError
+from tlsa_manager.observe.zone import MAX_HOSTS, Addresses, LostError
 
 if TYPE_CHECKING:
     from dns.name import Name
@@ -153,10 +153,9 @@ class _Survey:
         await asyncio.gather(*(self._visit(host, address) for address in glue), self._look_up(host, glue))
 
     async def _look_up(self, host: Name, glue: tuple[str, ...]) -> None:
-        known = await self._walk.addresses(host)
-        if known.fault:  # a resolver may fail for a moment
-            at_home = await self._walk.addresses_at_home(host)
-            known = known if at_home.fault else at_home
+        # Both are asked: a resolver may fail for a moment, and one that lies must not hide a server from us.
+        told, at_home = await asyncio.gather(self._walk.addresses(host), self._walk.addresses_at_home(host))
+        known = Addresses((*told.found, *at_home.found), told.fault if at_home.fault else "")
         if known.fault and glue:  # unknown is never absent: it may well have an address of the other family
             self._open.append(f"name server {text(host)} may have more addresses than {', '.join(glue)}: {known.fault}")
         elif known.fault:

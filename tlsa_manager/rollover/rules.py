@@ -1,6 +1,6 @@
 """The rules, in the order of their authority; each small, each pure. The first that speaks wins.
 
-What stands highest: the way back, then keeping what is presented published, then finishing what was begun, then new things.
+What stands highest: the way back, then finishing what was begun, then keeping what is presented published, then new things.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def swapping(scene: Scene) -> Decision | None:
     if not late:
         return Record((ev.Confirmed(new.id),), "every service presents the new certificate")
     if scene.now < timing.confirm_until(facts.deployed_at, scene.policy):
-        return Wait(scene.now + SWAP_POLL, "proving that every service presents the new certificate", tuple(late))
+        why = "proving that every service presents the new certificate"
+        return publish(scene) or Wait(scene.now + SWAP_POLL, why, tuple(late))
     return _take_back(scene, f"not every service presents the new certificate: {late[0].reason}")
 
 
@@ -244,7 +245,7 @@ def stable(scene: Scene) -> Decision:
 
 
 RULES: tuple[Callable[[Scene], Decision | None], ...] = (
-    no_certificate, way_back, adopt, publish, swapping, relapse, overtaken, soak, promote, hold, swap, tidy, files, stable,
+    no_certificate, way_back, adopt, swapping, publish, relapse, overtaken, soak, promote, hold, swap, tidy, files, stable,
 )  # fmt: skip
 
 
@@ -351,7 +352,7 @@ def _finish_deployment(scene: Scene, new: Generation) -> Decision:
 def _take_back(scene: Scene, reason: str, *, hold_after: bool = True) -> Decision:
     former = scene.current
     if former is None:
-        return Stop(
+        return publish(scene) or Stop(
             scene.now + scene.policy.poll_interval,
             reason,
             "there is no former certificate to go back to: mend the cause, then: "
