@@ -1,4 +1,4 @@
-"""A quick battery for planted faults: the timing cases, the stories and some forty fixed worlds, until one of them is not passed.
+"""A quick battery for planted faults: timing cases, stories, regressions and some forty fixed worlds, until one is not passed.
 
 `python -m sim.battery DIRECTORY` examines the `tlsa_manager` in that directory. It prints what caught the fault, and ends with
 0 = all passed, 1 = caught for a reason (an assertion, the oracle, the veto), 3 = the code is broken in some other way.
@@ -40,9 +40,10 @@ def examine(directory: str) -> int:
 
 def _examinations() -> Iterator[tuple[str, Callable[[], object]]]:
     import test_playbooks
+    import test_reviewed
     import test_timing
 
-    for module in (test_timing, test_playbooks):
+    for module in (test_timing, test_playbooks, test_reviewed):
         for name, function in vars(module).items():
             if name.startswith("test_"):
                 for values in _parameters(function):

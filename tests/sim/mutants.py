@@ -1,4 +1,4 @@
-"""Deliberate faults in the rules: what is changed in which file of `tlsa_manager/rollover`, and what that would mean."""
+"""Deliberate faults in the rules and the engine: what is changed in which file, and what that would mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """A planted fault. `edits`: (file, exact old text, which occurs once, new text)."""
+    """A planted fault. `edits`: (file, exact old text, which occurs once, new text).
+
+    The file is one of `tlsa_manager/rollover`, or `../engine.py`.
+    """
 
     name: str
     means: str
@@ -19,7 +22,7 @@ def _one(name: str, means: str, file: str, old: str, new: str) -> Mutant:
 
 
 _WAIT = "return max(policy.ttl_multiplier * ttl, policy.cache_floor)"
-_GONE = "return replace(one, gone_since=event.at) if one.gone_since is None else one"
+_GONE = "return replace(one, gone_since=max(event.at, asked_until)) if one.gone_since is None else one"
 _AGAIN = "    if (one.records, one.ttl) in served or not event.complete:\n"
 _COMPLETE = "complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers)"
 
@@ -60,14 +63,14 @@ MUTANTS = (
         "the TTL of the new set is waited for",
         "facts.py",
         _GONE,
-        "return replace(one, gone_since=event.at, ttl=min(t for _, t in served)) if one.gone_since is None else one",
+        _GONE.replace("asked_until)", "asked_until), ttl=min(t for _, t in served)"),
     ),
     _one(
         "latest round",
         "every round restarts the clock, so the wait never ends",
         "facts.py",
         _GONE,
-        "return replace(one, gone_since=event.at)",
+        "return replace(one, gone_since=max(event.at, asked_until))",
     ),
     _one(
         "alias",
@@ -103,6 +106,41 @@ MUTANTS = (
         "note.py",
         "if ends is not None and ends <= view.at and",
         "if ends is not None and",
+    ),
+    _one(
+        "unwatched",
+        "what was handed out while nobody looked is taken to be what was seen before",
+        "facts.py",
+        "    return replace(facts, owners=_measured_again(facts, at))",
+        "    return facts",
+    ),
+    _one(
+        "unwatched unnoticed",
+        "nobody notices that nobody looked",
+        "timing.py",
+        "return max(policy.margin, policy.check_interval, 10 * policy.poll_interval)",
+        "return 1e9",
+    ),
+    _one(
+        "step during a look",
+        "a clock that is stepped during a look is trusted",
+        "../engine.py",
+        "            snapshot = _as_of(snapshot, after.wall)\n",
+        "            pass\n",
+    ),
+    _one(
+        "step twice",
+        "one step of the clock is taken for two",
+        "../engine.py",
+        "looked=(now.wall, now.boot, now.uptime), wake_at=now.wall)",
+        "wake_at=now.wall)",
+    ),
+    _one(
+        "future",
+        "a step that is noticed twice moves the swap into the future",
+        "facts.py",
+        "min(moment + event.seconds, at)",
+        "moment + event.seconds",
     ),
     # -- when a swap may be ------------------------------------------------------------------------------------------------
     _one(
@@ -145,6 +183,27 @@ MUTANTS = (
         "gates.py",
         "if secure and witness.security is not Security.SECURE:",
         "if secure and witness.security is Security.SECURE and not witness.resolver:",
+    ),
+    _one(
+        "witness's set",
+        "a resolver that still holds the old set is not believed",
+        "gates.py",
+        "    yield from _witness_holds_an_old_set(scene, view, generation)\n",
+        "",
+    ),
+    _one(
+        "nobody before",
+        "where nobody knows what is presented, nothing can get worse",
+        "law.py",
+        "    if not broken or not chains:\n        return broken\n",
+        "    if not broken or not chains:\n        return frozenset()\n",
+    ),
+    _one(
+        "left behind",
+        "records of ours at a name that is configured no more are forgotten",
+        "gates.py",
+        "    found += _left_behind(scene, generation)\n",
+        "",
     ),
     _one(
         "any parameters",
@@ -210,6 +269,20 @@ MUTANTS = (
         "if facts.next != event.generation or facts.deploying:",
         "if facts.next != event.generation:",
     ),
+    _one(
+        "lost doubts",
+        "a certificate that waits in the queue loses its doubts",
+        "facts.py",
+        "return replace(facts, queued=new.id, queued_hold=doubts)",
+        "return replace(facts, queued=new.id)",
+    ),
+    _one(
+        "late arrival",
+        "what was staged while a swap was being decided is forgotten",
+        "facts.py",
+        '    if facts.next not in ("", event.generation):  #',
+        "    if facts.next and not facts.generations:  #",
+    ),
     # -- crashes and the way back ------------------------------------------------------------------------------------------
     _one(
         "intent ignored",
@@ -257,8 +330,8 @@ MUTANTS = (
         "relapse",
         "a server that falls back after the swap is overlooked",
         "rules.py",
-        "swapping, relapse, overtaken,",
-        "swapping, overtaken,",
+        "publish, relapse, overtaken,",
+        "publish, overtaken,",
     ),
     _one(
         "neighbour's key",
@@ -266,6 +339,41 @@ MUTANTS = (
         "scene.py",
         "return tuple(chain for _, facts in self.neighbours for chain in law.presentable(facts))",
         "return ()",
+    ),
+    _one(
+        "back at once",
+        "a person may go back while caches hold a set without the former record",
+        "gates.py",
+        "if lost and (ends is None or ends > now):",
+        "if lost and not ends and ends is not None:",
+    ),
+    _one(
+        "tries",
+        "a way back without effect is tried as often as ever, and nobody is asked",
+        "facts.py",
+        "tries = facts.way_back.tries + 1 if facts.way_back and same else 1",
+        "tries = 1",
+    ),
+    _one(
+        "back to back",
+        "a way back without effect is tried again at once",
+        "timing.py",
+        "return done_at + min(policy.confirm_within * 2.0 ** min(tries, 20), max(MAX_RETRY, policy.confirm_within))",
+        "return done_at + policy.confirm_within",
+    ),
+    _one(
+        "stuck",
+        "records that get lost during a way back without effect are not put back",
+        "rules.py",
+        "return publish(scene) or (Stop(until, why, remedy, standing)",
+        "return (Stop(until, why, remedy, standing)",
+    ),
+    _one(
+        "stale failure",
+        "a deployment that failed is complained of when its rollover is over",
+        "facts.py",
+        'hold=None, since=at, failures=_without(facts, "deploy", "roll back"))',
+        "hold=None, since=at)",
     ),
     # -- publishing --------------------------------------------------------------------------------------------------------
     _one(
@@ -302,6 +410,27 @@ MUTANTS = (
         "rules.py",
         "0 <= scene.now - sent.at < patience",
         "0 <= scene.now - sent.at < 0",
+    ),
+    _one(
+        "one by one",
+        "where DANE begins, the records of two keys may not go out together",
+        "rules.py",
+        "for records in (add, add | _beside(scene, target, owners)) if add else ():",
+        "for records in (add,) if add else ():",
+    ),
+    _one(
+        "half a start",
+        "where DANE begins behind a common alias, the other host's key is not thought of",
+        "gates.py",
+        "{*scene.presented(owner), *mine, *theirs}",
+        "{*scene.presented(owner), *mine}",
+    ),
+    _one(
+        "namesakes",
+        "lineages that meet where their aliases lead are not neighbours",
+        "scene.py",
+        "return {*lineage.owners, *(one.target for name, one in facts.owners.items() if name in lineage.owners)}",
+        "return set(lineage.owners)",
     ),
     _one(
         "blind start",
