@@ -111,7 +111,7 @@ class Walk:
     async def addresses_at_home(self, host: Name) -> Addresses:
         """Return the addresses of a host as the servers of its own zone tell. Never raises for remote faults.
 
-        Beside what the resolver tells, which may fail or lie. Not to be used on the way down to a zone, which may be what the host serves.
+        Beside what the resolver tells, which may fail or lie. Not for the way down to a zone, which the host itself may serve.
         """
         try:
             zone, doubt = await self.zone_of(host)

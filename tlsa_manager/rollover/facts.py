@@ -186,9 +186,7 @@ def _(event: ev.Seen, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the ro
     served = {(frozenset(one.records), one.ttl) for one in event.sets}
     forgotten = {(frozenset(one.records), one.ttl) for one in event.forgotten}
     asked_until = _asked_until(before, event)
-    kept = [
-        _look_again(one, served, event, moved, asked_until) for one in before.sets if (one.records, one.ttl) not in forgotten
-    ]
+    kept = [_look_again(one, served, event, moved, asked_until) for one in before.sets if (one.records, one.ttl) not in forgotten]
     known = {(one.records, one.ttl) for one in kept}
     fresh = [CachedSet(records, ttl) for records, ttl in sorted(served, key=_order) if (records, ttl) not in known]
     since = before.since if before.target == event.target else None
