@@ -6,6 +6,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Self
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.query
@@ -100,7 +101,10 @@ def resolver_that(change: Callable[[Message, Message], None], behind: str) -> Ca
         query = dns.message.from_wire(data)
         asked = dns.message.from_wire(data)
         asked.flags |= dns.flags.CD
-        got = dns.query.udp_with_fallback(asked, behind, timeout=3)[0]
+        try:
+            got = dns.query.udp_with_fallback(asked, behind, timeout=3)[0]
+        except (dns.exception.Timeout, OSError):
+            return  # the one behind is silent, and so is this one
         got.flags &= ~(dns.flags.AD | dns.flags.CD)
         change(query, got)
         sock.sendto(got.to_wire(max_size=65535), sender)
