@@ -200,7 +200,7 @@ def test_a_hostile_lineage_is_only_compared(installation: Installation, mail: Ma
     [
         "/nonexistent",
         "../../../etc",
-        "/tmp/a\nb\x1b[31m",
+        "/nowhere/a\nb\x1b[31m",
         "--config=/no",
         "-rf",
         "/" + "x" * 5000,
