@@ -104,7 +104,7 @@ def test_a_plan_knows_no_event_that_its_maker_did_not(journal: Journal) -> None:
     """A hook writes between the look and the plan: the plan must not sleep on it."""
     journal.append("one", ev.Released(), 1.0)
     journal.facts("one")
-    journal.append("one", ev.Held("why", "what"), 2.0)
+    journal.append("one", ev.Failed("deploy", "why", "what"), 2.0)
     journal.keep_plan("one", PLAN)
     kept = journal.plan("one")
     assert kept is not None
@@ -142,11 +142,11 @@ def test_an_event_may_be_made_to_follow_what_was_known(kind: str, tmp_path: Path
     journal.append("one", ev.Released(), 1.0, after=journal.folded("one"))
     journal.append("two", ev.Released(), 1.0)
     journal.facts("one")
-    journal.append("one", ev.Held("why", "what"), 2.0, after=journal.folded("one"))
+    journal.append("one", ev.Failed("deploy", "why", "what"), 2.0, after=journal.folded("one"))
     with pytest.raises(Stale, match="something happened to one") as stale:
         journal.append("one", ev.Released(), 3.0, after=journal.folded("one"))
     assert isinstance(stale.value, NotYet)
-    assert journal.facts("one").hold is not None
+    assert "deploy" in journal.facts("one").failures
 
 
 def test_of_many_that_follow_the_same_event_one_is_written(journal: Journal) -> None:

@@ -89,6 +89,9 @@ def test_foreign_records_are_shown_and_kept(
     assert "foreign" in installation.command("records")
     installation.command("records", "--adopt-foreign", FOREIGN, mail.host)
     assert "surplus" in installation.command("records")
+    known = {one["name"]: one["spread"] for one in json.loads(installation.command("records", "--json"))["targets"]}
+    assert known[owner].keys() == {FOREIGN, mail.pair.record}
+    assert known[owner][mail.pair.record] == "omnipresent"
 
 
 def test_what_is_exported_for_nsupdate_is_obeyed_by_nsupdate(

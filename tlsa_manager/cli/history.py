@@ -49,7 +49,7 @@ def command(context: click.Context, wanted: tuple[str, ...], last: int | None) -
 
 
 def _style(kind: str) -> str:
-    if kind in {"Failed", "Held", "RollingBack"}:
+    if kind in {"Failed", "RollingBack"}:
         return "red"
     if kind in {"Confirmed", "Finished", "Adopted", "Restored"}:
         return "green"

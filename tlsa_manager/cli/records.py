@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +28,8 @@ FORMATS = ("table", "zone", "nsupdate", "json")
 class Target:
     """One name in DNS, and the records there as the latest look saw them. `published` None: nobody knows.
 
-    `leaving`: what a person was asked to remove, since nothing needs it any more.
+    `leaving`: what a person was asked to remove, since nothing needs it any more. `spread`: what caches have of each record:
+    hidden, rumoured, omnipresent, unretentive.
     """
 
     lineage: str
@@ -38,6 +39,7 @@ class Target:
     published: RRset | None
     ours: RRset
     leaving: RRset = frozenset()
+    spread: Mapping[Tlsa, str] = field(default_factory=dict)
 
     @property
     def foreign(self) -> RRset:
@@ -99,7 +101,9 @@ def command(  # noqa: PLR0917  click gives them by name
 
 
 def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
+    from tlsa_manager.clock import now
     from tlsa_manager.rollover.law import wanted
+    from tlsa_manager.rollover.state import spread
 
     needed = wanted(lineage, facts)
     found: dict[str, Target] = {}
@@ -111,7 +115,13 @@ def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
         ttl = max((one.ttl for one in known.served if one.records), default=lineage.policy.ttl) if known else lineage.policy.ttl
         asked = facts.removing.get(name)
         leaving = asked.records if asked and asked.asked else frozenset()
-        found[name] = Target(lineage.name, name, ttl, needed, served, facts.ours.get(name, frozenset()), leaving)
+        mine = facts.ours.get(name, frozenset())
+        states = (
+            {one: str(spread(one, known, lineage.policy, now())) for one in needed | mine | (served or frozenset())}
+            if known
+            else {}
+        )
+        found[name] = Target(lineage.name, name, ttl, needed, served, mine, leaving, states)
     return list(found.values())
 
 
@@ -167,7 +177,8 @@ def _value(one: Target) -> dict[str, Any]:
         "surplus": one.surplus,
     }
     shown = {name: None if records is None else sorted(map(str, records)) for name, records in sets.items()}
-    return {"lineage": one.lineage, "name": one.name, "ttl": one.ttl, **shown}
+    spread = {str(record): state for record, state in sorted(one.spread.items())}
+    return {"lineage": one.lineage, "name": one.name, "ttl": one.ttl, **shown, "spread": spread}
 
 
 def _table(targets: list[Target]) -> Iterator[str]:

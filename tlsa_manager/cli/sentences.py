@@ -58,8 +58,6 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
             return f"every service presents {generation} again"
         case ev.Finished(generation):
             return f"the rollover is over; nothing needs {generation} any more"
-        case ev.Held(reason, remedy):
-            return f"waits for a person: {reason}" + (f"; to do: {remedy}" if remedy else "")
         case ev.Released():
             return "a person said: go on"
         case ev.Aborted(generation):

@@ -170,14 +170,6 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The rollover waits for a person."""
-
-    reason: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
 class Released:
     """A person said: go on."""
 
@@ -207,6 +199,6 @@ class Failed:
 
 Event = (
     Staged | Adopted | Seen | ClockStepped | Unwatched | Publishing | Published | RecordsAdopted | Retiring | Retired
-    | Deploying | Deployed | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Held | Released | Aborted
+    | Deploying | Deployed | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Released | Aborted
     | Promoted | Failed
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import events as ev
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from tlsa_manager.lineage import Generation
     from tlsa_manager.rollover.events import Event
     from tlsa_manager.tlsa import RRset
-
-NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,11 +345,6 @@ def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
 @_apply.register
 def _(event: ev.Finished, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is only one rollover
     return replace(facts, previous="", deployed_at=None, confirmed_at=None, retiring=False, since=at)
-
-
-@_apply.register
-def _(event: ev.Held, facts: Facts, at: float) -> Facts:
-    return replace(facts, hold=Hold(event.reason, event.remedy, at), since=at)
 
 
 @_apply.register

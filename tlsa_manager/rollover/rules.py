@@ -134,7 +134,9 @@ def relapse(scene: Scene) -> Decision | None:
         smtp = scene.smtp(owner)
         view = scene.view(owner)
         for answer in view.answers if view else ():
-            records = answer.records or frozenset()
+            records = answer.records
+            if records is None:  # unknown is no relapse, and no reason to reload a mail server
+                continue
             if law.gaps(records, current.chain, smtp=smtp) - law.gaps(records, previous.chain, smtp=smtp):
                 reason = f"{answer.place} hands out an RRset of {owner} from before the rollover"
                 return _unless_backing_off(scene, RollBack(previous.id, reason, hold=False), reason)
