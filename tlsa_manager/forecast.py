@@ -16,6 +16,7 @@ from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import law
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.steps import Stop
+from tlsa_manager.security import Security
 from tlsa_manager.snapshot import (
     Answer,
     FileView,
@@ -23,7 +24,6 @@ from tlsa_manager.snapshot import (
     Outcome,
     OwnerView,
     Presentation,
-    Security,
     ServiceView,
     Snapshot,
 )  # fmt: skip

@@ -9,25 +9,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tlsa_manager.security import Cause, Security
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tlsa_manager.chain import Chain
+    from tlsa_manager.surroundings import Lookup, StsPolicy, ZoneView
     from tlsa_manager.tlsa import RRset
-
-
-class Security(StrEnum):
-    """The four states of RFC 4033 §5."""
-
-    SECURE = "secure"
-    INSECURE = "insecure"
-    BOGUS = "bogus"
-    INDETERMINATE = "indeterminate"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one address of one authoritative server answers for an owner. `ttl` in seconds, dates in seconds since 1970."""
+    """What one address of one authoritative server answers for an owner. `ttl` in seconds, dates in seconds since 1970.
+
+    `exists`: False where the server denies the name itself (NXDOMAIN), None where it is not known; `wildcard`: the asterisk
+    name that the records were made from (RFC 4592), or empty; `size`: octets of the whole answer, 0 where there is none;
+    `edns`: whether the answer carried EDNS, None where there is none.
+    """
 
     server: str
     address: str
@@ -39,6 +38,11 @@ class Answer:
     serial: int | None = None
     signed_from: float | None = None
     signed_until: float | None = None  # the earliest end of any signature that the answer depends on
+    cause: Cause = Cause.NONE
+    exists: bool | None = None
+    wildcard: str = ""
+    size: int = 0
+    edns: bool | None = None
 
     @property
     def place(self) -> str:
@@ -48,13 +52,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What the configured recursive resolver says. `validates`: found out by experiment; None = could not be found out."""
+    """What the configured recursive resolver says. `validates`: found out by experiment; None = could not be found out.
+
+    `lies`: it vouches (AD) for what no validator can have validated.
+    """
 
     resolver: str
     validates: bool | None
     security: Security = Security.INDETERMINATE
     records: RRset | None = None
     reason: str = ""
+    lies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class OwnerView:
     `problem`: why the round cannot be complete (the server set is unknown, for instance), or empty.
     `ns_ttl`: seconds for which resolvers may go on asking a name server of `zone` that has been taken out: the largest TTL of
     the NS RRsets that name the servers, at the parent and in the zone, as far as they were heard.
+    `cause`: of the problem, for machines.
     """
 
     owner: str
@@ -77,6 +86,7 @@ class OwnerView:
     witness: Witness | None = None
     problem: str = ""
     ns_ttl: int = 0
+    cause: Cause = Cause.NONE
 
     @property
     def complete(self) -> bool:
@@ -106,13 +116,41 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """What one kind of client saw at one address. `client`: any, rsa, ecdsa, no-sni."""
+    """What one kind of client saw at one address. `client`: any, rsa, ecdsa, no-sni; for a diagnosis also tls1.0, tls1.1, weak.
+
+    `certificates`: the chain as presented, DER, leaf first; `version` and `suite`: what was agreed, as OpenSSL names them
+    (TLSv1.3, TLS_AES_256_GCM_SHA384); `pkix`: empty where a public certificate authority vouches for the chain and the host's
+    name, else why not; None: not examined; `refused`: whether the address said at once that nobody listens.
+    """
 
     address: str
     client: str
     outcome: Outcome
     chain: Chain | None = None
     reason: str = ""
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
+    version: str = ""
+    suite: str = ""
+    pkix: str | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What an SMTP server said in plain text, at one address. `offers`: whether STARTTLS was offered, connection by connection.
+
+    `crossed_out`: words like XXXXXXXA stand where STARTTLS would: something on the path hides it. `plain`: the code with which
+    RCPT TO was answered without TLS (the conversation stops before DATA), 0 where it did not come to that; `plain_said`: the
+    reply; `starttls_code`: the reply to STARTTLS where it was refused, else 0.
+    """
+
+    address: str
+    banner: str = ""
+    offers: tuple[bool, ...] = ()
+    crossed_out: bool = False
+    starttls_code: int = 0
+    plain: int = 0
+    plain_said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +161,7 @@ class ServiceView:
     at: float
     presentations: tuple[Presentation, ...] = ()
     problem: str = ""
+    conversations: tuple[Conversation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +184,6 @@ class Snapshot:
     held: Mapping[str, Held] = field(default_factory=dict)  # by target
     services: Mapping[str, ServiceView] = field(default_factory=dict)  # by str(service)
     files: Mapping[str, FileView] = field(default_factory=dict)  # by consumer
+    lookups: Mapping[tuple[str, str], Lookup] = field(default_factory=dict)  # by name (lower case, final dot) and type
+    zones: Mapping[str, ZoneView] = field(default_factory=dict)  # by name
+    policies: Mapping[str, StsPolicy] = field(default_factory=dict)  # by mail domain

@@ -25,7 +25,7 @@ from tlsa_manager.observe import DnsEyes
 from tlsa_manager.observe.denial import absent
 from tlsa_manager.observe.signature import Signer
 from tlsa_manager.publish import Change, open_backend
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:

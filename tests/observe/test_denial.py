@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tlsa_manager.observe.denial import absent, unmatched
 from tlsa_manager.observe.signature import Signer
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from dns.message import Message

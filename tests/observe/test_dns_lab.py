@@ -10,10 +10,12 @@ from lab.daemon import until
 
 from tlsa_manager.clock import now
 from tlsa_manager.observe import DnsEyes
-from tlsa_manager.snapshot import OwnerView, Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from lab.hierarchy import DnsLab
+
+    from tlsa_manager.snapshot import OwnerView
 
 THE_RECORD = f"3 1 1 {faults.DIGEST}"
 

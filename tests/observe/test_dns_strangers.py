@@ -21,7 +21,7 @@ from lab.zones import TLD_SERVER
 from tlsa_manager.errors import BadInput, ConfigError
 from tlsa_manager.observe import DnsEyes
 from tlsa_manager.observe.eyes import parse_place
-from tlsa_manager.snapshot import OwnerView, Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dns.message import Message
     from dns_strangers import Address
     from lab.hierarchy import DnsLab
+
+    from tlsa_manager.snapshot import OwnerView
 
     Datagram = Callable[[socket.socket, bytes, Address], None]
     Stream = Callable[[socket.socket], None]

@@ -17,10 +17,12 @@ from tlsa_manager.observe.ask import Place, Reply
 from tlsa_manager.observe.judge import Trust, view
 from tlsa_manager.observe.survey import Hop, Sighting, Trail
 from tlsa_manager.observe.zone import Zone
-from tlsa_manager.snapshot import OwnerView, Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from dns.rrset import RRset
+
+    from tlsa_manager.snapshot import OwnerView
 
 ZONE = dns.name.from_text("example.")
 OWNER = dns.name.from_text("_25._tcp.mx.example.")

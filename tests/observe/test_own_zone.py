@@ -11,7 +11,7 @@ from lab.bind import Named
 from lab.zones import ZONES
 
 from tlsa_manager.observe import DnsEyes
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from sim.story import POLICY, SERVICES, Story, generation
 from tlsa_manager.lineage import Lineage
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.state import Phase
+from tlsa_manager.security import Security
 from tlsa_manager.service import Service
-from tlsa_manager.snapshot import Security
 from tlsa_manager.tlsa import Params, Tlsa
 
 A, B, C = generation("a"), generation("b"), generation("c")

@@ -18,8 +18,9 @@ from tlsa_manager.rollover import timing
 from tlsa_manager.rollover.note import clock_step
 from tlsa_manager.rollover.state import Phase, phase
 from tlsa_manager.rollover.steps import Act, Deploy, Publish, Record, Retire, RollBack, Wait
+from tlsa_manager.security import Security
 from tlsa_manager.service import Service
-from tlsa_manager.snapshot import Outcome, Security, Witness
+from tlsa_manager.snapshot import Outcome, Witness
 from tlsa_manager.tlsa import Tlsa
 
 A, B, C = generation("a"), generation("b"), generation("c")

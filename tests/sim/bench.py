@@ -10,6 +10,7 @@ from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.note import note
 from tlsa_manager.rollover.scene import Scene
 from tlsa_manager.rollover.steps import Act, Deploy
+from tlsa_manager.security import Security
 from tlsa_manager.snapshot import (
     Answer,
     FileView,
@@ -17,7 +18,6 @@ from tlsa_manager.snapshot import (
     Outcome,
     OwnerView,
     Presentation,
-    Security,
     ServiceView,
     Snapshot,
     Witness,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 
 
 @dataclass(frozen=True)

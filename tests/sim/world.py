@@ -11,6 +11,7 @@ from tlsa_manager.chain import Chain, Digests
 from tlsa_manager.clock import Moment
 from tlsa_manager.errors import DeployError, PublishTemporary
 from tlsa_manager.lineage import Generation
+from tlsa_manager.security import Security
 from tlsa_manager.snapshot import (
     Answer,
     FileView,
@@ -18,7 +19,6 @@ from tlsa_manager.snapshot import (
     Outcome,
     OwnerView,
     Presentation,
-    Security,
     ServiceView,
     Snapshot,
 )  # fmt: skip

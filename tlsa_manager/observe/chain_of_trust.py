@@ -20,7 +20,7 @@ import dns.rdatatype
 from tlsa_manager.observe.denial import absent
 from tlsa_manager.observe.message import NEGATIVE, find, text, unusable
 from tlsa_manager.observe.signature import ALGORITHMS, MAX_SIGNATURES, NOTHING, Proof, Signer, verify
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from dns.name import Name

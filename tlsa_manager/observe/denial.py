@@ -14,7 +14,7 @@ import dns.rdatatype
 
 from tlsa_manager.observe.message import text
 from tlsa_manager.observe.signature import NOTHING, Proof, Signer, expanded, verify
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from dns.message import Message

@@ -16,7 +16,8 @@ from tlsa_manager.observe.chain_of_trust import Delegation, Keys, delegated, ent
 from tlsa_manager.observe.denial import absent, unmatched
 from tlsa_manager.observe.message import alias, find, signatures, soa, soa_data, text, unusable
 from tlsa_manager.observe.signature import NOTHING, Proof, expanded, verify
-from tlsa_manager.snapshot import Answer, OwnerView, Security
+from tlsa_manager.security import Security
+from tlsa_manager.snapshot import Answer, OwnerView
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import dns.rdataset
 import dns.rdatatype
 
 from tlsa_manager.observe.message import signatures, text
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from dns.name import Name

@@ -33,7 +33,8 @@ import dns.rdatatype
 
 from tlsa_manager.observe.ask import Place, Question, Reply
 from tlsa_manager.observe.message import NEGATIVE, told
-from tlsa_manager.snapshot import Security, Witness
+from tlsa_manager.security import Security
+from tlsa_manager.snapshot import Witness
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import law, timing
 from tlsa_manager.rollover.steps import Blocker
-from tlsa_manager.snapshot import Outcome, Security
+from tlsa_manager.security import Security
+from tlsa_manager.snapshot import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import timing
 from tlsa_manager.rollover.facts import OwnerFacts, apply
-from tlsa_manager.snapshot import OwnerView, Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.events import Event
     from tlsa_manager.rollover.facts import CachedSet, Facts
     from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.snapshot import OwnerView
     from tlsa_manager.tlsa import RRset
 
 CLOCK_TOLERANCE = 5.0  # seconds; a disciplined clock slews less than that between two looks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import law
 from tlsa_manager.rollover.steps import Deploy, Install, Publish, Retire, Step
-from tlsa_manager.snapshot import Security
+from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,10 @@
+"""The mind of the other side: what a conforming sender does with the records, DNSSEC states and certificates that it meets.
+
+    delivery.py   the values: what a sender does, record by record and address by address
+    agility.py    which records count: usable ones (RFC 6698 §4.1), and the strongest digest only (RFC 7671 §9)
+    match.py      whether a record matches a presented chain: all usages, with names, dates and signatures where they count
+    route.py      which hosts and which TLSA base domains a sender comes to (RFC 7672 §2.2, RFC 7671 §7)
+    judge.py      all of it together: the outcome for each service at each address, the worst client counts
+
+Pure: it asks nobody, and knows no time but the one it is told.
+"""
