@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.checks.case import Case
 
-MODULES = ()  # in the order of the reference page
+MODULES: tuple[str, ...] = ()  # in the order of the reference page
 
 CRASH = Fault(
     code="F-CRASH",

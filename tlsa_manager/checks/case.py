@@ -33,8 +33,16 @@ class Case:
 
     @property
     def outcome(self) -> Delivery:
-        """What becomes of mail to the target: the weakest server counts."""
-        return worst([self.route.outcome, *(one.outcome for one in self.verdicts)])
+        """What becomes of mail to the target: the weakest server counts, of those that can be reached, if any can."""
+        reached = [one.outcome for one in self.verdicts if one.reached]
+        return worst([self.route.outcome, *(reached or (one.outcome for one in self.verdicts))])
+
+    @property
+    def why(self) -> str:
+        """One sentence for the outcome."""
+        if self.route.outcome is self.outcome:
+            return self.route.why
+        return next((one.why for one in self.verdicts if one.outcome is self.outcome), "")
 
     def lookup(self, name: str, rdtype: str) -> Lookup | None:
         """Return what was answered to a question, None if it was not asked. `name` with or without its final dot."""

@@ -36,7 +36,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """2: mail of DANE senders is deferred, or will be; 1: warnings or errors; 3: nobody can tell from here; 0: all is well."""
+        """2: DANE senders defer their mail, or will; 1: warnings or errors; 3: nobody can tell from here; 0: all is well."""
         if self.severity is Severity.CRITICAL or self.outcome is Delivery.DEFER:
             return EXIT_CRITICAL
         if self.outcome is Delivery.UNKNOWN:

@@ -36,7 +36,7 @@ class Weighed:
     """One record, as a sender weighs it against what one address presents.
 
     `usable`: whether a sender acts on it at all; `why`: why it is unusable, or why it does not match, or how it matches
-    ("matches the leaf's public key"); `matches`: whether it matches everything that was presented there to a sender.
+    ("matches the leaf's public key"); `matches`: whether it matches a chain that was presented there to a sender.
     """
 
     record: Tlsa
@@ -50,7 +50,8 @@ class Verdict:
     """What a sender does at one address of one service. `owner`: the TLSA name it goes by, before aliases of that name.
 
     `host`: the name it connects to (the MX host); `why`: one sentence; `agility`: whether the outcome is worse for a sender
-    with digest algorithm agility (RFC 7671 §9) than for one that matches any record.
+    with digest algorithm agility (RFC 7671 §9) than for one that matches any record; `reached`: False where nobody listens, or
+    the host has no address: then senders go on to the next.
     """
 
     service: str
@@ -62,3 +63,4 @@ class Verdict:
     records: tuple[Weighed, ...] = ()
     why: str = ""
     agility: bool = False
+    reached: bool = True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.rollover.law import usable
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.agility import agile
-from tlsa_manager.sender.delivery import Delivery, Verdict, Weighed, worst
+from tlsa_manager.sender.delivery import Delivery, Verdict, Weighed
 from tlsa_manager.sender.match import match
 from tlsa_manager.sender.route import FAILED, in_use
 from tlsa_manager.snapshot import Outcome
@@ -63,9 +63,10 @@ def _at(stop: Stop, snapshot: Snapshot) -> list[Verdict]:
     seen = snapshot.owners.get(owner)
     if stop.outcome is not None:
         state = Security.INSECURE if stop.outcome is Delivery.OPPORTUNISTIC else Security.INDETERMINATE
+        found = _addresses(view)
         return [
-            Verdict(str(stop.service), stop.host, address, owner, stop.outcome, state, why=stop.why)
-            for address in _addresses(view) or ("",)
+            Verdict(str(stop.service), stop.host, address, owner, stop.outcome, state, why=stop.why, reached=stop.settled)
+            for address in found or ("",)
         ]
     answers = told(seen)
     unknown = seen is None or (seen.cause is Cause.LOST and not _witnessed_failure(seen))
@@ -83,7 +84,8 @@ def _verdict(
     state = max((one.security for one in answers), key=list(_STATES).index)
     records = frozenset[Tlsa]().union(*(one.records for one in answers if one.records)) if answers else frozenset()
     weighed = tuple(_weigh(stop, one, here) for one in sorted(records))
-    return Verdict(str(stop.service), stop.host, address, owner, outcome, state, weighed, why, agility)
+    reached = not here or any(one.outcome is not Outcome.UNREACHABLE for one in here)
+    return Verdict(str(stop.service), stop.host, address, owner, outcome, state, weighed, why, agility, reached)
 
 
 _STATES = (Security.SECURE, Security.INSECURE, Security.INDETERMINATE, Security.BOGUS)
@@ -153,6 +155,3 @@ def _addresses(view: ServiceView | None) -> tuple[str, ...]:
 
 def _witnessed_failure(view: OwnerView) -> bool:
     return view.witness is not None and view.witness.security is Security.BOGUS
-
-
-__all__ = ["Told", "judge", "told", "worst"]

@@ -30,7 +30,8 @@ class Stop:
 
     `host`: as MX, SRV or the operator names it; `preference`: of the MX or SRV record, lower first; `owners`: the TLSA owners
     of its base domains, the first with records counts; `names`: what a certificate may call it where names count (RFC 7672
-    §3.2.2); `outcome`: where it is settled before any TLSA record is asked for, else None; `why`: one sentence for it.
+    §3.2.2); `outcome`: where it is settled before any TLSA record is asked for, else None; `why`: one sentence for it; `settled`:
+    False where there is no such host, so that senders go on to the next.
     """
 
     service: Service
@@ -40,6 +41,7 @@ class Stop:
     names: tuple[str, ...] = ()
     outcome: Delivery | None = None
     why: str = ""
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Route:
 class Mx:
     """What the MX records of a domain, or the SRV records of a service, name.
 
-    `implicit`: there are none, so the domain itself is meant; `null`: the domain takes no mail (RFC 7505). `odd`: targets that are no host names, such as addresses.
+    `implicit`: there are none, so the domain itself is meant; `null`: the domain takes no mail (RFC 7505); `odd`: targets that
+    are no host names, such as addresses.
     """
 
     hosts: tuple[tuple[int, str, int], ...] = ()  # preference, host, port
@@ -135,7 +138,7 @@ def stop(service: Service, lookups: Lookups, *, preference: int = 0, via: str = 
         why = f"the addresses of {host} cannot be looked up, so senders treat it as unreachable: {failed.reason}"
         return Stop(service, host, preference, outcome=verdict, why=why)
     if found and not any(one.records for one in found):
-        return Stop(service, host, preference, outcome=Delivery.DEFER, why=f"{host} has no address")
+        return Stop(service, host, preference, outcome=Delivery.DEFER, why=f"{host} has no address", settled=False)
     named = bases(host, found)
     if not named:
         why = f"the address records of {host} are not signed, so senders do not ask for TLSA records"
@@ -144,55 +147,54 @@ def stop(service: Service, lookups: Lookups, *, preference: int = 0, via: str = 
     return Stop(service, host, preference, tuple(owner_name(one, service.port) for one in named), tuple(names))
 
 
+def services_of(target: Target, lookups: Lookups, services: tuple[Service, ...] = ()) -> tuple[Service, ...]:
+    """Return the services that a target stands for, as far as its MX or SRV records are known. `services`: of a lineage."""
+    if target.kind in {Kind.DOMAIN, Kind.SRV}:
+        return tuple(one for _, one in _named(target, lookups))
+    return (target.service,) if target.service else services
+
+
 def route(target: Target, lookups: Lookups, services: tuple[Service, ...] = ()) -> Route:
     """Return the whole way for a target. `services`: of a lineage."""
-    if target.kind is Kind.DOMAIN:
-        return _mail(target.name, lookups)
-    if target.kind is Kind.SRV:
-        return _srv(target.name, lookups)
-    wanted = (target.service,) if target.service else services
-    return Route(tuple(stop(one, lookups) for one in wanted))
-
-
-def _mail(domain: str, lookups: Lookups) -> Route:
-    found = lookups.get((domain + ".", "MX"))
+    if target.kind not in {Kind.DOMAIN, Kind.SRV}:
+        return Route(tuple(stop(one, lookups) for one in services_of(target, lookups, services)))
+    found = lookups.get((target.name + ".", "MX" if target.kind is Kind.DOMAIN else "SRV"))
+    what = f"the {'MX' if target.kind is Kind.DOMAIN else 'SRV'} records of {target.name}"
     if found is None or found.records is None or found.security in FAILED:
-        return _lost(f"the MX records of {domain}", found)
-    mx = exchanges(found, domain)
-    if mx.null:
-        return Route((), Delivery.OPPORTUNISTIC, f"{domain} takes no mail (null MX)")
-    if not mx.hosts:
-        why = f"{domain} does not exist" if found.exists is False else f"the MX records of {domain} name no host"
-        return Route((), Delivery.OPPORTUNISTIC if mx.odd else Delivery.DEFER, why)
+        return _lost(what, found)
     secure = found.security is Security.SECURE
+    domain = target.name if target.kind is Kind.DOMAIN else ".".join(target.name.split(".")[2:])
     stops = tuple(
-        stop(Service(host, port, "smtp"), lookups, preference=preference, via=domain, via_secure=secure)
-        for preference, host, port in mx.hosts
-    )
-    if secure:
-        return Route(stops)
-    return Route(
-        stops, Delivery.OPPORTUNISTIC, f"the MX records of {domain} are not signed, so DANE does not protect the way to its hosts"
-    )
-
-
-def _srv(name: str, lookups: Lookups) -> Route:
-    found = lookups.get((name + ".", "SRV"))
-    if found is None or found.records is None or found.security in FAILED:
-        return _lost(f"the SRV records of {name}", found)
-    labels = name.split(".")
-    protocol, domain = SRV_PROTOCOLS.get(labels[0].lower(), "tls"), ".".join(labels[2:])
-    srv = srv_targets(found)
-    secure = found.security is Security.SECURE
-    stops = tuple(
-        stop(Service(host, port, protocol), lookups, preference=preference, via=domain, via_secure=secure)
-        for preference, host, port in srv.hosts
+        stop(service, lookups, preference=preference, via=domain, via_secure=secure)
+        for preference, service in _named(target, lookups)
     )
     if not stops:
-        return Route((), Delivery.OPPORTUNISTIC, f"{name} offers nothing")
+        return _nowhere(target, found, what)
     if secure:
         return Route(stops)
-    return Route(stops, Delivery.OPPORTUNISTIC, f"the SRV records {name} are not signed, so DANE does not apply (RFC 7673 §3.1)")
+    return Route(stops, Delivery.OPPORTUNISTIC, f"{what} are not signed, so DANE does not protect the way to its hosts")
+
+
+def _named(target: Target, lookups: Lookups) -> list[tuple[int, Service]]:
+    """Return preference and service of each host that MX or SRV records name."""
+    if target.kind is Kind.DOMAIN:
+        mail = lookups.get((target.name + ".", "MX"))
+        return [(one[0], Service(one[1], one[2], "smtp")) for one in exchanges(mail, target.name).hosts] if mail else []
+    found = lookups.get((target.name + ".", "SRV"))
+    protocol = SRV_PROTOCOLS.get(target.name.split(".")[0].lower(), "tls")
+    return [(one[0], Service(one[1], one[2], protocol)) for one in srv_targets(found).hosts] if found else []
+
+
+def _nowhere(target: Target, found: Lookup, what: str) -> Route:
+    """Return the way of a target whose records lead to no host."""
+    if target.kind is Kind.SRV:
+        return Route((), Delivery.OPPORTUNISTIC, f"{target.name} offers nothing")
+    mx = exchanges(found, target.name)
+    if mx.null:
+        return Route((), Delivery.OPPORTUNISTIC, f"{target.name} takes no mail (null MX)")
+    if mx.odd:
+        return Route((), Delivery.OPPORTUNISTIC, f"{what} name no host: {', '.join(mx.odd)[:120]}")
+    return Route((), Delivery.DEFER, f"{target.name} does not exist")
 
 
 def _lost(what: str, found: Lookup | None) -> Route:

@@ -1,0 +1,42 @@
+"""From one target to its report: look, see what senders do, find what is wrong."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tlsa_manager import clock
+from tlsa_manager.checks import CRASH, examine
+from tlsa_manager.checks.case import Case
+from tlsa_manager.diagnose.look import Look
+from tlsa_manager.diagnose.report import Report
+from tlsa_manager.sender.delivery import Delivery
+from tlsa_manager.sender.judge import judge
+
+if TYPE_CHECKING:
+    from tlsa_manager.diagnose.home import Home
+    from tlsa_manager.diagnose.look import Dns, Tls
+    from tlsa_manager.diagnose.settings import Settings
+    from tlsa_manager.target import Target
+
+
+async def diagnose_one(target: Target, dns: Dns, tls: Tls, settings: Settings, home: Home | None = None) -> Report:
+    """Diagnose one target. Remote faults are findings; a fault of our own is one, too, and nothing is raised for it."""
+    began = clock.monotonic()
+    try:
+        case = await _case(target, dns, tls, settings, home)
+        found, outcome, verdicts, why = examine(case), case.outcome, case.verdicts, case.why
+    except Exception as error:
+        logging.getLogger("tlsa_manager").info("%s could not be diagnosed", target, exc_info=error)
+        message = f"the target could not be diagnosed ({type(error).__name__}: {str(error)[:120]})"
+        found, outcome, verdicts, why = (CRASH.at(str(target), message),), Delivery.UNKNOWN, (), message
+    return Report(target, outcome, verdicts, found, clock.now(), clock.monotonic() - began, why)
+
+
+async def _case(target: Target, dns: Dns, tls: Tls, settings: Settings, home: Home | None) -> Case:
+    look = Look(target, dns, tls, settings, home.services if home else ())
+    snapshot = await look.gather()
+    if home is not None:
+        snapshot = home.beside(snapshot)
+    route = look.route
+    return Case(target, snapshot, route, judge(route, snapshot), snapshot.at, home.household if home else None)
