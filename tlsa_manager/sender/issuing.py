@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cryptography.x509 import Certificate, Extensions
 
 SHORT = 60  # characters of a name that somebody else chose
@@ -68,7 +70,7 @@ def issued(der: bytes, issuer: bytes) -> bool:
 def signed(der: bytes, spki: bytes) -> bool:
     """Whether a bare key (SubjectPublicKeyInfo, DER) has signed a certificate, whatever it is called."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     below = paper(der)
@@ -77,10 +79,10 @@ def signed(der: bytes, spki: bytes) -> bool:
     one = below.certificate
     with suppress(InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         key, way, digest = load_der_public_key(spki), one.signature_algorithm_parameters, one.signature_hash_algorithm
-        if isinstance(key, rsa.RSAPublicKey) and digest is not None:
-            key.verify(one.signature, one.tbs_certificate_bytes, way, digest)  # type: ignore[arg-type]  else TypeError
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(one.signature, one.tbs_certificate_bytes, way)  # type: ignore[arg-type]  likewise
+        if isinstance(key, rsa.RSAPublicKey) and isinstance(way, padding.AsymmetricPadding) and digest is not None:
+            key.verify(one.signature, one.tbs_certificate_bytes, way, digest)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(way, ec.ECDSA):
+            key.verify(one.signature, one.tbs_certificate_bytes, way)
         elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
             key.verify(one.signature, one.tbs_certificate_bytes)
         else:
@@ -136,13 +138,14 @@ def _longest(words: Extensions) -> int | None:
 def _server(words: Extensions) -> str:
     """Why it, or what it issued, may not be a TLS server's (RFC 5280 §4.2.1.12, §4.2)."""
     from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
 
     unknown = [one.oid.dotted_string for one in words if one.critical and isinstance(one.value, x509.UnrecognizedExtension)]
     if unknown:
         return f"has a critical extension that nobody knows ({unknown[0][:SHORT]})"
     with suppress(x509.ExtensionNotFound):
         uses = words.get_extension_for_class(x509.ExtendedKeyUsage).value
-        if x509.ExtendedKeyUsageOID.SERVER_AUTH not in uses and x509.ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in uses:
+        if ExtendedKeyUsageOID.SERVER_AUTH not in uses and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in uses:
             return "may not be used for TLS servers (extended key usage)"
     return ""
 
@@ -152,11 +155,14 @@ def _constraints(words: Extensions) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     with suppress(x509.ExtensionNotFound):
         value = words.get_extension_for_class(x509.NameConstraints).value
-        return tuple(
-            tuple(str(one.value) for one in trees or () if isinstance(one, x509.DNSName))
-            for trees in (value.permitted_subtrees, value.excluded_subtrees)
-        )  # type: ignore[return-value]  two of them
+        return _dns(value.permitted_subtrees), _dns(value.excluded_subtrees)
     return (), ()
+
+
+def _dns(trees: Iterable[object] | None) -> tuple[str, ...]:
+    from cryptography import x509
+
+    return tuple(one.value for one in trees or () if isinstance(one, x509.DNSName))
 
 
 __all__ = ["SHORT", "Paper", "issued", "paper", "signed"]

@@ -70,20 +70,22 @@ def _at(stop: Stop, snapshot: Snapshot) -> list[Verdict]:
         ]
     answers = told(seen)
     unknown = seen is None or (seen.cause is Cause.LOST and not _witnessed_failure(seen))
-    return [_verdict(stop, owner, answers, address, view, unknown=unknown) for address in _addresses(view) or ("",)]
+    return [
+        _verdict(stop, owner, answers, address, view, now=snapshot.at, unknown=unknown) for address in _addresses(view) or ("",)
+    ]
 
 
 def _verdict(
-    stop: Stop, owner: str, answers: tuple[Told, ...], address: str, view: ServiceView | None, *, unknown: bool
+    stop: Stop, owner: str, answers: tuple[Told, ...], address: str, view: ServiceView | None, *, now: float, unknown: bool
 ) -> Verdict:
     here = [one for one in (view.presentations if view else ()) if one.address == address]
-    results = [_act(stop, one, here) for one in answers]
+    results = [_act(stop, one, here, now) for one in answers]
     outcome, why, agility = max(results, key=lambda one: _rank(one[0]))
     if unknown and outcome is Delivery.DEFER and all(one.records is None for one in answers):
         outcome = Delivery.UNKNOWN
     state = max((one.security for one in answers), key=list(_STATES).index)
     records = frozenset[Tlsa]().union(*(one.records for one in answers if one.records)) if answers else frozenset()
-    weighed = tuple(_weigh(stop, one, here) for one in sorted(records))
+    weighed = tuple(_weigh(stop, one, here, now) for one in sorted(records))
     reached = not here or any(one.outcome is not Outcome.UNREACHABLE for one in here)
     return Verdict(str(stop.service), stop.host, address, owner, outcome, state, weighed, why, agility, reached)
 
@@ -95,7 +97,7 @@ def _rank(outcome: Delivery) -> int:
     return (Delivery.AUTH, Delivery.ENCRYPT, Delivery.OPPORTUNISTIC, Delivery.UNKNOWN, Delivery.DEFER).index(outcome)
 
 
-def _act(stop: Stop, answer: Told, here: list[Presentation]) -> tuple[Delivery, str, bool]:
+def _act(stop: Stop, answer: Told, here: list[Presentation], now: float) -> tuple[Delivery, str, bool]:
     """What a sender does that is told this and meets these: the outcome, why, whether only agile senders fare so badly."""
     if answer.records is None:
         return Delivery.DEFER, f"the TLSA lookup fails: {answer.why}", False
@@ -110,10 +112,10 @@ def _act(stop: Stop, answer: Told, here: list[Presentation]) -> tuple[Delivery, 
     counting = usable(answer.records, smtp=stop.service.opportunistic)
     if not counting:
         return Delivery.ENCRYPT, "no TLSA record is usable: TLS is forced, without authentication", False
-    missing = [one for one in chains if not _any(stop, counting, one)]
+    missing = [one for one in chains if not _any(stop, counting, one, now)]
     if missing:
         return Delivery.DEFER, f"no TLSA record matches what is presented to {_clients(missing)}", False
-    fussy = [one for one in chains if not _any(stop, agile(counting), one)]
+    fussy = [one for one in chains if not _any(stop, agile(counting), one, now)]
     if fussy:
         return Delivery.DEFER, "senders that go by the strongest digest only find no match (RFC 7671 §9)", True
     return Delivery.AUTH, "a TLSA record matches", False
@@ -129,14 +131,14 @@ def _without_tls(senders: list[Presentation]) -> tuple[Delivery, str]:
     return Delivery.DEFER, first.reason
 
 
-def _any(stop: Stop, records: Iterable[Tlsa], seen: Presentation) -> bool:
-    return any(match(one, seen, stop).matches for one in records)
+def _any(stop: Stop, records: Iterable[Tlsa], seen: Presentation, now: float) -> bool:
+    return any(match(one, seen, stop, now).matches for one in records)
 
 
-def _weigh(stop: Stop, record: Tlsa, here: list[Presentation]) -> Weighed:
+def _weigh(stop: Stop, record: Tlsa, here: list[Presentation], now: float) -> Weighed:
     acted_on = bool(usable(frozenset({record}), smtp=stop.service.opportunistic))
     chains = [one for one in here if one.client in SENDERS and one.outcome is Outcome.PRESENTED]
-    results = [match(record, one, stop) for one in chains]
+    results = [match(record, one, stop, now) for one in chains]
     best = next((one for one in results if one.matches), results[0] if results else None)
     why = record.flaw or (best.why if best else "nothing is presented")
     if not acted_on and not record.flaw:

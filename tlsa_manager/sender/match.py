@@ -38,9 +38,9 @@ def match(record: Tlsa, seen: Presentation, stop: Stop, now: float, *, unexamine
     asked. Where only digests of a chain are known, usage 2 is judged by them, and `why` says so.
     """
     if seen.chain is None:
-        return Match(False, "nothing is presented")
+        return _no("nothing is presented")
     if record.flaw:
-        return Match(False, record.flaw)
+        return _no(record.flaw)
     if record.usage == 3:
         return _leaf(record, seen.chain)
     if record.usage == 2:
@@ -51,43 +51,45 @@ def match(record: Tlsa, seen: Presentation, stop: Stop, now: float, *, unexamine
 
 def _leaf(record: Tlsa, chain: Chain) -> Match:
     if chain.leaf.matches(record):
-        return Match(True, f"matches the leaf's {_SELECTED[record.selector]}")
-    return Match(False, f"does not match the leaf's {_SELECTED[record.selector]}")
+        return _yes(f"matches the leaf's {_SELECTED[record.selector]}")
+    return _no(f"does not match the leaf's {_SELECTED[record.selector]}")
 
 
 def _issuer(record: Tlsa, seen: Presentation, chain: Chain) -> Match:
     """Usage 0: the issuer has to be on the path, whose worth the public authorities judge (RFC 6698 §2.1.1)."""
     places = _places(record, chain)
-    return Match(True, _named(seen, places[0])) if places else Match(False, "matches no issuer among the certificates presented")
+    return _yes(_named(seen, places[0])) if places else _no("matches no issuer among the certificates presented")
 
 
 def _vouched(found: Match, pkix: str | None, *, unexamined: bool) -> Match:
     if pkix == "":
-        return Match(True, f"{found.why}, and public certificate authorities vouch for the chain")
+        return _yes(f"{found.why}, and public certificate authorities vouch for the chain")
     if pkix is None:
-        return Match(unexamined, f"{found.why}; whether public certificate authorities vouch for the chain was not examined")
-    return Match(False, f"{found.why}, but {pkix}")
+        return Match(
+            matches=unexamined, why=f"{found.why}; whether public certificate authorities vouch for the chain was not examined"
+        )
+    return _no(f"{found.why}, but {pkix}")
 
 
 def _anchor(record: Tlsa, seen: Presentation, chain: Chain, names: tuple[str, ...], now: float) -> Match:
     """Usage 2: the record is the trust anchor, and the server has to present its certificate (RFC 7671 §5.2.2)."""
     places = _places(record, chain)
     if places and not seen.certificates:
-        return Match(True, f"{_named(seen, places[0])}; only digests are known, so path, names and dates were not examined")
+        return _yes(f"{_named(seen, places[0])}; only digests are known, so path, names and dates were not examined")
     wrong = [(place, problem(seen.certificates, place, names, now)) for place in places]
     for place, text in wrong:
         if not text:
-            return Match(True, f"{_named(seen, place)}, a valid path leads to it")
+            return _yes(f"{_named(seen, place)}, a valid path leads to it")
     if wrong:
-        return Match(False, f"{_named(seen, wrong[0][0])}, but {wrong[0][1]}")
+        return _no(f"{_named(seen, wrong[0][0])}, but {wrong[0][1]}")
     if chain.leaf.matches(record):
-        return Match(False, _ITSELF)
+        return _no(_ITSELF)
     return _not_presented(record, seen, names, now)
 
 
 def _not_presented(record: Tlsa, seen: Presentation, names: tuple[str, ...], now: float) -> Match:
     """An anchor that is whole in DNS may do without being presented: a certificate (RFC 7671 §5.2); a key does not have to."""
-    missing = Match(False, "the anchor is not among the certificates presented")
+    missing = _no("the anchor is not among the certificates presented")
     if record.matching != 0 or not seen.certificates:
         return missing
     data = bytes.fromhex(record.data)
@@ -96,12 +98,12 @@ def _not_presented(record: Tlsa, seen: Presentation, names: tuple[str, ...], now
         if text is None:
             return missing
         why = "the anchor's certificate is not presented, only what its key signed: that is not enough for all senders"
-        return Match(False, why if not text else f"{why}; and {text}", lenient=not text)
+        return Match(matches=False, why=f"{why}; and {text}" if text else why, lenient=not text)
     presented = seen.certificates[: MOST_CERTIFICATES - 1]
     text = problem((*presented, data), len(presented), names, now)
     if text:
-        return Match(False, f"the anchor is not presented; the record has it whole, but {text}")
-    return Match(True, f"the record has the whole anchor ({label(data)}), a valid path leads to it")
+        return _no(f"the anchor is not presented; the record has it whole, but {text}")
+    return _yes(f"the record has the whole anchor ({label(data)}), a valid path leads to it")
 
 
 def _places(record: Tlsa, chain: Chain) -> list[int]:
@@ -112,3 +114,11 @@ def _places(record: Tlsa, chain: Chain) -> list[int]:
 def _named(seen: Presentation, place: int) -> str:
     name = f" ({label(seen.certificates[place])})" if place < len(seen.certificates) else ""
     return f"matches certificate {place + 1} of the chain{name}"
+
+
+def _yes(why: str) -> Match:
+    return Match(matches=True, why=why)
+
+
+def _no(why: str) -> Match:
+    return Match(matches=False, why=why)
