@@ -1,0 +1,112 @@
+"""One TLSA owner as senders meet it: the records there, and what the services that go by it present."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover.law import usable
+from tlsa_manager.security import Security
+from tlsa_manager.sender.delivery import Delivery
+from tlsa_manager.sender.judge import SENDERS
+from tlsa_manager.snapshot import Outcome
+from tlsa_manager.tlsa import Tlsa
+
+if TYPE_CHECKING:
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.checks.case import Case
+    from tlsa_manager.sender.delivery import Verdict
+    from tlsa_manager.service import Service
+    from tlsa_manager.snapshot import OwnerView, Presentation
+    from tlsa_manager.tlsa import RRset
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One owner in use. `seen`: every chain that a conforming sender was shown by a service that goes by it."""
+
+    view: OwnerView
+    services: tuple[Service, ...]
+    verdicts: tuple[Verdict, ...]
+    seen: tuple[Presentation, ...]
+
+    @property
+    def owner(self) -> str:
+        """The TLSA name as a sender asks for it, before aliases."""
+        return self.view.owner
+
+    @property
+    def target(self) -> str:
+        """The name at which the records are to be changed: the owner after aliases."""
+        return self.view.target or self.view.owner
+
+    @property
+    def records(self) -> RRset:
+        """All records that any server answers."""
+        return frozenset[Tlsa]().union(*(one.records for one in self.view.answers if one.records))
+
+    @property
+    def ttl(self) -> int:
+        """The largest TTL of the records, in seconds."""
+        return max((one.ttl for one in self.view.answers if one.records), default=3600)
+
+    @property
+    def smtp(self) -> bool:
+        """Whether senders of mail come here, for whom usages 0 and 1 are unusable (RFC 7672 §3.1.3)."""
+        return any(one.opportunistic for one in self.services)
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """What is presented, each chain once."""
+        return tuple(dict.fromkeys(one.chain for one in self.seen if one.chain))
+
+    @property
+    def certificates(self) -> tuple[tuple[bytes, ...], ...]:
+        """What is presented as DER, leaf first, each chain once."""
+        return tuple(dict.fromkeys(one.certificates for one in self.seen if one.certificates))
+
+    def usable(self) -> RRset:
+        """The records that a sender acts on."""
+        return usable(self.records, smtp=self.smtp)
+
+    def selects(self, record: Tlsa) -> bool:
+        """Whether a record's data is made of something presented, in the place that its usage means (RFC 7671 §5).
+
+        Names, dates and signatures, which count for usages 0, 1 and 2, are not looked at: they are not the record's fault.
+        """
+        weighed = (each for one in self.verdicts for each in one.records)
+        return any(_selects(record, chain) for chain in self.chains) or any(
+            each.record == record and each.matches
+            for each in weighed  # an anchor that is whole in DNS need not be presented
+        )
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether mail is deferred because no record matches anything that is presented."""
+        deferred = any(one.outcome is Delivery.DEFER for one in self.verdicts)
+        secure = any(one.records and one.security is Security.SECURE for one in self.view.answers)
+        return bool(deferred and secure and self.chains and self.usable() and not any(map(self.selects, self.usable())))
+
+
+def spots(case: Case) -> tuple[Spot, ...]:
+    """Return the owners that senders go by for this target and that have records, in the order of the route."""
+    services = {str(one.service): one.service for one in case.route.stops}
+    found = []
+    for owner in dict.fromkeys(one.owner for one in case.verdicts):
+        view = case.snapshot.owners.get(owner)
+        verdicts = tuple(one for one in case.verdicts if one.owner == owner)
+        if view is not None and any(one.records for one in view.answers):
+            names = tuple(dict.fromkeys(one.service for one in verdicts))
+            here = tuple(services[name] for name in names if name in services)
+            found.append(Spot(view, here, verdicts, tuple(_seen(case, names))))
+    return tuple(found)
+
+
+def _seen(case: Case, services: tuple[str, ...]) -> list[Presentation]:
+    views = [case.snapshot.services[name] for name in services if name in case.snapshot.services]
+    return [one for view in views for one in view.presentations if one.outcome is Outcome.PRESENTED and one.client in SENDERS]
+
+
+def _selects(record: Tlsa, chain: Chain) -> bool:
+    place = chain.certificates[:1] if record.usage in {1, 3} else chain.certificates[1:]
+    return any(one.matches(record) for one in place)
