@@ -166,13 +166,18 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class FileView:
-    """What stands at a consumer's certificate file, and whether the consumer is configured to read it."""
+    """What stands at a consumer's certificate file, and whether the consumer is configured to read it.
+
+    `exposed`, `from_acme`: those of the problems that are about who can get at the file, and about files of an ACME client.
+    """
 
     consumer: str
     path: str
     fingerprint: str = ""  # of the leaf that stands there; empty = nothing usable
     configured: bool | None = None  # None: cannot be told for this kind of consumer
     problems: tuple[str, ...] = ()  # sentences: wrong mode, unreadable, not what the consumer reads
+    exposed: tuple[str, ...] = ()
+    from_acme: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

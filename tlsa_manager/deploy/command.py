@@ -14,11 +14,12 @@ from __future__ import annotations
 import grp
 import pwd
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import files, process
+from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.deploy.files import Wanted
 from tlsa_manager.errors import ConfigError
 from tlsa_manager.option import Option
@@ -74,7 +75,14 @@ class Command:
 
     def look(self) -> FileView:
         """Say what stands at the file. Whether the software is configured to read it cannot be told (`configured` None)."""
-        return files.look(self.name, self.path, self.wanted)
+        seen = files.look(self.name, self.path, self.wanted)
+        if not is_acme(str(self.path)):
+            return seen
+        theirs = (
+            f"{self.path} is an ACME client's, which replaces it at each renewal: any restart would then present a key that is"
+            f" not in DNS; name a file of this program's own in consumer.{self.name}.file, and have the software read that"
+        )
+        return replace(seen, problems=(*seen.problems, theirs), from_acme=(theirs,))
 
     def current(self) -> bytes | None:
         """Return what stands at the file, None when there is none. Raises DeployError."""

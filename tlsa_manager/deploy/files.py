@@ -85,7 +85,7 @@ def read_current(path: Path) -> bytes | None:
 
 def look(consumer: str, path: Path, wanted: Wanted = AS_IT_STANDS) -> FileView:
     """Say what stands at `path` and what is wrong with it, apart from what only the consumer's configuration tells."""
-    fingerprint, problems = "", list[str]()
+    fingerprint, problems, exposed = "", list[str](), list[str]()
     try:
         content = read_current(path)
         if content is not None:
@@ -94,12 +94,12 @@ def look(consumer: str, path: Path, wanted: Wanted = AS_IT_STANDS) -> FileView:
         problems.append(error.message if str(path) in error.message else f"{path}: {error.message}")
     try:
         with open_directory(path.parent) as directory:
-            problems += _problems(path, directory, wanted)
+            exposed = _problems(path, directory, wanted)
     except FileNotFoundError:
         problems.append(f"the directory {path.parent} does not exist; to make it: install -d -m 700 {path.parent}")
     except OSError as error:
         problems.append(f"{path.parent} cannot be used: {in_words(error)}")
-    return FileView(consumer, str(path), fingerprint, problems=tuple(dict.fromkeys(problems)))
+    return FileView(consumer, str(path), fingerprint, problems=tuple(dict.fromkeys(problems + exposed)), exposed=tuple(exposed))
 
 
 def _prove(path: Path, combined: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.certificates import certificates_in
 from tlsa_manager.deploy import process
+from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.deploy.files import read_current
 from tlsa_manager.der import certificate_spki, kind_of_key
 from tlsa_manager.errors import BadInput, DeployError
@@ -24,10 +25,6 @@ LEGACY = (
 )  # fmt: skip
 SNI = "tls_server_sni_maps"
 _INDEXED = {"hash", "btree", "lmdb", "cdb", "dbm", "sdbm"}  # postmap -F puts copies of the files into these
-_ACME = (
-    "/etc/letsencrypt", "/var/lib/dehydrated", "/etc/dehydrated", "/etc/ssl/uacme", "/var/lib/acme", "/etc/lego", "/root/.lego",
-    "/root/.acme.sh", "/etc/acme.sh",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +89,22 @@ def problems(configuration: Configuration, path: Path) -> Iterator[str]:
             f"Postfix reads {path} through the older parameters, opening it twice, so for a moment of a swap key and certificate "
             f"may not fit; better: {remedy}"
         )
-    yield from _from_acme(configuration, path)
+    yield from from_acme(configuration, path)
     yield from _overridden(configuration, path)
     yield from _same_kind(chains, path)
 
 
-def _from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
+def from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
     """Fault F-HOOK: a file that an ACME client writes is the new key the moment it is renewed, published or not."""
     named = {*configuration.chain_files(), *(() if configuration.chain_files() else configuration.legacy_files()), str(path)}
     for values in configuration.overrides.values():
         named |= {word for name, value in values.items() if name != SNI and _set(value) for word in _words(value)}
-    if theirs := sorted(file for file in named if _is_acme(file)):
+    if theirs := sorted(file for file in named if is_acme(file)):
         remedy = f": {_remedy(configuration, path)}" if reads(configuration, path) else ", as told above"
         yield (
             f"Postfix reads {', '.join(theirs)}, which an ACME client replaces at each renewal: any restart would then present a "
             f"key that is not in DNS; use a file of this program{remedy}"
         )
-
-
-def _is_acme(file: str) -> bool:
-    places = {file, os.path.realpath(file)}
-    return "/.acme.sh/" in file or any(place.startswith(f"{client}/") for place in places for client in _ACME)
 
 
 def _remedy(configuration: Configuration, path: Path) -> str:
@@ -132,7 +124,7 @@ def _in_use(configuration: Configuration) -> tuple[str, ...]:
     """Return the files whose content, one after the other, is key and chain in use; empty where that is more than one pair."""
     chains = configuration.chain_files()
     if chains:
-        return chains if len(chains) == 1 or all(_is_acme(one) for one in chains) else ()
+        return chains if len(chains) == 1 or all(is_acme(one) for one in chains) else ()
     value = configuration.parameters.get
     names = dict.fromkeys(value(one, "") for one in ("smtpd_tls_key_file", "smtpd_tls_cert_file"))
     pair = tuple(one for one in names if _set(one))
@@ -150,7 +142,7 @@ def _kept(chains: tuple[str, ...], path: Path, copied: tuple[str, ...]) -> list[
     """Return which files of smtpd_tls_chain_files stay beside ours: not what it supersedes."""
     mine = _kind(str(path))
     superseded = {str(path), *copied}
-    return [one for one in chains if one not in superseded and not _is_acme(one) and not (mine and _kind(one) == mine)]
+    return [one for one in chains if one not in superseded and not is_acme(one) and not (mine and _kind(one) == mine)]
 
 
 def _without_legacy(configuration: Configuration) -> str:

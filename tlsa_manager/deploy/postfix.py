@@ -57,7 +57,8 @@ class Postfix:
         except DeployError as error:
             return replace(seen, problems=(*seen.problems, f"Postfix cannot be asked what it reads: {error.message}"))
         problems = (*seen.problems, *maincf.problems(configuration, self.path))
-        return replace(seen, configured=maincf.reads(configuration, self.path), problems=problems)
+        theirs = tuple(maincf.from_acme(configuration, self.path))
+        return replace(seen, configured=maincf.reads(configuration, self.path), problems=problems, from_acme=theirs)
 
     def current(self) -> bytes | None:
         """Return what stands at the file, None when there is none. Raises DeployError."""
