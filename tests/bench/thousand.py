@@ -103,7 +103,8 @@ class Thousand:
         zone.to_file(str(self._server.directory / f"{name}.db"))
         ds = dns.dnssec.make_ds(dns.name.from_text(name), public, "SHA256")
         glue = "".join(f"update add ns{n}.{name}. {TTL} A {one}\n" for n, one in enumerate(SERVERS, 1))
-        return f"update add {name}. {TTL} NS ns1.{name}.\nupdate add {name}. {TTL} NS ns2.{name}.\n{glue}update add {name}. {TTL} DS {ds}"
+        servers = "".join(f"update add {name}. {TTL} NS ns{n}.{name}.\n" for n in (1, 2))
+        return f"{servers}{glue}update add {name}. {TTL} DS {ds}"
 
 
 def _relay(hosts: list[str], mail_server: str, delay: float, counters: Counters) -> None:

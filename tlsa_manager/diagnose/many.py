@@ -20,6 +20,7 @@ from tlsa_manager.diagnose.eyes import open_eyes
 from tlsa_manager.diagnose.home import home_of
 from tlsa_manager.diagnose.one import diagnose_one
 from tlsa_manager.errors import TlsaManagerError
+from tlsa_manager.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tlsa_manager.config import Config
     from tlsa_manager.diagnose.report import Report
     from tlsa_manager.diagnose.settings import Settings
-    from tlsa_manager.target import Target
 
     Give = Callable[["Report | BaseException"], None]
 
