@@ -51,7 +51,7 @@ class HouseHands:
             owners = pool.submit(self._looking(lineage), lineage.owners)
             held = pool.submit(self._held, lineage, guessed, facts)
             services = pool.submit(self._services, lineage, probes)
-            files = pool.submit(self._files, lineage)
+            files = pool.submit(self.files, lineage)
             views: Mapping[str, OwnerView] = owners.result()
             found = held.result()
             aliases = {view.target for view in views.values() if view.answers} - found.keys()
@@ -133,6 +133,16 @@ class HouseHands:
             self._backends[name] = open_backend(name, section.kind, section.options)
         return self._backends[name]
 
+    def files(self, lineage: Lineage) -> dict[str, FileView]:
+        """Look at the consumers' files alone, by consumer."""
+        return {name: self._file(name) for name in lineage.consumers}
+
+    def held(self, lineage: Lineage, targets: Iterable[str]) -> dict[str, Held]:
+        """Ask the backend alone what it has, by target."""
+        from tlsa_manager.rollover.facts import Facts
+
+        return self._held(lineage, targets, Facts(lineage.name))
+
     def _eyes(self) -> DnsEyes:
         """Return this thread's eyes; they remember delegations for a minute."""
         eyes: DnsEyes | None = getattr(self._local, "eyes", None)
@@ -199,9 +209,6 @@ class HouseHands:
         from tlsa_manager.observe.live import services
 
         return services(lineage.services, repeats=probes, resolver=self.config.resolver)
-
-    def _files(self, lineage: Lineage) -> dict[str, FileView]:
-        return {name: self._file(name) for name in lineage.consumers}
 
     def _file(self, consumer: str) -> FileView:
         """Look at a consumer's file; a consumer that cannot be made of its options is one that cannot be given anything."""

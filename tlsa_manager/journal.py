@@ -19,6 +19,7 @@ import msgspec
 
 from tlsa_manager import clock
 from tlsa_manager.errors import Busy, Stale, StateError
+from tlsa_manager.household import Holder
 from tlsa_manager.rollover.events import Event
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.plan import Plan
@@ -152,6 +153,14 @@ class Journal:
             with suppress(sqlite3.Error), self._connection() as connection:
                 connection.execute("DELETE FROM leases WHERE name = ? AND host = ? AND pid = ?", (name, me[0], me[1]))
             self._let_go(name, holder)
+
+    def holder(self, name: str) -> Holder | None:
+        """Return who holds a lease and lives, None if nobody does."""
+        with _in_words(self.path, "cannot be read"):
+            row = self._connection().execute("SELECT host, pid, born, until FROM leases WHERE name = ?", (name,)).fetchone()
+        if row is None or not _alive(*row, here=socket.gethostname()):
+            return None
+        return Holder(row[0], row[1], row[3] - LEASE_SECONDS)
 
     def renew(self, name: str) -> None:
         """Say that the holder of a lease, which is this process, is alive. Raises Busy when it has been taken over."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tlsa_manager.config import Config
     from tlsa_manager.engine import Engine
     from tlsa_manager.hands import HouseHands
+    from tlsa_manager.household import Holder
     from tlsa_manager.keys import Pair
     from tlsa_manager.lineage import Generation, Lineage
     from tlsa_manager.rollover.facts import Facts
@@ -294,6 +295,10 @@ class House:
         """Look at the world now, and remember what the look proves; nothing is changed."""
         with self.journal.lease(self._family(name)):
             return self.engine.scene(self.lineage(name).name)
+
+    def holder(self, name: str) -> Holder | None:
+        """Say who is working on a lineage, or on one that shares an owner with it, at this moment."""
+        return self.journal.holder(self._family(self.lineage(name).name))
 
     def release(self, name: str) -> None:
         """Go on with what is held. Raises Unsafe when nothing is."""
