@@ -49,10 +49,11 @@ class Visit:
 
 @dataclass
 class Server:
-    """Runs a behaviour for each connection, in a thread each, until the `with` block ends."""
+    """Runs a behaviour for each connection, in a thread each, until the `with` block ends. `port` 0: any that is free."""
 
     behaviour: Behaviour
     address: str = "127.0.0.1"
+    port: int = 0
     visits: int = 0
     said: list[bytes] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
@@ -61,8 +62,8 @@ class Server:
 
     def __enter__(self) -> Self:
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        self._listener = socket.create_server((self.address, 0), family=family, backlog=100)
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = socket.create_server((self.address, self.port), family=family, backlog=100)
+        self.port = self._listener.getsockname()[1]
         self._run(self._accept)
         return self
 
@@ -98,12 +99,14 @@ class Server:
             self.behaviour(Visit(connection, number, self))
 
 
-def context(directory: Path, *pairs: tuple[bytes, bytes], only: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+def context(directory: Path, *pairs: tuple[bytes, bytes], only: ssl.TLSVersion | None = None, suites: str = "") -> ssl.SSLContext:
     """Make a server's settings from chains and keys (PEM); several = one for each kind of key.
 
-    `only`: the one version of TLS that it speaks.
+    `only`: the one version of TLS that it speaks; `suites`: in OpenSSL's words, `@SECLEVEL=0` lets it have weak keys.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if suites:
+        made.set_ciphers(suites)
     for number, (chain, key) in enumerate(pairs):
         file = directory / f"pair-{id(made)}-{number}.pem"
         file.touch(0o600)
