@@ -15,15 +15,17 @@ _UNFIT = re.compile(r"[^\x20-\x7e]+")
 class ProbeError(Exception):
     """A probe ended without a chain. `late`: because its time was over, so that trying again would cost as much again.
 
+    `refused`: the address said at once that nobody listens.
     Never leaves `observe/`: a remote fault is recorded as a Presentation.
     """
 
-    def __init__(self, outcome: Outcome, reason: str, *, late: bool = False) -> None:
+    def __init__(self, outcome: Outcome, reason: str, *, late: bool = False, refused: bool = False) -> None:
         """Keep the outcome and a reason that is safe to print."""
         super().__init__(reason)
         self.outcome = outcome
         self.reason = printable(reason)
         self.late = late
+        self.refused = refused
 
 
 def printable(words: bytes | str, limit: int = MAX_REASON) -> str:

@@ -6,6 +6,8 @@ The kinds of clients, because a server may have another certificate for each (RF
     no-sni   the same without SNI
     rsa      takes RSA certificates only
     ecdsa    takes ECDSA certificates only
+    tls1.0   speaks this version only, which nobody should (RFC 8996)
+    tls1.1   likewise
 
 In TLS 1.2 the cipher suite says how the server must prove itself (aRSA, aECDSA), in TLS 1.3 the signature algorithms do;
 `rsa` and `ecdsa` restrict both in one and the same ClientHello. To ask in TLS 1.2 alone would not do: a server that knows
@@ -16,7 +18,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from tlsa_manager.observe.wire import Wire
 
 CLIENTS = ("any", "no-sni", "rsa", "ecdsa")
+OLD_VERSIONS = ("tls1.0", "tls1.1")
 
 # Level 0 sees weak chains, too: to show what is presented is the task, others judge it.
 _SUITES = {"rsa": b"aRSA:!eNULL:!aNULL:@SECLEVEL=0", "ecdsa": b"aECDSA:!eNULL:!aNULL:@SECLEVEL=0"}
@@ -41,21 +45,100 @@ _SIGNATURES = {
     "rsa": b"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:" + _BY_RSA_ISSUERS,
     "ecdsa": b"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:" + _BY_RSA_ISSUERS,
 }
+_OLD_SUITE = b"ALL:!PSK:!SRP:!eNULL:!aNULL:@SECLEVEL=0"
 _NOTHING_SHARED = re.compile("alert handshake failure|alert insufficient security|no shared cipher")
 
 
-def shake(wire: Wire, client: str, host: str, farewell: bytes = b"") -> Chain:
-    """Shake hands on an open connection and return the chain that the server presents. Raises ProbeError."""
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a server presented: the certificates (DER, leaf first) and their digests; what was agreed, as OpenSSL names it."""
+
+    certificates: tuple[bytes, ...]
+    chain: Chain
+    version: str
+    suite: str
+
+
+async def shake(wire: Wire, client: str, host: str, farewell: bytes = b"") -> Handshake:
+    """Shake hands on an open connection and return what the server presents. Raises ProbeError."""
+    connection = connect(client, host)
+    await drive(connection, wire, client)
+    certificates, chain = presented(connection)
+    done = Handshake(certificates, chain, connection.get_protocol_version_name(), connection.get_cipher_name() or "")
+    await part(connection, wire, farewell)
+    return done
+
+
+def connect(client: str, host: str) -> SSL.Connection:
+    """Return the client's end of a TLS connection that is still to be made."""
     from OpenSSL import SSL
 
     connection = SSL.Connection(_context(client), None)
     connection.set_connect_state()
     if client != "no-sni" and not _is_address(host):  # RFC 6066 §3: a literal address is not a name
         connection.set_tlsext_host_name(host.encode("ascii"))
-    _drive(connection, wire, client)
-    chain = _presented(connection)
-    _part(connection, wire, farewell)
-    return chain
+    return connection
+
+
+async def drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
+    """Carry bytes between OpenSSL and the wire until the handshake is done. Raises ProbeError."""
+    from OpenSSL import SSL
+
+    first = b""
+    while True:
+        try:
+            connection.do_handshake()
+        except SSL.WantReadError:
+            await flush(connection, wire)
+            data = await wire.receive()
+            if not data:
+                raise ProbeError(Outcome.FAILED, "the server closed the connection during the handshake") from None
+            first = first or data
+            connection.bio_write(data)
+        except SSL.Error as error:
+            served = bool(connection.get_peer_cert_chain())
+            raise _refusal(error, "any" if served else client, first) from None
+        else:
+            return await flush(connection, wire)
+
+
+def presented(connection: SSL.Connection) -> tuple[tuple[bytes, ...], Chain]:
+    """Return the chain as the server sent it, leaf first: DER, and its digests. Raises ProbeError."""
+    from cryptography.x509 import InvalidVersion
+    from OpenSSL import crypto
+
+    presented = connection.get_peer_cert_chain() or []
+    if not presented:
+        raise ProbeError(Outcome.FAILED, "the server presented no certificate")
+    try:
+        return _read(tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in presented))
+    except (BadInput, ValueError, InvalidVersion) as error:
+        raise ProbeError(Outcome.FAILED, f"a certificate that the server presented cannot be read: {error}") from None
+
+
+async def part(connection: SSL.Connection, wire: Wire, farewell: bytes) -> None:
+    """Say good-bye in the protocol's words and in TLS, without waiting for an answer."""
+    from OpenSSL import SSL
+
+    try:
+        if farewell:
+            connection.send(farewell)
+        connection.shutdown()
+        await flush(connection, wire)
+    except (SSL.Error, ProbeError):
+        return  # the chain has been seen; how the server takes its leave says nothing about it
+
+
+async def flush(connection: SSL.Connection, wire: Wire) -> None:
+    """Send what OpenSSL has to say. Raises ProbeError."""
+    from OpenSSL import SSL
+
+    while True:
+        try:
+            data = connection.bio_read(65536)
+        except SSL.WantReadError:
+            return
+        await wire.send(data)
 
 
 @cache
@@ -66,7 +149,11 @@ def _context(client: str) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_verify(SSL.VERIFY_NONE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_cipher_list(_SUITES.get(client, _ANY_SUITE))
+    context.set_cipher_list(_OLD_SUITE if client in OLD_VERSIONS else _SUITES.get(client, _ANY_SUITE))
+    if client in OLD_VERSIONS:
+        version = SSL.TLS1_VERSION if client == "tls1.0" else SSL.TLS1_1_VERSION
+        context.set_min_proto_version(version)
+        context.set_max_proto_version(version)
     if client in _SIGNATURES and not _allow_signatures(context, _SIGNATURES[client]):
         context.set_max_proto_version(SSL.TLS1_2_VERSION)  # in TLS 1.3 it would take any certificate
     return context
@@ -80,28 +167,6 @@ def _allow_signatures(context: SSL.Context, names: bytes) -> bool:
     return restrict is not None and bool(restrict(context._context, names))  # noqa: SLF001
 
 
-def _drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
-    """Carry bytes between OpenSSL and the wire until the handshake is done."""
-    from OpenSSL import SSL
-
-    first = b""
-    while True:
-        try:
-            connection.do_handshake()
-        except SSL.WantReadError:
-            _flush(connection, wire)
-            data = wire.receive()
-            if not data:
-                raise ProbeError(Outcome.FAILED, "the server closed the connection during the handshake") from None
-            first = first or data
-            connection.bio_write(data)
-        except SSL.Error as error:
-            served = bool(connection.get_peer_cert_chain())
-            raise _refusal(error, "any" if served else client, first) from None
-        else:
-            return _flush(connection, wire)
-
-
 def _refusal(error: SSL.Error, client: str, first: bytes) -> ProbeError:
     """Say in words why there was no handshake. `first`: the first bytes that the server sent.
 
@@ -113,47 +178,16 @@ def _refusal(error: SSL.Error, client: str, first: bytes) -> ProbeError:
     words = "; ".join(dict.fromkeys(str(entry[-1]) for entry in queue)) or str(error)
     if client in _SIGNATURES and _NOTHING_SHARED.search(words):
         return ProbeError(Outcome.UNSHARED, f"the server has no certificate for this client: {words}")
+    if client in OLD_VERSIONS:
+        return ProbeError(Outcome.UNSHARED, f"the server does not speak this version of TLS: {words}")
     return ProbeError(Outcome.FAILED, f"the TLS handshake failed: {words}")
 
 
-def _presented(connection: SSL.Connection) -> Chain:
-    """Read the chain as the server sent it, leaf first."""
-    from cryptography.x509 import InvalidVersion
-    from OpenSSL import crypto
-
+@lru_cache(maxsize=128)  # the kinds of clients at the addresses of one host mostly see the same, also in memory
+def _read(certificates: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], Chain]:
     from tlsa_manager.certificates import chain_of
 
-    presented = connection.get_peer_cert_chain() or []
-    if not presented:
-        raise ProbeError(Outcome.FAILED, "the server presented no certificate")
-    try:
-        return chain_of([crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in presented])
-    except (BadInput, ValueError, InvalidVersion) as error:
-        raise ProbeError(Outcome.FAILED, f"a certificate that the server presented cannot be read: {error}") from None
-
-
-def _part(connection: SSL.Connection, wire: Wire, farewell: bytes) -> None:
-    """Say good-bye in the protocol's words and in TLS, without waiting for an answer."""
-    from OpenSSL import SSL
-
-    try:
-        if farewell:
-            connection.send(farewell)
-        connection.shutdown()
-        _flush(connection, wire)
-    except (SSL.Error, ProbeError):
-        return  # the chain has been seen; how the server takes its leave says nothing about it
-
-
-def _flush(connection: SSL.Connection, wire: Wire) -> None:
-    from OpenSSL import SSL
-
-    while True:
-        try:
-            data = connection.bio_read(65536)
-        except SSL.WantReadError:
-            return
-        wire.send(data)
+    return certificates, chain_of(certificates)
 
 
 def _is_address(host: str) -> bool:

@@ -45,6 +45,12 @@ def given(service: Service) -> tuple[tuple[Place, ...], str]:
     return tuple(dict.fromkeys(places)), "; ".join(wrong)
 
 
+def at(service: Service, addresses: Sequence[str]) -> tuple[tuple[Place, ...], str]:
+    """Take the addresses of a service's host that somebody looked up. Return the places, and what is wrong."""
+    found = listed(service.host, addresses)
+    return tuple(Place(one, one, service.port) for one in found.addresses), found.problem
+
+
 def ask(host: str, resolver: Sequence[str], timeout: float) -> Found:
     """Look up A and AAAA of a host: at `resolver` (ADDRESS, ADDRESS:PORT or ADDRESS#PORT each), or with the system's way."""
     return _ask_resolver(host, resolver, timeout) if resolver else _ask_system(host)

@@ -8,6 +8,7 @@ could put it there in front of the encrypted answers (response injection, the cl
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.observe.ending import ProbeError, printable
@@ -30,13 +31,35 @@ _TAG = re.compile(rb"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 _TAG_NAME = re.compile(rb"<(/?)(?:[\w.-]+:)?([\w.-]+)")
 
 
+@dataclass(slots=True)
+class Heard:
+    """What an SMTP or LMTP server said on the way. `offered`: STARTTLS, None where it did not come to that.
+
+    `starttls_code`: of the reply that refused STARTTLS, else 0; `plain`, `plain_said`: the reply to a recipient without TLS.
+    """
+
+    banner: str = ""
+    offered: bool | None = None
+    crossed_out: bool = False
+    starttls_code: int = 0
+    plain: int = 0
+    plain_said: str = ""
+
+
 class Dialogue:
     """One dialogue. Send `begin()`, then what each `feed()` returns, until `ready`; a ProbeError ends it otherwise."""
 
-    def __init__(self, protocol: str, host: str, greeting_name: str = "[127.0.0.1]") -> None:
-        """Prepare the dialogue of `protocol` (a key of FAREWELL) with the server of `host`."""
+    def __init__(
+        self, protocol: str, host: str, greeting_name: str = "[127.0.0.1]", plain_to: str = "", heard: Heard | None = None
+    ) -> None:
+        """Prepare the dialogue of `protocol` (a key of FAREWELL) with the server of `host`.
+
+        plain_to: a mail domain whose postmaster is named as the recipient of a mail without TLS, instead of STARTTLS; the
+        dialogue is then `ready` when that is answered. SMTP and LMTP only. heard: where to keep what SMTP servers say.
+        """
         self.ready = False
-        self._script = _script(protocol, host, greeting_name)
+        self.heard = heard or Heard()
+        self._script = _script(protocol, host, greeting_name, self.heard, plain_to)
         self._cut = _CUT.get(protocol, _cut_line)
         self._buffer = b""
         self._received = 0
@@ -74,12 +97,14 @@ class Dialogue:
         return answer
 
 
-def _script(protocol: str, host: str, greeting_name: str) -> Script:
-    name = greeting_name.encode("ascii", "replace")
+def _script(protocol: str, host: str, greeting_name: str, heard: Heard, plain_to: str) -> Script:
+    hello = (b"LHLO " if protocol == "lmtp" else b"EHLO ") + greeting_name.encode("ascii", "replace")
+    if plain_to:
+        return _without_tls(hello, heard, plain_to)
     table: dict[str, Callable[[], Script]] = {
-        "smtp": lambda: _smtp(b"EHLO " + name),
-        "submission": lambda: _smtp(b"EHLO " + name),
-        "lmtp": lambda: _smtp(b"LHLO " + name),
+        "smtp": lambda: _smtp(hello, heard),
+        "submission": lambda: _smtp(hello, heard),
+        "lmtp": lambda: _smtp(hello, heard),
         "imap": _imap,
         "pop3": _pop3,
         "sieve": _sieve,
@@ -89,25 +114,51 @@ def _script(protocol: str, host: str, greeting_name: str) -> Script:
     return table[protocol]()
 
 
-def _smtp(hello: bytes) -> Script:
+def _smtp(hello: bytes, heard: Heard) -> Script:
     """SMTP and LMTP (RFC 3207 §4, RFC 2033 §4.1)."""
+    yield from _greet(hello, heard)
+    if not heard.offered:
+        why = ": something on the path has crossed it out (XXXX)" if heard.crossed_out else ""
+        raise ProbeError(Outcome.NO_TLS, "the server does not offer STARTTLS" + why)
+    code, lines = yield from _reply(b"STARTTLS\r\n")
+    if code != 220:
+        heard.starttls_code = code
+        # 4xx: offered, but something is broken, mostly the key file (RFC 3207 §4: 454); 5xx: not for this client
+        outcome = Outcome.FAILED if 400 <= code < 500 else Outcome.NO_TLS
+        raise ProbeError(outcome, "the server refuses STARTTLS" + _quoted(lines[-1]))
+
+
+def _greet(hello: bytes, heard: Heard) -> Generator[bytes, bytes, None]:
+    """Hear the banner and the list of extensions."""
     code, lines = yield from _reply(b"")
+    heard.banner = printable(b" ".join(line[4:].strip() for line in lines))
     if code != 220:
         raise ProbeError(Outcome.FAILED, "the server greets with an error" + _quoted(lines[-1]))
     code, lines = yield from _reply(hello + b"\r\n")
     if code != 250:
-        outcome = Outcome.NO_TLS if code in {500, 502} else Outcome.FAILED  # a server from before RFC 1869 has no extensions
-        raise ProbeError(outcome, f"the server refuses {hello[:4].decode()}" + _quoted(lines[-1]))
+        old = code in {500, 502}  # a server from before RFC 1869 has no extensions
+        heard.offered = False if old else None
+        raise ProbeError(
+            Outcome.NO_TLS if old else Outcome.FAILED, f"the server refuses {hello[:4].decode()}" + _quoted(lines[-1])
+        )
     offered = {line[4:].strip().upper() for line in lines[1:]}
-    if b"STARTTLS" not in offered:
-        hidden = any(word.startswith(b"XXXX") for word in offered)
-        why = ": something on the path has crossed it out (XXXX)" if hidden else ""
-        raise ProbeError(Outcome.NO_TLS, "the server does not offer STARTTLS" + why)
-    code, lines = yield from _reply(b"STARTTLS\r\n")
-    if code != 220:
-        # 4xx: offered, but something is broken, mostly the key file (RFC 3207 §4: 454); 5xx: not for this client
-        outcome = Outcome.FAILED if 400 <= code < 500 else Outcome.NO_TLS
-        raise ProbeError(outcome, "the server refuses STARTTLS" + _quoted(lines[-1]))
+    heard.offered = b"STARTTLS" in offered
+    heard.crossed_out = not heard.offered and any(word.startswith(b"XXXX") for word in offered)
+
+
+def _without_tls(hello: bytes, heard: Heard, domain: str) -> Script:
+    """Name sender and recipient of a mail without TLS, and go no further: RSET, never DATA (RFC 5321 §4.1.1.5).
+
+    The reply that counts is the one to RCPT TO, or to MAIL FROM where that is refused already (530: RFC 3207 §4).
+    """
+    yield from _greet(hello, heard)
+    recipient = b"RCPT TO:<postmaster@" + domain.encode("ascii", "replace") + b">\r\n"
+    for command in (b"MAIL FROM:<>\r\n", recipient):
+        heard.plain, lines = yield from _reply(command)
+        heard.plain_said = printable(lines[-1])
+        if heard.plain >= 400:
+            return
+    yield from _reply(b"RSET\r\n")
 
 
 def _reply(command: bytes) -> Generator[bytes, bytes, tuple[int, list[bytes]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -19,31 +20,42 @@ PATIENCE = 3  # a whole conversation may take this many times as long as the con
 
 
 class Wire:
-    """A connection. Context manager; everything that goes wrong on the way is a ProbeError."""
+    """A connection. Asynchronous context manager; everything that goes wrong on the way is a ProbeError."""
 
-    def __init__(self, address: str, port: int, timeout: float) -> None:
-        """Connect within `timeout` seconds; the whole conversation must end within PATIENCE times as many."""
+    def __init__(self, address: str, port: int, timeout: float, source: str = "") -> None:
+        """Prepare to connect within `timeout` seconds; the whole conversation must end within PATIENCE times as many.
+
+        source: the local address to connect from, of the same family; empty = the one that the system chooses.
+        """
+        self._place = address, port
+        self._source = source
+        self._timeout = timeout
         self._seconds = timeout * PATIENCE
-        self._deadline = monotonic() + self._seconds
         self._received = 0
-        try:
-            self._socket = socket.create_connection((address, port), timeout)
-        except TimeoutError:
-            raise ProbeError(Outcome.UNREACHABLE, f"no connection within {timeout:g} s", late=True) from None
-        except ConnectionResetError as error:
-            raise _broken(error) from None  # there was a connection: without one it is "refused"
-        except OSError as error:
-            raise ProbeError(Outcome.UNREACHABLE, f"no connection: {_words(error)}") from None
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        self._loop = asyncio.get_running_loop()
 
-    def __enter__(self) -> Self:
-        """Return the connection itself."""
+    async def __aenter__(self) -> Self:
+        """Connect, and return the connection itself."""
+        self._deadline = monotonic() + self._seconds
+        try:
+            self._socket.setblocking(False)  # noqa: FBT003  the socket module has no names for it
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._source:
+                self._socket.bind((self._source, 0))
+            async with asyncio.timeout(self._timeout):
+                await self._loop.sock_connect(self._socket, self._place)
+        except BaseException as error:
+            self._socket.close()
+            if isinstance(error, OSError):
+                raise _unconnected(error, self._timeout) from None
+            raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close it. What is already sent is let through before the end: FIN first, then what came is thrown away."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-            self._socket.setblocking(False)  # noqa: FBT003  the socket module has no names for it
             self._socket.recv(65536)
         self._socket.close()
 
@@ -58,11 +70,11 @@ class Wire:
             return f"[IPv6:{own}]" if ":" in own else f"[{own}]"
         return "[127.0.0.1]"
 
-    def receive(self) -> bytes:
+    async def receive(self) -> bytes:
         """Wait for bytes; empty at the end of the stream. Raises ProbeError when time or patience is over."""
         try:
-            self._socket.settimeout(self._left())
-            data = self._socket.recv(16384)
+            async with asyncio.timeout(self._left()):
+                data = await self._loop.sock_recv(self._socket, 16384)
         except TimeoutError:
             raise self._late() from None
         except OSError as error:
@@ -72,20 +84,20 @@ class Wire:
             raise ProbeError(Outcome.FAILED, f"the server sent more than {MAX_BYTES // 1024} kB without coming to an end")
         return data
 
-    def send(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> None:
         """Send all of it. Raises ProbeError."""
         try:
-            self._socket.settimeout(self._left())
-            self._socket.sendall(data)
+            async with asyncio.timeout(self._left()):
+                await self._loop.sock_sendall(self._socket, data)
         except TimeoutError:
             raise self._late() from None
         except OSError as error:
             raise _broken(error) from None
 
-    def leave(self, farewell: bytes) -> None:
+    async def leave(self, farewell: bytes) -> None:
         """Say good-bye, if anybody is still listening."""
         with contextlib.suppress(ProbeError):
-            self.send(farewell)
+            await self.send(farewell)
 
     def _left(self) -> float:
         left = self._deadline - monotonic()
@@ -96,6 +108,15 @@ class Wire:
     def _late(self) -> ProbeError:
         silent = "the server sent nothing" if not self._received else "the conversation did not end"
         return ProbeError(Outcome.FAILED, f"{silent} within {self._seconds:g} s", late=True)
+
+
+def _unconnected(error: OSError, timeout: float) -> ProbeError:
+    """Say why there is no connection. A reset means that there was one: without anybody there it is "refused"."""
+    if isinstance(error, TimeoutError) and not error.errno:
+        return ProbeError(Outcome.UNREACHABLE, f"no connection within {timeout:g} s", late=True)
+    if isinstance(error, ConnectionResetError):
+        return _broken(error)
+    return ProbeError(Outcome.UNREACHABLE, f"no connection: {_words(error)}", refused=isinstance(error, ConnectionRefusedError))
 
 
 def _broken(error: OSError) -> ProbeError:

@@ -1,0 +1,98 @@
+"""One probe: one connection, the plain-text dialogue of its protocol, one handshake. Everything that happens is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tlsa_manager.clock import now
+from tlsa_manager.observe.ending import ProbeError
+from tlsa_manager.observe.handshake import shake
+from tlsa_manager.observe.starttls import FAREWELL, Dialogue, Heard
+from tlsa_manager.observe.weak import WEAK, offer_weak
+from tlsa_manager.observe.wire import Wire
+from tlsa_manager.snapshot import Outcome, Presentation
+
+if TYPE_CHECKING:
+    from tlsa_manager.observe.places import Place
+
+PLAIN = "plain"  # the kind of client that goes without TLS as far as a recipient
+TALKATIVE = ("smtp", "submission", "lmtp")  # protocols whose words are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one connection is to find out.
+
+    `client`: one of CLIENTS, OLD_VERSIONS, WEAK, PLAIN; `source`: the local address, empty = the usual one; `number` tells
+    repetitions apart; `plain_to`: for PLAIN, the mail domain of the recipient.
+    """
+
+    host: str
+    protocol: str
+    place: Place
+    client: str
+    source: str = ""
+    number: int = 0
+    plain_to: str = ""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one connection found out. `late`: the port used up its time. `at`: when it ended, seconds since 1970."""
+
+    presentation: Presentation
+    heard: Heard = field(default_factory=Heard)
+    late: ProbeError | None = None
+    at: float = 0.0
+
+
+async def make(probe: Probe, timeout: float) -> Seen:
+    """Make the connection. A remote fault is recorded, never raised."""
+    heard = Heard()
+    try:
+        seen = Seen(await _look(probe, heard, timeout), heard)
+    except ProbeError as end:
+        seen = Seen(unseen(probe, end), heard, end if end.late else None)
+    seen.at = now()
+    return seen
+
+
+def unseen(probe: Probe, end: ProbeError) -> Presentation:
+    """Make the value of a probe that saw nothing."""
+    reason = f"{end.reason} (asked from {probe.source})" if probe.source else end.reason
+    return Presentation(probe.place.text, probe.client, end.outcome, reason=reason, refused=end.refused)
+
+
+async def _look(probe: Probe, heard: Heard, timeout: float) -> Presentation:
+    """Connect, talk, shake hands. Raises ProbeError."""
+    place, farewell = probe.place, FAREWELL.get(probe.protocol, b"")
+    async with Wire(place.address, place.port, timeout, probe.source) as wire:
+        if probe.protocol != "tls":
+            await _talk(wire, probe, heard, farewell)
+        if probe.client == PLAIN:
+            await wire.leave(farewell)
+            return Presentation(place.text, PLAIN, Outcome.NO_TLS)
+        if probe.client == WEAK:
+            version, suite = await offer_weak(wire, probe.host)
+            return Presentation(place.text, WEAK, Outcome.PRESENTED, version=version, suite=suite)
+        done = await shake(wire, probe.client, probe.host, farewell)
+    return Presentation(
+        place.text, probe.client, Outcome.PRESENTED, done.chain,
+        certificates=done.certificates, version=done.version, suite=done.suite,
+    )  # fmt: skip
+
+
+async def _talk(wire: Wire, probe: Probe, heard: Heard, farewell: bytes) -> None:
+    """Talk in plain text until TLS begins, or all is said. Raises ProbeError."""
+    dialogue = Dialogue(probe.protocol, probe.host, wire.greeting_name, probe.plain_to, heard)
+    try:
+        answer = dialogue.begin()
+        while not dialogue.ready:
+            if answer:
+                await wire.send(answer)
+            answer = dialogue.feed(await wire.receive())
+    except ProbeError as end:
+        if not end.late:
+            await wire.leave(farewell)
+        raise
