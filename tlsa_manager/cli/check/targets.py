@@ -1,0 +1,127 @@
+"""What is to be checked: the words of the command line, then the lines of a list, each target once."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import deque
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from tlsa_manager.cli.check.looking import config_if_any
+from tlsa_manager.cli.check.result import Result, of_mistake
+from tlsa_manager.errors import BadInput, UsageError
+from tlsa_manager.target import Kind, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tlsa_manager.cli.check.former import Former
+    from tlsa_manager.cli.voice import Voice
+    from tlsa_manager.config import Config
+
+STDIN = "-"
+LONGEST = 4096  # bytes of a line
+_COUNTED = 5_000_000  # lines; of a longer list nobody waits for the end
+_FIRST = re.compile(r"[\s,;]")  # what ends the first column
+
+
+@dataclass(slots=True)
+class Work:
+    """The targets of a run. A list is read as targets are taken, so it may be endless, and a pipe.
+
+    `aside`: results that need no look, put there while the list is read: lines that name no target, and targets that a former
+    run has finished.
+    """
+
+    named: tuple[Target, ...]
+    lines: Iterable[bytes] = ()
+    former: Former | None = None
+    _aside: deque[Result] = field(default_factory=deque)
+    _met: set[tuple[str, str]] = field(default_factory=set)
+
+    def remaining(self) -> Iterator[Target]:
+        """Yield what is to be looked at, once each."""
+        for target in self._all():
+            key = str(target.kind), target.name
+            if key in self._met:
+                continue
+            self._met.add(key)
+            finished = self.former.result(key) if self.former else None
+            if finished is None:
+                yield target
+            else:
+                self._aside.append(finished)
+
+    def aside(self) -> Iterator[Result]:
+        """Yield what has been put aside since the last call."""
+        with suppress(IndexError):
+            while True:
+                yield self._aside.popleft()
+
+    def _all(self) -> Iterator[Target]:
+        yield from self.named
+        for number, line in enumerate(self.lines, 1):
+            text = first_column(line)
+            if not text:
+                continue
+            try:
+                target = Target.parse(text)
+            except BadInput as error:
+                self._aside.append(of_mistake(text[:120], f"line {number} of the list: {error.message}; {error.hint}"))
+            else:
+                yield target
+
+
+def first_column(line: bytes) -> str:
+    """Return what a line of a list names: its first column (comma, semicolon, blank), without quotes; empty for a comment."""
+    text = line.decode("utf-8", "backslashreplace").removeprefix("\ufeff").strip()
+    if text.startswith("#"):
+        return ""
+    return _FIRST.split(text, maxsplit=1)[0].strip("\"'")
+
+
+def choose(voice: Voice, words: tuple[str, ...], *, listed: bool) -> tuple[tuple[Target, ...], Config | None]:
+    """Return the targets that are named, all configured lineages where nothing is, and the configuration if there is one.
+
+    Raises ConfigError, UsageError where there is nothing to check, and BadInput for a word that is no target.
+    """
+    config = config_if_any(voice)
+    if words or listed:
+        known = config.lineages if config else ()
+        return tuple(Target.parse(word, known) for word in words), config
+    if config is None or not config.lineages:
+        what = f"there is no configuration at {voice.config_file}" if config is None else f"{config.path} has no lineage"
+        raise UsageError(
+            f"{what}, so there is no lineage to check", "give a TARGET: tlsa-manager check example.org, or mx.example.org:25"
+        )
+    return tuple(Target(Kind.LINEAGE, name) for name in config.lineages), config
+
+
+@contextmanager
+def opened(file: str | None) -> Iterator[Iterable[bytes]]:
+    """Open a list, standard input for `-`, nothing for None. Raises OSError."""
+    if file is None:
+        yield ()
+    elif file == STDIN:
+        yield _pieces(sys.stdin.buffer)
+    else:
+        with Path(file).open("rb") as stream:
+            yield _pieces(stream)
+
+
+def count(named: tuple[Target, ...], file: str | None) -> int | None:
+    """Return how many targets there may be, None where only the end will tell."""
+    if file is None:
+        return len(named)
+    if file == STDIN or not Path(file).is_file():
+        return None
+    with Path(file).open("rb") as stream:
+        return len(named) + sum(bool(first_column(line)) for line in islice(_pieces(stream), _COUNTED))
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.readline(LONGEST), b"")
