@@ -30,10 +30,14 @@ _SERVER = 2  # X509_PURPOSE_SSL_SERVER
 class Authorities:
     """The certificate authorities that are trusted. What was asked once is remembered; it belongs to one run."""
 
-    def __init__(self, ca_file: str | None = None) -> None:
-        """Take the authorities in a PEM file, or the system's. Raises BadInput if they cannot be read."""
+    def __init__(self, ca_file: str | None = None, *, at: float | None = None) -> None:
+        """Take the authorities in a PEM file, or the system's. Raises BadInput if they cannot be read.
+
+        `at`: the moment to judge for, seconds since 1970; None is now.
+        """
         from OpenSSL import crypto
 
+        self._at = at
         self._store = crypto.X509Store()
         try:
             self._store.load_locations(*((ca_file, None) if ca_file else _system()))
@@ -44,7 +48,7 @@ class Authorities:
         self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def doubt(self, certificates: Sequence[bytes], host: str) -> str:
-        """Return why nobody vouches for this chain (DER, leaf first) under this name now; empty where somebody does."""
+        """Return why nobody vouches for this chain (DER, leaf first) under this name; empty where somebody does."""
         key = hashlib.sha256(b"".join(certificates)).hexdigest(), host
         if key not in self._known:
             self._known[key] = printable(self._examine(certificates, host))
@@ -70,7 +74,7 @@ class Authorities:
     def _chain_doubt(self, chain: Sequence[x509.Certificate], made: Sequence[crypto.X509]) -> str:
         from OpenSSL import crypto
 
-        self._store.set_time(datetime.fromtimestamp(now(), UTC))
+        self._store.set_time(datetime.fromtimestamp(now() if self._at is None else self._at, UTC))
         try:
             crypto.X509StoreContext(self._store, made[0], list(made[1:])).verify_certificate()
         except crypto.X509StoreContextError as error:
