@@ -18,7 +18,7 @@ from tlsa_manager.snapshot import Snapshot
 from tlsa_manager.target import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from tlsa_manager.diagnose.settings import Settings
     from tlsa_manager.sender.route import Route
@@ -46,11 +46,11 @@ class Dns(Protocol):
 class Tls(Protocol):
     """The eyes for services: one for a whole run."""
 
-    async def look(self, service: Service, addresses: tuple[str, ...], *, recipient: str) -> ServiceView:
+    async def look(self, service: Service, addresses: Sequence[str], *, recipient: str) -> ServiceView:
         """Probe a service at these addresses, or where its `connect` says."""
 
-    async def policy(self, domain: str, *, announced: bool, addresses: tuple[str, ...]) -> StsPolicy:
-        """Fetch the MTA-STS policy of a mail domain."""
+    async def policy(self, domain: str, texts: Sequence[str], addresses: Sequence[str]) -> StsPolicy:
+        """Fetch the MTA-STS policy of a mail domain. `texts`: the TXT records that announce it; `addresses`: of its host."""
 
 
 @dataclass(slots=True)
@@ -126,11 +126,10 @@ class Look:
             return
         domain, host = self.target.name, f"mta-sts.{self.target.name}"
         await self._ask({(f"_mta-sts.{domain}.", "TXT")})
-        found = self.lookups[f"_mta-sts.{domain}.", "TXT"]
-        announced = any("v=STSv1" in record for record in found.records or ())
-        if announced:
+        texts = self.lookups[f"_mta-sts.{domain}.", "TXT"].records or ()
+        if texts:
             await self._ask({(host + ".", "A"), (host + ".", "AAAA")})
-        self.policies[domain] = await self.tls.policy(domain, announced=announced, addresses=self._addresses(host))
+        self.policies[domain] = await self.tls.policy(domain, texts, self._addresses(host))
 
     async def _zones(self) -> None:
         names = {one.zone for one in self.owners.values()} | {one.zone for one in self.lookups.values()}

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from tlsa_manager.diagnose.eyes import open_eyes
 from tlsa_manager.diagnose.home import home_of
@@ -142,7 +142,7 @@ def _reports(crew: _Crew, results: SimpleQueue[object]) -> Iterator[Report]:
         elif isinstance(got, BaseException):
             raise got
         else:
-            member, report = got  # type: ignore[misc]  what members put there
+            member, report = cast("tuple[_Member, Report]", got)
             yield report
             crew.received(member)
 
