@@ -26,13 +26,13 @@ def renamed(path: Path) -> Iterator[TextIO]:
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8") as stream:
+        with path.open("w", encoding="utf-8", errors="surrogateescape") as stream:
             yield stream
         return
     path = path.resolve()  # a symlink stays one
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     try:
-        with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123  a descriptor has no path
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:  # noqa: PTH123  a descriptor has no path
             yield stream
             os.fchmod(stream.fileno(), _mode(path))
             stream.flush()
