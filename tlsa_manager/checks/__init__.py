@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from tlsa_manager.checks.case import Case
 
-MODULES: tuple[str, ...] = ()  # in the order of the reference page
+MODULES: tuple[str, ...] = (  # in the order of the reference page
+    *("content", "usages", "matchings", "selections", "amounts", "server_keys"),
+)
 
 CRASH = Fault(
     code="F-CRASH",

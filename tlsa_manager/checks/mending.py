@@ -45,3 +45,10 @@ def replace(spot: Spot, *wrong: Tlsa) -> str:
     if spot.chains:
         return remove(spot, *wrong)
     return f"compute the right record with: tlsa-manager digest CERTIFICATE; publish it, then {remove(spot, *wrong)}"
+
+
+def later(spot: Spot, records: Iterable[Tlsa]) -> str:
+    """Say how to replace records that work: they go when no cache holds a set without the right ones any more."""
+    first = add(spot) if spot.chains else "publish 3 1 1 records of the same keys"
+    wait = f"; wait {2 * spot.ttl} seconds (two TTLs); then " if first else ""
+    return f"{first}{wait}{remove(spot, *records)}"

@@ -13,6 +13,8 @@ from tlsa_manager.snapshot import Outcome
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tlsa_manager.chain import Chain
     from tlsa_manager.checks.case import Case
     from tlsa_manager.sender.delivery import Verdict
@@ -98,13 +100,17 @@ def spots(case: Case) -> tuple[Spot, ...]:
         if view is not None and any(one.records for one in view.answers):
             names = tuple(dict.fromkeys(one.service for one in verdicts))
             here = tuple(services[name] for name in names if name in services)
-            found.append(Spot(view, here, verdicts, tuple(_seen(case, names))))
+            found.append(Spot(view, here, verdicts, tuple(one for service, one in presented(case) if service in here)))
     return tuple(found)
 
 
-def _seen(case: Case, services: tuple[str, ...]) -> list[Presentation]:
-    views = [case.snapshot.services[name] for name in services if name in case.snapshot.services]
-    return [one for view in views for one in view.presentations if one.outcome is Outcome.PRESENTED and one.client in SENDERS]
+def presented(case: Case) -> Iterator[tuple[Service, Presentation]]:
+    """Give every chain that a conforming sender was shown, with the service that showed it."""
+    for service in dict.fromkeys(one.service for one in case.route.stops):
+        view = case.snapshot.services.get(str(service))
+        for one in view.presentations if view else ():
+            if one.outcome is Outcome.PRESENTED and one.client in SENDERS:
+                yield service, one
 
 
 def _selects(record: Tlsa, chain: Chain) -> bool:

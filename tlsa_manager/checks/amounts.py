@@ -1,0 +1,172 @@
+"""How many records there are at an owner: too many, only one, one thing twice, some of nothing (F-DUP ... F-LEFTOVER)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tlsa_manager.checks.fault import Fault, check
+from tlsa_manager.checks.mending import line, remove
+from tlsa_manager.checks.readings import explained, former
+from tlsa_manager.checks.spot import spots
+from tlsa_manager.checks.telling import brief, evidence
+from tlsa_manager.finding import Finding, Severity
+from tlsa_manager.rollover.law import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.checks.case import Case
+    from tlsa_manager.checks.spot import Spot
+    from tlsa_manager.tlsa import Tlsa
+
+FEW, MOST = 8, 12  # Microsoft's senders and others take no more; the answer outgrows one UDP packet at about as many
+
+DUP = Fault(
+    code="F-DUP",
+    title="the same thing listed twice",
+    severity=Severity.NOTICE,
+    story=(
+        "DNS keeps a record only once, in however many spellings it was entered. What can still stand there twice is "
+        "one key or certificate in several forms, such as 3 0 1 beside 3 1 1, or one digest under several labels, of "
+        "which one at most is right."
+    ),
+    consequence="None for mail: one match is enough. But every form has to be kept right at every renewal.",
+    remedy="Keep 3 1 1 and remove the other forms.",
+    reference="RFC 7671 §8",
+)
+MANY = Fault(
+    code="F-MANY",
+    title="too many records at one owner",
+    severity=Severity.WARNING,
+    story="Old records were never removed, or a certificate authority's keys were all listed one by one.",
+    consequence=(
+        "Some senders stop reading after a number of records, and a long answer needs TCP, which some networks block:"
+        " there the lookup fails, and mail is held back."
+    ),
+    remedy="Keep the records of the current and of the next key, remove the others.",
+    reference="RFC 7671 §10.1.1",
+)
+SINGLE = Fault(
+    code="F-SINGLE",
+    title="one record, no standby",
+    severity=Severity.NOTICE,
+    story="There is a record for the current key only. That is how it should be while no rollover is under way.",
+    consequence=(
+        "None for mail. If the key is lost or stolen, a new record needs a TTL and more to reach everybody, and mail "
+        "waits that long."
+    ),
+    remedy=(
+        "Publish the record of a standby key ahead, and keep that key in a safe place: tlsa-manager rollover start NAME --new-key"
+    ),
+    reference="RFC 7671 §8.1, RFC 6698 §A.4",
+)
+LEFTOVER = Fault(
+    code="F-LEFTOVER",
+    title="records of keys that nobody presents",
+    severity=Severity.WARNING,
+    story=(
+        "Records were added at every renewal and never removed. The record of a next key, or of a standby key, is no leftover."
+    ),
+    consequence="Whoever has got hold of one of the old keys can pass for the server as long as its record stands there.",
+    remedy="Find out whose keys they are, and remove those that nobody will present again.",
+    reference="RFC 7671 §8.1",
+)
+
+
+@check(DUP)
+def listed_twice(case: Case) -> Iterator[Finding]:
+    """One leaf in several forms; one digest under several labels. SHA-256 beside SHA-512 of one selector is one form."""
+    for spot in spots(case):
+        twice = {f"the certificate presented is listed as {names}": rs for names, rs in _forms(spot)}
+        twice |= {f"the digest {data[:12]}... is listed as {names}": rs for names, data, rs in _labels(spot)}
+        for message, records in twice.items():
+            keep = min(records, key=lambda one: (not spot.selects(one), one.usage != 3, one.selector != 1, one.matching != 1))
+            others = [one for one in records if one != keep]
+            remedy = f"keep: {line(spot.target, spot.ttl, keep)}; {remove(spot, *others)}"
+            yield DUP.at(spot.owner, message, remedy=remedy, evidence=evidence(spot, others[0]))
+
+
+@check(MANY)
+def too_many(case: Case) -> Iterator[Finding]:
+    """More than eight records, or more than twelve."""
+    for spot in spots(case):
+        number = len(spot.records)
+        if number > FEW:
+            severity = Severity.ERROR if number > MOST else Severity.WARNING
+            size = max((one.size for one in spot.view.answers), default=0)
+            message = f"there are {number} records" + (f", in an answer of {size} octets" if size else "")
+            idle = [one for one in sorted(spot.records) if not spot.selects(one)]
+            remedy = f"keep the records of the current and of the next key; {remove(spot, *idle[:number])}" if idle else ""
+            yield MANY.at(
+                spot.owner, message, severity=severity, remedy=remedy, evidence={"owner": spot.target, "number": str(number)}
+            )
+
+
+@check(SINGLE)
+def no_standby(case: Case) -> Iterator[Finding]:
+    """One record that matches."""
+    for spot in spots(case):
+        if len(spot.records) == 1 and all(one.usage == 3 and spot.selects(one) for one in spot.records):
+            (record,) = spot.records
+            yield SINGLE.at(spot.owner, f"{brief(record)} is the only record", evidence=evidence(spot, record))
+
+
+@check(LEFTOVER)
+def left_over(case: Case) -> Iterator[Finding]:
+    """Records of server keys that match nothing, beside some that match, and more than one next key for each current one.
+
+    Of a lineage it is known which keys are still to come and which are gone. Where the owner is an alias, or only one kind of
+    client looked, other servers or other clients may be shown what we do not see: that is told as a notice.
+    """
+    for spot in spots(case):
+        idle = [one for one in sorted(spot.usable()) if one.usage in {1, 3} and not spot.selects(one)]
+        idle = [one for one in idle if explained(one, spot, case) is None and one not in _known(case)]
+        gone = [one for one in idle if former(one, case)]
+        if not any(map(spot.selects, spot.usable())) or (len(idle) - len(gone) <= _allowed(spot, case) and not gone):
+            continue
+        severity = Severity.NOTICE if not gone and spot.target != spot.owner else Severity.WARNING
+        records = gone if gone and len(idle) - len(gone) <= _allowed(spot, case) else idle
+        named = ", ".join(
+            brief(one) + (f" (of the previous key {former(one, case)})" if one in gone else "") for one in records[:6]
+        )
+        yield LEFTOVER.at(
+            spot.owner,
+            f"{len(records)} of {len(spot.records)} records match nothing that is presented: {named}",
+            severity=severity,
+            remedy=f"if nobody will present their keys again, {remove(spot, *records[:12])}",
+            evidence=evidence(spot, records[0]),
+        )
+
+
+def _forms(spot: Spot) -> Iterator[tuple[str, list[Tlsa]]]:
+    for chain in spot.chains:
+        records = [one for one in sorted(spot.usable()) if one.usage in {1, 3} and chain.leaf.matches(one)]
+        if len({(one.usage, one.selector, one.matching == 0) for one in records}) > 1:
+            yield " and ".join(str(one.params) for one in records), records
+
+
+def _labels(spot: Spot) -> Iterator[tuple[str, str, list[Tlsa]]]:
+    by_data: dict[str, list[Tlsa]] = defaultdict(list)
+    for one in sorted(spot.records):
+        by_data[one.data].append(one)
+    for data, records in by_data.items():
+        if len(records) > 1:
+            yield " and ".join(str(one.params) for one in records), data, records
+
+
+def _known(case: Case) -> frozenset[Tlsa]:
+    """The records that the lineage needs: of the current key, of the next, of the one to go back to."""
+    return wanted(case.household.lineage, case.household.facts) if case.household else frozenset()
+
+
+def _allowed(spot: Spot, case: Case) -> int:
+    """How many records without a match may be of keys to come: one for each key that is presented.
+
+    A lineage knows its own; what is presented besides is another one's. Who looked with one kind of client only has not seen
+    the certificate for the other kind.
+    """
+    presented = len({chain.leaf.spki_sha256 for chain in spot.chains})
+    if case.household is not None:
+        return presented - 1
+    return presented if {one.client for one in spot.seen} - {"any"} else 3
