@@ -1,7 +1,9 @@
 """The eyes: look at the world once, and never judge it.
 
-    eyes.py      DnsEyes: one round over all owners. Gathers first (zone, survey, witness; through ask, with a short memory),
-                 then thinks: judge, chain_of_trust, denial, signature, message are pure and see one moment
+    lookout.py   Lookout: owners, names and zones for a whole run. Gathers first (zone, survey, inquiry, witness; through ask,
+                 with a short memory), then thinks: judge, trust, chain_of_trust, denial, signature, hearsay, records and
+                 message are pure and see one moment
+    eyes.py      DnsEyes: the same, round by round
     live.py      services(): what services present to different kinds of clients
     unseen.py    blind(): the views where the eyes cannot be opened
 
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tlsa_manager.observe.eyes import DnsEyes
+    from tlsa_manager.observe.lookout import Lookout
     from tlsa_manager.observe.unseen import blind
 
-__all__ = ["DnsEyes", "blind"]
+__all__ = ["DnsEyes", "Lookout", "blind"]
 
 
 def __getattr__(name: str) -> object:
@@ -26,6 +29,10 @@ def __getattr__(name: str) -> object:
         from tlsa_manager.observe.eyes import DnsEyes
 
         return DnsEyes
+    if name == "Lookout":
+        from tlsa_manager.observe.lookout import Lookout
+
+        return Lookout
     if name == "blind":
         from tlsa_manager.observe.unseen import blind
 

@@ -18,9 +18,9 @@ import dns.rdataset
 import dns.rdatatype
 
 from tlsa_manager.observe.denial import absent
-from tlsa_manager.observe.message import NEGATIVE, find, text, unusable
+from tlsa_manager.observe.message import NEGATIVE, cause_of, find, text, unusable
 from tlsa_manager.observe.signature import ALGORITHMS, MAX_SIGNATURES, NOTHING, Proof, Signer, verify
-from tlsa_manager.security import Security
+from tlsa_manager.security import Cause, Security
 
 if TYPE_CHECKING:
     from dns.name import Name
@@ -61,7 +61,7 @@ def delegated(parent: Keys, zone: Name, reply: Reply, word: Proof | None) -> Del
     fault = unusable(reply)
     if fault or reply.message is None:
         why = f"DS of {text(zone)} is not known: {reply.place} {fault}"
-        return Delegation(Proof(Security.INDETERMINATE, why, text(parent_zone)))
+        return Delegation(Proof(Security.INDETERMINATE, why, text(parent_zone), cause=cause_of(reply)))
     rrset = find(reply.message.answer, zone, dns.rdatatype.DS)
     if rrset is None:
         proof = absent(zone, dns.rdatatype.DS, reply.message, parent.signer)
@@ -78,7 +78,7 @@ def trusted(zone: Name, digests: tuple[DS, ...], proof: Proof = NOTHING) -> Dele
         return Delegation(proof, counting)
     odd = ", ".join(f"algorithm {int(ds.algorithm)} with digest {int(ds.digest_type)}" for ds in digests[:4])
     reason = f"no DS record of {text(zone)} counts for validators ({odd}; RFC 9904, RFC 9905)"
-    return Delegation(Proof(Security.INSECURE, reason, text(zone)))
+    return Delegation(Proof(Security.INSECURE, reason, text(zone), cause=Cause.OLD_ALGORITHM))
 
 
 def entrusted(zone: Name, delegation: Delegation, reply: Reply, now: float) -> Keys:
@@ -87,15 +87,17 @@ def entrusted(zone: Name, delegation: Delegation, reply: Reply, now: float) -> K
         return Keys(delegation.proof)
     fault = unusable(reply)
     if fault or reply.message is None:
-        return Keys(Proof(Security.INDETERMINATE, f"the keys of {text(zone)} are not known: {reply.place} {fault}", text(zone)))
+        why = f"the keys of {text(zone)} are not known: {reply.place} {fault}"
+        return Keys(Proof(Security.INDETERMINATE, why, text(zone), cause=cause_of(reply)))
     rrset = find(reply.message.answer, zone, dns.rdatatype.DNSKEY)
     if rrset is None:
-        return Keys(Proof(Security.BOGUS, f"{text(zone)} has no DNSKEY, although its parent has a DS record for it", text(zone)))
+        why = f"{text(zone)} has no DNSKEY, although its parent has a DS record for it"
+        return Keys(Proof(Security.BOGUS, why, text(zone), cause=Cause.NO_DNSKEY))
     entries = _entries(zone, rrset, delegation.digests)
     if not entries:
         tags = ", ".join(sorted({str(ds.key_tag) for ds in delegation.digests}))
         reason = f"no key of {text(zone)} fits the DS record at its parent (key tag {tags})"
-        return Keys(Proof(Security.BOGUS, reason, text(zone)))
+        return Keys(Proof(Security.BOGUS, reason, text(zone), cause=Cause.DS_MISMATCH))
     proof, _ = verify(rrset, reply.message.answer, Signer(zone, dns.rdataset.from_rdata_list(0, entries), now))
     proof = delegation.proof.along(proof)
     return Keys(proof, Signer(zone, dns.rdataset.from_rdata_list(0, list(rrset)[:MAX_KEYS]), now) if proof.secure else None)
@@ -121,7 +123,8 @@ def _undelegated(proof: Proof, parent_zone: Name, zone: Name, word: Proof | None
     """There is no DS record: insecure, if that is proven."""
     if proof.secure or proof.security is Security.INSECURE:
         reason = f"{text(parent_zone)} has no DS record for {text(zone)}: it is not signed, or not linked"
-        return Proof(Security.INSECURE, reason, text(zone))
+        cause = proof.cause if proof.cause is Cause.NSEC3_PARAMETERS else Cause.NO_DS
+        return Proof(Security.INSECURE, reason, text(zone), cause=cause)
     if proof.security is Security.INDETERMINATE and word is not None:
         return word
     return proof
@@ -135,4 +138,5 @@ def said(reply: Reply | None, rdtype: dns.rdatatype.RdataType, resolver: str) ->
         return None
     if reply.message.flags & dns.flags.AD:
         return NOTHING
-    return Proof(Security.INSECURE, f"the validating resolver {resolver} vouches for no more than that nothing is signed here")
+    reason = f"the validating resolver {resolver} vouches for no more than that nothing is signed here"
+    return Proof(Security.INSECURE, reason, cause=Cause.RESOLVER)

@@ -14,7 +14,7 @@ import dns.rdatatype
 
 from tlsa_manager.observe.message import text
 from tlsa_manager.observe.signature import NOTHING, Proof, Signer, expanded, verify
-from tlsa_manager.security import Security
+from tlsa_manager.security import Cause, Security
 
 if TYPE_CHECKING:
     from dns.message import Message
@@ -47,7 +47,8 @@ def _judge(message: Message, signer: Signer, claim: _Claim) -> Proof:
     zone = signer.zone
     found = [r for r in message.authority if r.rdtype in (dns.rdatatype.NSEC, dns.rdatatype.NSEC3) and r.name.is_subdomain(zone)]
     if not found:
-        return Proof(Security.BOGUS, f"{text(zone)} is signed, but the denial comes without a proof (NSEC, NSEC3)", text(zone))
+        reason = f"{text(zone)} is signed, but the denial comes without a proof (NSEC, NSEC3)"
+        return Proof(Security.BOGUS, reason, text(zone), cause=Cause.DENIAL_MISSING)
     joined = NOTHING
     for rrset in found[:MAX_RRSETS]:
         proof, signature = verify(rrset, message.authority, signer)
@@ -63,13 +64,14 @@ _PROVEN = NOTHING
 
 def _unproven(zone: Name) -> Proof:
     reason = f"the denial of {text(zone)} is signed, but does not prove that nothing is there"
-    return Proof(Security.INDETERMINATE, reason, text(zone))
+    return Proof(Security.INDETERMINATE, reason, text(zone), cause=Cause.DENIAL_UNPROVEN)
 
 
 def _misplaced(zone: Name, rrset: RRset) -> Proof:
     """A wildcard's NSEC verifies at any name that it is moved to, but is true at the asterisk only (RFC 4592, erratum 5119)."""
     what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {text(rrset.name)}"
-    return Proof(Security.BOGUS, f"{what} is made from a wildcard's, and so proves nothing there", text(zone))
+    reason = f"{what} is made from a wildcard's, and so proves nothing there"
+    return Proof(Security.BOGUS, reason, text(zone), cause=Cause.DENIAL_MISSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class _Nsec3:
             return _unproven(self.zone)
         if cast("NSEC3", cover[0]).flags & 1:  # opt-out: an unsigned delegation may be there (RFC 5155 §6)
             reason = f"{text(self.zone)} leaves unsigned names out of its proofs (NSEC3 opt-out)"
-            return Proof(Security.INSECURE, reason, text(self.zone))
+            return Proof(Security.INSECURE, reason, text(self.zone), cause=Cause.OPT_OUT)
         return _PROVEN
 
     def _heavy(self) -> bool:
@@ -157,7 +159,7 @@ class _Nsec3:
 
     def _heavy_proof(self) -> Proof:
         reason = f"{text(self.zone)} uses NSEC3 parameters that validators do not follow (RFC 9276)"
-        return Proof(Security.INSECURE, reason, text(self.zone))
+        return Proof(Security.INSECURE, reason, text(self.zone), cause=Cause.NSEC3_PARAMETERS)
 
     def _hash(self, name: Name, like: RRset) -> str:
         data = cast("NSEC3", like[0])

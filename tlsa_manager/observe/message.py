@@ -11,6 +11,8 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
+from tlsa_manager.security import Cause
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -59,6 +61,16 @@ def unusable(reply: Reply) -> str:
     return ""
 
 
+def cause_of(reply: Reply) -> Cause:
+    """The same in one word: why the reply is no authoritative answer."""
+    if reply.message is None:
+        return reply.cause
+    rcode = reply.message.rcode()
+    if rcode not in NEGATIVE:
+        return Cause.EDNS if rcode in (dns.rcode.FORMERR, dns.rcode.BADVERS) else Cause.RCODE
+    return Cause.NONE if reply.message.flags & dns.flags.AA else Cause.LAME
+
+
 def told(message: Message) -> str:
     """Return what the sender says in extended errors (RFC 8914), as ` (EDE 7 signature expired)`, or an empty text."""
     said = [option for option in message.options if isinstance(option, dns.edns.EDEOption)]
@@ -99,6 +111,11 @@ def addresses(section: list[RRset], host: Name | None = None) -> tuple[str, ...]
     """Return the addresses in a section, of one host or of any, IPv4 first."""
     found = [r for r in section if r.rdtype in _TYPES_OF_ADDRESS and r.rdclass == dns.rdataclass.IN and host in (None, r.name)]
     return tuple(rdata.to_text() for rrset in sorted(found, key=lambda r: r.rdtype) for rdata in rrset)
+
+
+def exists(message: Message) -> bool | None:
+    """Whether the name is there at all: not where it is denied (NXDOMAIN), and unknown after a failure."""
+    return {dns.rcode.NOERROR: True, dns.rcode.NXDOMAIN: False}.get(message.rcode())
 
 
 def alias(message: Message, name: Name) -> tuple[RRset, Name] | None:

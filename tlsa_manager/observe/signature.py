@@ -12,10 +12,12 @@ import dns.rdataset
 import dns.rdatatype
 
 from tlsa_manager.observe.message import signatures, text
-from tlsa_manager.security import Security
+from tlsa_manager.security import Cause, Security
 
 if TYPE_CHECKING:
     from dns.name import Name
+    from dns.node import Node
+    from dns.rdata import Rdata
     from dns.rdataset import Rdataset
     from dns.rdtypes.ANY.DNSKEY import DNSKEY
     from dns.rdtypes.ANY.RRSIG import RRSIG
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
 ALGORITHMS = {8: "RSASHA256", 10: "RSASHA512", 13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519", 16: "ED448"}
 MAX_SIGNATURES = 8  # tried over one RRset, and
 MAX_KEYS = 4  # of one key tag: a zone cannot keep us busy for long (CVE-2023-50387)
+# What is told of several faulty signatures: the one that should have been good says most.
+_TELLING = (
+    Cause.SIGNATURE_EXPIRED,
+    Cause.SIGNATURE_FUTURE,
+    Cause.SIGNATURE_BAD,
+    Cause.KEY_GONE,
+    Cause.SIGNATURE_STRANGE,
+)
 _ORDER = (Security.SECURE, Security.INSECURE, Security.INDETERMINATE, Security.BOGUS)
 
 
@@ -32,7 +42,8 @@ _ORDER = (Security.SECURE, Security.INSECURE, Security.INDETERMINATE, Security.B
 class Proof:
     """What follows from signatures: the state, why not secure, the zone where the chain breaks, and the dates.
 
-    `since`: latest inception, `until`: earliest expiration of all signatures it rests on, seconds since 1970.
+    `since`: latest inception, `until`: earliest expiration of all signatures it rests on, seconds since 1970; `cause`: of the
+    reason.
     """
 
     security: Security
@@ -40,6 +51,7 @@ class Proof:
     zone: str = ""
     since: float | None = None
     until: float | None = None
+    cause: Cause = Cause.NONE
 
     @property
     def secure(self) -> bool:
@@ -75,18 +87,19 @@ def verify(rrset: RRset, section: list[RRset], signer: Signer) -> tuple[Proof, R
     zone = text(signer.zone)
     made = signatures(section, rrset)
     if made is None:
-        return Proof(Security.BOGUS, f"{what} has no signature, although {zone} is signed", zone), None
+        reason = f"{what} has no signature, although {zone} is signed"
+        return Proof(Security.BOGUS, reason, zone, cause=Cause.SIGNATURE_MISSING), None
     valid: list[RRSIG] = []
-    faults: list[str] = []
+    faults: list[tuple[Cause, str]] = []
     for signature in [cast("RRSIG", rdata) for rdata in made][:MAX_SIGNATURES]:
         fault = _fault(rrset, signature, signer)
-        if fault:
+        if fault is not None:
             faults.append(fault)
         else:
             valid.append(signature)
     if not valid:
-        reason = f"signature over {what} " + "; another ".join(dict.fromkeys(faults))
-        return Proof(Security.BOGUS, reason, zone), None
+        reason = f"signature over {what} " + "; another ".join(dict.fromkeys(words for _, words in faults))
+        return Proof(Security.BOGUS, reason, zone, cause=min((cause for cause, _ in faults), key=_TELLING.index)), None
     best = max(valid, key=lambda signature: signature.expiration)
     return Proof(Security.SECURE, since=float(best.inception), until=float(best.expiration)), best
 
@@ -96,30 +109,38 @@ def expanded(rrset: RRset, signature: RRSIG) -> bool:
     return signature.labels < len(rrset.name) - 1 and not rrset.name.is_wild()
 
 
+def signs(rrset: RRset, signature: RRSIG, keys: list[Rdata], zone: Name) -> bool:
+    """Whether any of the keys has made the signature, whenever that was."""
+    try:
+        keyring: dict[Name, Node | Rdataset] = {zone: dns.rdataset.from_rdata_list(0, keys)}
+        dns.dnssec.validate_rrsig(rrset, signature, keyring, now=signature.inception)
+    except (dns.exception.DNSException, ValueError):
+        return False
+    return True
+
+
 def date(moment: float) -> str:
     """Write a date for people, in UTC."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _fault(rrset: RRset, signature: RRSIG, signer: Signer) -> str:
+def _fault(rrset: RRset, signature: RRSIG, signer: Signer) -> tuple[Cause, str] | None:
     zone, now = signer.zone, signer.now
     if signature.signer != zone:
-        return f"is made by {text(signature.signer)}, not by {text(zone)}"
+        return Cause.SIGNATURE_STRANGE, f"is made by {text(signature.signer)}, not by {text(zone)}"
     if signature.expiration < now:
-        return f"has expired: it was valid until {date(signature.expiration)}"
+        return Cause.SIGNATURE_EXPIRED, f"has expired: it was valid until {date(signature.expiration)}"
     if signature.inception > now:
-        return f"is not yet valid: it begins at {date(signature.inception)}"
+        return Cause.SIGNATURE_FUTURE, f"is not yet valid: it begins at {date(signature.inception)}"
     if signature.algorithm not in ALGORITHMS:
-        return f"is made with algorithm {int(signature.algorithm)}, which does not count (RFC 9904, RFC 9905)"
+        number = int(signature.algorithm)
+        return Cause.SIGNATURE_STRANGE, f"is made with algorithm {number}, which does not count (RFC 9904, RFC 9905)"
     fitting = [key for key in signer.keys if _fits(cast("DNSKEY", key), signature)][:MAX_KEYS]
     if not fitting:
-        return f"is made with key {signature.key_tag}, which is not among the keys of {text(zone)}"
-    candidates = dns.rdataset.from_rdata_list(0, fitting)
-    try:
-        dns.dnssec.validate_rrsig(rrset, signature, {zone: candidates}, now=now)
-    except (dns.exception.DNSException, ValueError):
-        return "does not fit the data"
-    return ""
+        return Cause.KEY_GONE, f"is made with key {signature.key_tag}, which is not among the keys of {text(zone)}"
+    if not signs(rrset, signature, fitting, zone):
+        return Cause.SIGNATURE_BAD, "does not fit the data"
+    return None
 
 
 def _fits(key: DNSKEY, signature: RRSIG) -> bool:

@@ -17,9 +17,11 @@ import dns.rdatatype
 from tlsa_manager.observe.ask import Place, Question, Reply
 from tlsa_manager.observe.message import alias, find, hosts, text, unusable
 from tlsa_manager.observe.zone import MAX_HOSTS, Addresses, LostError
+from tlsa_manager.security import Cause
 
 if TYPE_CHECKING:
     from dns.name import Name
+    from dns.rdatatype import RdataType
 
     from tlsa_manager.observe.zone import Walk, Zone
 
@@ -30,11 +32,11 @@ _NS, _SOA, _CNAME, _DNSKEY, _TLSA = (dns.rdatatype.from_text(t) for t in ("NS", 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one address answered: for TLSA at the name, and for the zone's keys and SOA."""
+    """What one address answered: to the question at the name, and for the zone's keys and SOA."""
 
     server: Name
     place: Place
-    tlsa: Reply
+    reply: Reply
     keys: Reply
     soa: Reply
 
@@ -43,16 +45,18 @@ class Sighting:
 class Hop:
     """One name on the way from the owner to the records, as all servers of its zone see it.
 
-    `problem`: why not all servers are known; `doubt`: why it may be in a zone further down, which secure answers dispel;
-    `ns_ttl`: seconds, the largest TTL of the NS RRsets that name the servers, of the parent's and of the zone's own.
+    `problem`: why not all servers are known, and `cause`; `doubt`: why it may be in a zone further down, which secure answers
+    dispel; `ns_ttl`: seconds, the largest TTL of the NS RRsets that name the servers, of the parent's and of the zone's own.
     """
 
     name: Name
     zone: Zone
     sightings: tuple[Sighting, ...]
     problem: str = ""
-    doubt: str = ""
+    doubt: LostError | None = None
     ns_ttl: int = 0
+    rdtype: RdataType = _TLSA
+    cause: Cause = Cause.NONE
 
     @property
     def leads_to(self) -> Name | None:
@@ -60,8 +64,8 @@ class Hop:
         votes = Counter(
             target[1]
             for sighting in self.sightings
-            if sighting.tlsa.message is not None and not unusable(sighting.tlsa)
-            if (target := alias(sighting.tlsa.message, self.name)) is not None
+            if sighting.reply.message is not None and not unusable(sighting.reply)
+            if (target := alias(sighting.reply.message, self.name)) is not None
         )
         return max(votes, key=lambda name: (votes[name], name)) if votes else None
 
@@ -73,6 +77,7 @@ class Trail:
     hops: tuple[Hop, ...]
     problem: str = ""
     keys: dict[Name, Reply] = field(default_factory=dict)
+    cause: Cause = Cause.NONE
 
 
 async def follow(walk: Walk, owner: Name) -> Trail:
@@ -82,14 +87,15 @@ async def follow(walk: Walk, owner: Name) -> Trail:
     name = owner
     while True:
         if name in (hop.name for hop in hops):
-            return Trail(tuple(hops), f"the aliases of {text(owner)} go round in a circle: {_way(hops, name)}", keys)
+            return Trail(tuple(hops), f"the aliases of {text(owner)} go round in a circle: {way(hops, name)}", keys, Cause.LOOP)
         if len(hops) > MAX_HOPS:
-            return Trail(tuple(hops), f"{text(owner)} leads over more than {MAX_HOPS} aliases: {_way(hops, name)}", keys)
+            words = f"{text(owner)} leads over more than {MAX_HOPS} aliases: {way(hops, name)}"
+            return Trail(tuple(hops), words, keys, Cause.LOOP)
         try:
             zone, doubt = await walk.zone_of(name)
         except LostError as lost:
-            return Trail(tuple(hops), str(lost), keys)
-        hop, found = await asyncio.gather(_look(walk, zone, name, doubt), _keys_above(walk, zone))
+            return Trail(tuple(hops), str(lost), keys, lost.cause)
+        hop, found = await asyncio.gather(_look(walk, zone, name, doubt), keys_above(walk, zone))
         keys |= found
         hops.append(hop)
         target = hop.leads_to
@@ -98,7 +104,8 @@ async def follow(walk: Walk, owner: Name) -> Trail:
         name = target
 
 
-async def _keys_above(walk: Walk, zone: Zone) -> dict[Name, Reply]:
+async def keys_above(walk: Walk, zone: Zone) -> dict[Name, Reply]:
+    """Return the DNSKEY replies of the zones above, by name."""
     above: list[Zone] = []
     parent = zone.parent
     while parent is not None:
@@ -108,14 +115,20 @@ async def _keys_above(walk: Walk, zone: Zone) -> dict[Name, Reply]:
     return {zone.name: reply for zone, reply in zip(above, replies, strict=True)}
 
 
-async def _look(walk: Walk, zone: Zone, name: Name, doubt: str) -> Hop:
+def way(hops: list[Hop], last: Name) -> str:
+    """Write down the names that were passed."""
+    return " -> ".join([*(text(hop.name) for hop in hops), text(last)])
+
+
+async def _look(walk: Walk, zone: Zone, name: Name, doubt: LostError | None) -> Hop:
     survey = _Survey(walk, zone, name)
     await asyncio.gather(*(survey.meet(host) for host in zone.hosts))
     if not survey.sightings:
-        survey.problems.append(f"{text(zone.name)} has no name server with a known address")
+        survey.problems.append((f"{text(zone.name)} has no name server with a known address", Cause.GONE))
     ordered = sorted(survey.sightings.values(), key=lambda seen: (seen.server, ":" in seen.place.address, seen.place))
-    problem = "; ".join(dict.fromkeys([*survey.problems, *survey.gaps()]))
-    return Hop(name, zone, tuple(ordered), problem, doubt, survey.ns_ttl)
+    problems = [*survey.problems, *((gap, Cause.LOST) for gap in survey.gaps())]
+    problem = "; ".join(dict.fromkeys(words for words, _ in problems))
+    return Hop(name, zone, tuple(ordered), problem, doubt, survey.ns_ttl, cause=problems[0][1] if problems else Cause.NONE)
 
 
 class _Survey:
@@ -126,7 +139,7 @@ class _Survey:
         self._met: set[Name] = set()
         self._visited: set[str] = set()
         self.sightings: dict[Place, Sighting] = {}
-        self.problems: list[str] = []
+        self.problems: list[tuple[str, Cause]] = []
         self._open: list[str] = []  # further addresses that nobody could tell
         self._untold: list[str] = []  # why places did not tell the zone's own name servers
         self._told = False
@@ -134,7 +147,7 @@ class _Survey:
 
     def gaps(self) -> list[str]:
         """Why there may be servers that were not met. Where one that was met does not answer, that comes first and is enough."""
-        if any(unusable(seen.tlsa) for seen in self.sightings.values()):
+        if any(unusable(seen.reply) for seen in self.sightings.values()):
             return []
         if self._told or not self._untold:
             return self._open
@@ -146,7 +159,7 @@ class _Survey:
         if host in self._met:
             return
         if len(self._met) >= MAX_HOSTS:
-            self.problems.append(f"{text(self._zone.name)} has more than {MAX_HOSTS} name servers")
+            self.problems.append((f"{text(self._zone.name)} has more than {MAX_HOSTS} name servers", Cause.LOST))
             return
         self._met.add(host)
         glue = self._zone.glue.get(host, ())
@@ -159,14 +172,15 @@ class _Survey:
         if known.fault and glue:  # unknown is never absent: it may well have an address of the other family
             self._open.append(f"name server {text(host)} may have more addresses than {', '.join(glue)}: {known.fault}")
         elif known.fault:
-            self.problems.append(f"the addresses of name server {text(host)} are not known: {known.fault}")
+            self.problems.append((f"the addresses of name server {text(host)} are not known: {known.fault}", Cause.LOST))
         await asyncio.gather(*(self._visit(host, address) for address in known.found))
 
     async def _visit(self, host: Name, address: str) -> None:
         if address in self._visited:
             return
         if len(self._visited) >= MAX_PLACES:
-            self.problems.append(f"the name servers of {text(self._zone.name)} have more than {MAX_PLACES} addresses")
+            words = f"the name servers of {text(self._zone.name)} have more than {MAX_PLACES} addresses"
+            self.problems.append((words, Cause.LOST))
             return
         self._visited.add(address)
         place, zone, ask = Place(address, self._walk.port), self._zone.name, self._walk.asker.ask
@@ -189,7 +203,3 @@ class _Survey:
             return reply
         one = await self._walk.asker.ask(place, Question(self._name, _CNAME))
         return one if one.message is not None and not unusable(one) and alias(one.message, self._name) is not None else reply
-
-
-def _way(hops: list[Hop], last: Name) -> str:
-    return " -> ".join([*(text(hop.name) for hop in hops), text(last)])

@@ -22,8 +22,8 @@ A resolver that serves the zone itself (one BIND for both) answers from it with 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import dns.flags
 import dns.name
@@ -31,18 +31,19 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
+from tlsa_manager.observe import records
 from tlsa_manager.observe.ask import Place, Question, Reply
 from tlsa_manager.observe.message import NEGATIVE, told
 from tlsa_manager.security import Security
 from tlsa_manager.snapshot import Witness
-from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from dns.message import Message
     from dns.name import Name
-    from dns.rdtypes.ANY.TLSA import TLSA
+    from dns.rdatatype import RdataType
 
     from tlsa_manager.observe.ask import Asker
+    from tlsa_manager.tlsa import RRset as Records
 
 _A, _SOA, _TXT, _TLSA = (dns.rdatatype.from_text(t) for t in ("A", "SOA", "TXT", "TLSA"))
 VERSION = Question(dns.name.from_text("version.bind."), _TXT, rdclass=dns.rdataclass.CH)
@@ -78,6 +79,11 @@ class Examination:
         return True if self.version.message is not None else None
 
     @property
+    def lies(self) -> bool:
+        """Whether it vouched for what nobody can have validated."""
+        return _vouches(self.version) or (self._known_bogus and _vouches(self.checked))
+
+    @property
     def _known_bogus(self) -> bool:
         message = self.unchecked.message
         return message is not None and message.rcode() == dns.rcode.NOERROR and bool(message.answer)
@@ -103,16 +109,20 @@ class Testimony:
         return _vouches(self.checked) and self.checked.message is not None and bool(_records(self.checked.message))
 
 
-async def testify(asker: Asker, resolver: Place, owner: Name) -> Testimony:
-    """Ask the resolver for the owner."""
-    checked = await asker.ask(resolver, Question(owner, _TLSA, recurse=True))
+async def testify(asker: Asker, resolver: Place, name: Name, rdtype: RdataType) -> Testimony:
+    """Ask the resolver for records."""
+    checked = await asker.ask(resolver, Question(name, rdtype, recurse=True))
     if _rcode(checked) != dns.rcode.SERVFAIL:
         return Testimony(checked)
-    return Testimony(checked, await asker.ask(resolver, Question(owner, _TLSA, recurse=True, unchecked=True)))
+    return Testimony(checked, await asker.ask(resolver, Question(name, rdtype, recurse=True, unchecked=True)))
 
 
-def judge(resolver: Place, validates: bool | None, testimony: Testimony) -> Witness:  # noqa: FBT001  three states, not a switch
-    """Weigh a testimony."""
+def judge(resolver: Place, validates: bool | None, testimony: Testimony, *, lies: bool = False) -> Witness:  # noqa: FBT001
+    """Weigh a testimony. `validates`: True, False, or None for nobody knows; `lies`: as in Witness."""
+    return replace(_judge(resolver, validates, testimony), lies=lies)
+
+
+def _judge(resolver: Place, validates: bool | None, testimony: Testimony) -> Witness:  # noqa: FBT001  three states, not a switch
     message = testimony.checked.message
     if message is None:
         return Witness(str(resolver), validates, reason=f"{resolver} {testimony.checked.fault}")
@@ -121,7 +131,7 @@ def judge(resolver: Place, validates: bool | None, testimony: Testimony) -> Witn
         reason = f"{resolver} serves the zone itself, and a server does not validate its own zones"
         return Witness(str(resolver), validates=False, records=_records(message), reason=reason)
     if rcode in NEGATIVE:
-        return Witness(str(resolver), validates, _security(validates, message), _records(message), _doubt(resolver, validates))
+        return Witness(str(resolver), validates, _security(validates, message), _records(message), doubt(resolver, validates))
     reason = f"{resolver} answered {dns.rcode.to_text(rcode)}{told(message)}"
     if validates and testimony.unchecked is not None and _rcode(testimony.unchecked) in NEGATIVE:
         return Witness(str(resolver), validates, Security.BOGUS, reason=reason + ", and answers when told not to check")
@@ -139,15 +149,15 @@ def _security(validates: bool | None, message: Message) -> Security:  # noqa: FB
     return Security.SECURE if message.flags & dns.flags.AD else Security.INSECURE
 
 
-def _doubt(resolver: Place, validates: bool | None) -> str:  # noqa: FBT001  three states, not a switch
+def doubt(resolver: Place, validates: bool | None) -> str:  # noqa: FBT001  three states, not a switch
+    """Say why the word of the resolver is worth nothing, or nothing."""
     if validates is None:
         return f"it could not be found out whether {resolver} validates"
     return "" if validates else f"{resolver} does not validate, or claims to without doing it"
 
 
-def _records(message: Message) -> frozenset[Tlsa]:
-    data = [cast("TLSA", rdata) for rrset in message.answer if rrset.rdtype == _TLSA for rdata in rrset]
-    return frozenset(Tlsa(int(d.usage), int(d.selector), int(d.mtype), d.cert.hex()) for d in data)
+def _records(message: Message) -> Records:
+    return records.tlsa(next((rrset for rrset in message.answer if rrset.rdtype == _TLSA), None))
 
 
 def _rcode(reply: Reply) -> dns.rcode.Rcode | None:

@@ -19,12 +19,14 @@ import dns.rdatatype
 from tlsa_manager.clock import monotonic
 from tlsa_manager.observe.ask import Place, Question, Reply, first
 from tlsa_manager.observe.memory import KEEP
-from tlsa_manager.observe.message import NEGATIVE, addresses, alias, find, hosts, referral, soa, text, unusable
+from tlsa_manager.observe.message import NEGATIVE, addresses, alias, cause_of, find, hosts, referral, soa, text, unusable
+from tlsa_manager.security import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Iterable
 
     from dns.name import Name
+    from dns.rdatatype import RdataType
     from dns.rrset import RRset
 
     from tlsa_manager.observe.ask import Asker
@@ -68,36 +70,41 @@ _Found = TypeVar("_Found", Zone, Addresses, Reply)
 
 
 class LostError(Exception):
-    """The way cannot be followed: nobody answers who could tell. The text says who did not."""
+    """The way cannot be followed: nobody answers who could tell. The text says who did not, the cause why."""
+
+    def __init__(self, words: str, cause: Cause = Cause.LOST) -> None:
+        super().__init__(words)
+        self.cause = cause
 
 
 class Walk:
     """Walks down to zones, in one round. What it learns goes to the memory; what fails is tried again in the next round."""
 
     def __init__(self, asker: Asker, resolver: Place, port: int, memory: Memory) -> None:
-        self.asker, self.port = asker, port
-        self._resolver, self._memory = resolver, memory
+        self.asker, self.resolver, self.port = asker, resolver, port
+        self._memory = memory
         self._under_way: dict[Hashable, asyncio.Task[object]] = {}
 
-    async def zone_of(self, name: Name) -> tuple[Zone, str]:
-        """Return the deepest zone known to hold the name, and why a deeper one cannot be excluded, or an empty text.
+    async def zone_of(self, name: Name, rdtype: RdataType = _NS) -> tuple[Zone, LostError | None]:
+        """Return the deepest zone known to hold the name, and why a deeper one cannot be excluded, or None.
 
         Raises LostError when not even the root can be found.
         """
+        del rdtype
         held = self._memory.get(("zone of", name))
         if isinstance(held, Zone):
-            return held, ""
+            return held, None
         zone = await self._root()
         try:
             for _ in range(MAX_DEPTH):
                 below = await self._below(zone, name)
                 if below is None:
                     self._memory.put(("zone of", name), zone, _life(zone))
-                    return zone, ""
+                    return zone, None
                 zone = await self._enter(zone, *below)
         except LostError as lost:
-            return zone, str(lost)
-        return zone, f"{text(name)} lies below more than {MAX_DEPTH} zones"
+            return zone, lost
+        return zone, LostError(f"{text(name)} lies below more than {MAX_DEPTH} zones")
 
     async def keys(self, zone: Zone) -> Reply:
         """Return the DNSKEY reply of one server of the zone."""
@@ -117,8 +124,8 @@ class Walk:
             zone, doubt = await self.zone_of(host)
         except LostError as lost:
             return Addresses(fault=str(lost))
-        if doubt:
-            return Addresses(fault=doubt)
+        if doubt is not None:
+            return Addresses(fault=str(doubt))
         replies = await asyncio.gather(*(first(self.asker, zone.places, Question(host, t), _usable) for t in (_A, _AAAA)))
         faults = [_failure(reply) for reply in replies if not _denies(reply, host) and not _addresses(reply, host)]
         return Addresses(tuple(address for reply in replies for address in _addresses(reply, host)), faults[0] if faults else "")
@@ -137,13 +144,13 @@ class Walk:
         reply = await self.resolve(dns.name.root, _NS)
         found = find(reply.message.answer, dns.name.root, _NS) if reply.message is not None else None
         if found is None:
-            raise LostError(f"the resolver {self._resolver} does not know the root's name servers: {_failure(reply)}")
+            raise LostError(f"the resolver {self.resolver} does not know the root's name servers: {_failure(reply)}")
         some = hosts(found)[:MAX_ROOT_HOSTS]
         looked = await asyncio.gather(*(self.addresses(host) for host in some))
         glue = {host: known.found for host, known in zip(some, looked, strict=True)}
         places = self._places(glue.values())
         if not places:
-            raise LostError(f"the resolver {self._resolver} does not know the addresses of the root's name servers")
+            raise LostError(f"the resolver {self.resolver} does not know the addresses of the root's name servers")
         return Zone(dns.name.root, None, hosts(found), glue, places, ends=monotonic() + min(found.ttl, KEEP), ns_ttl=found.ttl)
 
     async def _below(self, zone: Zone, name: Name) -> tuple[Name, Reply] | None:
@@ -164,7 +171,8 @@ class Walk:
             question = Question(name, _NS)
             reply = await first(self.asker, zone.places, question, partial(_tells, zone=zone.name, name=name))
             if reply.message is None or not _tells(reply, zone=zone.name, name=name):
-                raise LostError(f"the servers of {text(zone.name)} do not tell who serves {text(name)}: {_failure(reply)}")
+                words = f"the servers of {text(zone.name)} do not tell who serves {text(name)}: {_failure(reply)}"
+                raise LostError(words, _lost_by(zone, reply))
             further = referral(reply.message, zone.name, name)
             if further is not None:
                 return further.name, reply
@@ -194,7 +202,7 @@ class Walk:
         denied = await ds
         word = None
         if denied.message is not None and find(denied.message.answer, name, _DS) is None:
-            word = await self.asker.ask(self._resolver, Question(name, _DS, recurse=True))
+            word = await self.asker.ask(self.resolver, Question(name, _DS, recurse=True))
         ttl = min((rrset.ttl for rrset in (found, *_answers(denied)) if rrset is not None), default=KEEP)
         ends = min(monotonic() + min(ttl, KEEP), parent.ends)
         return Zone(name, parent, named, glue, places, denied, word, ends, found.ttl if found is not None else 0)
@@ -208,7 +216,7 @@ class Walk:
 
     async def resolve(self, name: Name, rdtype: dns.rdatatype.RdataType) -> Reply:
         """Ask the resolver without wanting its judgement (CD)."""
-        return await self.asker.ask(self._resolver, Question(name, rdtype, recurse=True, unchecked=True))
+        return await self.asker.ask(self.resolver, Question(name, rdtype, recurse=True, unchecked=True))
 
     def _places(self, groups: Iterable[tuple[str, ...]]) -> tuple[Place, ...]:
         flat = dict.fromkeys(address for group in groups for address in group)
@@ -222,6 +230,7 @@ class Walk:
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(make())
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
         found = await asyncio.shield(task)
         if not isinstance(found, kind):
             raise TypeError(key)
@@ -270,6 +279,12 @@ def _holder(reply: Reply, name: Name, zone: Name) -> Name | None:
 
 def _answers(reply: Reply) -> list[RRset]:
     return reply.message.answer if reply.message is not None else []
+
+
+def _lost_by(zone: Zone, reply: Reply) -> Cause:
+    """Return the cause. Where the root's servers are out of reach it is us who are cut off, and senders may well get through."""
+    cause = cause_of(reply)
+    return Cause.LOST if cause is Cause.NONE or (zone.parent is None and reply.message is None) else cause
 
 
 def _failure(reply: Reply) -> str:

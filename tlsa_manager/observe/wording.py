@@ -1,0 +1,148 @@
+"""The words of DNS on the wire: a question written, an answer read, both bounded whatever a stranger sends.
+
+Written by hand and not with dnspython's own reader, for two reasons. One TLSA record that is too short to be one must not cost
+the whole answer; and thousands of answers are read in a run, of which most of the fields are of no interest.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+import dns.wire
+
+if TYPE_CHECKING:
+    from dns.message import Message
+    from dns.name import Name
+    from dns.rdataclass import RdataClass
+    from dns.rdatatype import RdataType
+    from dns.rrset import RRset
+
+PAYLOAD = 1232  # bytes; fits every path without fragments (DNS flag day 2020, RFC 9715 §3.2)
+HEADER = 12
+_DO = 0x8000
+_OPT, _TSIG, _RRSIG, _TLSA = 41, 250, 46, 52
+_MAY_BE_BARE = (dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED)  # without repeating the question
+
+
+class Garbage(Exception):
+    """What came is no answer to what was asked. The text says why."""
+
+
+class Query:
+    """A question as it goes over the wire, but for its identifier. `edns`: with EDNS and DO (RFC 6891, RFC 3225)."""
+
+    __slots__ = ("_rest", "_tail", "_title")
+
+    def __init__(self, name: Name, rdtype: RdataType, rdclass: RdataClass, flags: int, *, edns: bool = True) -> None:
+        self._title = name.to_wire() or b"\0"
+        self._tail = struct.pack("!HH", rdtype, rdclass)
+        opt = struct.pack("!BHHIH", 0, _OPT, PAYLOAD, _DO, 0) if edns else b""
+        self._rest = struct.pack("!HHHHH", flags, 1, 0, 0, len(opt) and 1) + self._title + self._tail + opt
+
+    def wire(self, identifier: int) -> bytes:
+        """Return the message."""
+        return identifier.to_bytes(2, "big") + self._rest
+
+    def repeated(self, data: bytes) -> bool:
+        """Whether a message begins as an answer to this question (RFC 5452 §9): the identifier is for the caller to compare."""
+        flags, questions = struct.unpack_from("!HH", data, 2)
+        if not flags & dns.flags.QR or flags & 0x7800:
+            return False
+        if not questions:
+            return flags & 0xF in _MAY_BE_BARE
+        end = HEADER + len(self._title)
+        same = data[HEADER:end].lower() == self._title.lower() and data[end : end + 4] == self._tail
+        return questions == 1 and same
+
+
+def read(data: bytes) -> Message:
+    """Read a message. Raises Garbage. Names that point at themselves and lengths beyond the end are garbage."""
+    try:
+        return _read(data)
+    except Exception as fault:  # noqa: BLE001  fed by strangers: whatever it trips over is their garbage
+        raise Garbage(f"sent an answer that cannot be read ({type(fault).__name__}: {str(fault)[:80]})") from None
+
+
+def _read(data: bytes) -> Message:
+    parser = dns.wire.Parser(data)
+    identifier, flags, questions, *counts = parser.get_struct("!HHHHHH")
+    message = dns.message.QueryMessage(identifier)
+    message.flags = dns.flags.Flag(flags)
+    names = _Names(parser)
+    for _ in range(questions):
+        name = names.read()
+        rdtype, rdclass = parser.get_struct("!HH")
+        kind, cls = dns.rdatatype.RdataType.make(rdtype), dns.rdataclass.RdataClass.make(rdclass)
+        message.question.append(dns.rrset.RRset(name, cls, kind))
+    for section, count in zip((message.answer, message.authority, message.additional), counts, strict=True):
+        _records(names, count, section, message)
+    if parser.remaining():
+        raise dns.message.TrailingJunk
+    return message
+
+
+class _Names:
+    """Reads names; those that only point at an earlier one, as most do, once."""
+
+    def __init__(self, parser: dns.wire.Parser) -> None:
+        self.parser = parser
+        self._known: dict[bytes, Name] = {}
+
+    def read(self) -> Name:
+        parser = self.parser
+        begin = parser.wire[parser.current : parser.current + 2]
+        if not begin or begin[0] < 0xC0:
+            return dns.name.from_wire_parser(parser)
+        name = self._known.get(begin)
+        if name is None:
+            name = self._known[begin] = dns.name.from_wire_parser(parser)
+        else:
+            parser.get_bytes(2)
+        return name
+
+
+def _records(names: _Names, count: int, section: list[RRset], message: Message) -> None:
+    """Read a section. Records of one name and type are one set, wherever they stand (RFC 2181 §5)."""
+    sets: dict[tuple[Name, int, int, int], RRset] = {}
+    parser = names.parser
+    for _ in range(count):
+        name = names.read()
+        number, rdclass, ttl, length = parser.get_struct("!HHIH")
+        with parser.restrict_to(length):
+            if number == _OPT:
+                _extended(parser, name, rdclass, ttl, message)
+                continue
+            data = _data(parser, rdclass, number, length)
+        if number == _TSIG:
+            continue
+        covers = data.covers()
+        key = (name, number, rdclass, covers)
+        found = sets.get(key)
+        if found is None:
+            found = sets[key] = dns.rrset.RRset(name, data.rdclass, data.rdtype, covers)
+            section.append(found)
+        found.add(data, ttl if ttl <= 0x7FFFFFFF else 0)  # RFC 2181 §8
+
+
+def _data(parser: dns.wire.Parser, rdclass: int, number: int, length: int) -> dns.rdata.Rdata:
+    if number == _TLSA and length < 3:  # no record at all, but its neighbours are
+        kind, cls = dns.rdatatype.RdataType.make(number), dns.rdataclass.RdataClass.make(rdclass)
+        return dns.rdata.GenericRdata(cls, kind, parser.get_remaining())
+    return dns.rdata.from_wire_parser(rdclass, number, parser)  # type: ignore[arg-type]  # numbers will do
+
+
+def _extended(parser: dns.wire.Parser, name: Name, payload: int, ttl: int, message: Message) -> None:
+    if message.opt is not None or name != dns.name.root:
+        raise dns.exception.FormError
+    data = dns.rdata.from_wire_parser(payload, _OPT, parser)  # type: ignore[arg-type]  # numbers will do
+    message.opt = dns.rrset.from_rdata(name, ttl, data)
