@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MODULES: tuple[str, ...] = (  # in the order of the reference page
     *("content", "usages", "matchings", "selections", "amounts", "server_keys"),
+    *("placement", "aliases", "coverage", "unsigned", "exchange", "ttls"),
+    *("delegation", "signatures", "denial", "transport", "nameservers", "resolver"),
 )
 
 CRASH = Fault(
