@@ -1,14 +1,17 @@
 # noqa: INP001  a script, no package
-"""Print docs/configuration.md from the declarations that the program itself reads by.
+"""Print docs/configuration.md or docs/findings.md from the declarations that the program itself goes by.
 
     python docs/make_reference.py > docs/configuration.md
+    python docs/make_reference.py findings > docs/findings.md
 
-A test compares the two, so that the page cannot fall behind.
+Tests compare them, so that the pages cannot fall behind.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +22,9 @@ from tlsa_manager.config.tables import DefaultsTable, LineageTable, ServiceTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
+    from tlsa_manager.checks.fault import Fault
     from tlsa_manager.option import Option
 
 HEAD = """\
@@ -48,11 +53,86 @@ SERVICE = """\
 
 A service is `"HOST:PORT"`, or `"HOST:PORT/PROTOCOL"` where the port does not tell how TLS begins, or a table:
 """
+FINDINGS = """\
+# Findings
+
+What `tlsa-manager check` can find, by what it looks at. The codes are stable. `tlsa-manager check --explain CODE` tells the same,
+`tlsa-manager check --explain list` has all codes in one table.
+
+| severity | means |
+|---|---|
+| critical | mail of senders with DANE is deferred now, or will be at a known moment |
+| error | it breaks at the next routine event, or protection that was meant to be there is not |
+| warning | it weakens the protection, or is fragile |
+| notice | good to know |
+
+The severity beside a code is the usual one. Where it does less harm than usual, a finding has a lower one: a wrong digest beside
+a right one, for instance, or anything in a zone without DNSSEC, which senders with DANE pass over. This page is made by
+`docs/make_reference.py findings`.
+"""
 
 
 def page() -> str:
     """Return the page."""
     return "\n".join(_lines()) + "\n"
+
+
+def findings() -> str:
+    """Return the page of everything that can be found."""
+    return "\n".join(_findings()) + "\n"
+
+
+def _findings() -> Iterator[str]:
+    yield FINDINGS
+    for title, faults in _chapters().items():
+        yield f"## {_plain(title)}\n"
+        for fault in faults:
+            yield from _story(fault)
+
+
+def _chapters() -> dict[str, list[Fault]]:
+    """Return the faults by the module that declares them, in the order of the modules; what belongs to none at the end."""
+    from tlsa_manager import checks
+
+    rest = dict(checks.faults())
+    chapters: dict[str, list[Fault]] = {}
+    for name in checks.MODULES:
+        module = import_module(f"{checks.__name__}.{name}")
+        declared = {id(one) for one in _declared(module)}
+        found = [rest.pop(code) for code, one in list(rest.items()) if id(one) in declared]
+        if found:
+            chapters.setdefault(_title(module), []).extend(found)
+    return chapters | ({"This program itself": list(rest.values())} if rest else {})
+
+
+def _declared(module: ModuleType) -> Iterator[object]:
+    """Yield what a module declares, in tables too, but for the table of everything."""
+    from tlsa_manager.checks.fault import FAULTS
+
+    for value in vars(module).values():
+        if isinstance(value, (tuple, list)):
+            yield from value
+        elif isinstance(value, dict) and value is not FAULTS:
+            yield from value.values()
+        else:
+            yield value
+
+
+def _title(module: ModuleType) -> str:
+    return (module.__doc__ or module.__name__).strip().partition("\n")[0].rstrip(".")
+
+
+def _story(fault: Fault) -> Iterator[str]:
+    yield f"### {fault.code}: {_plain(fault.title)}\n"
+    yield f"*{fault.severity}*{' · ' + fault.reference if fault.reference else ''}\n"
+    yield f"{_plain(fault.story)}\n"
+    yield f"**Mail:** {_plain(fault.consequence)}\n"
+    yield f"**To do:** {_plain(fault.remedy)}\n"
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is: owner names have underscores, placeholders angle brackets."""
+    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", text)
 
 
 def _lines() -> Iterator[str]:
@@ -109,4 +189,4 @@ def _table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.write(findings() if sys.argv[1:] == ["findings"] else page())

@@ -84,7 +84,8 @@ def full(one: Result, wish: Wish, width: int | None) -> Iterator[Line]:
     """Tell everything about one target."""
     outcome = Delivery(one.value["outcome"])
     yield f"{flat(one.value['target'])}: {outcome}: {MEANINGS[outcome]}", STYLES[one.code]
-    if (why := one.value.get("why", "")) and outcome is not Delivery.AUTH:
+    why = one.value.get("why", "")
+    if why and outcome is not Delivery.AUTH and all(at.get("why") != why for at in one.value["services"]):
         yield from ((text, "") for text in wrapped(flat(why), width, indent=2))
     for service, places in groupby(one.value["services"], key=lambda at: at["service"]):
         yield f"  {flat(service)}", ""

@@ -104,5 +104,5 @@ def _value(one: Choice) -> dict[str, Any]:
 
 
 def _words(choices: list[Choice]) -> str:
-    counts = Counter((one.level or "left out") if one.known else "not to be found out" for one in choices)
+    counts = Counter((one.level or "left out") if one.known else "left as it was" for one in choices)
     return f"{len(choices)} domains: " + ", ".join(f"{count} {level}" for level, count in sorted(counts.items()))
