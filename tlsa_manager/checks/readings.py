@@ -85,40 +85,36 @@ def label(record: Tlsa, presented: Certificates) -> Reading | None:
 
 
 def pem(record: Tlsa, presented: Certificates) -> Reading | None:
-    """The digest of a certificate's file as text, or the text itself."""
-    for place, certificate in enumerate(presented):
-        for name, text in texts(certificate, "CERTIFICATE"):
-            if record.data in digests(text):
-                return Reading(
-                    "F-PEM",
-                    f"{digests(text)[record.data]}the {name} of {_where(place)}, not of its DER",
-                    _ought(record, presented),
-                )
-    whole = b"".join(next(texts(one, "CERTIFICATE"))[1] for one in presented)
-    if len(presented) > 1 and record.data in digests(whole):
-        what = f"{digests(whole)[record.data]}the whole chain file (PEM text), not of one certificate"
-        return Reading("F-PEM", what, _ought(record, presented))
-    return None
+    """The digest of a certificate's file as text."""
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for place, certificate in enumerate(presented):
+            for name, text in texts(certificate, "CERTIFICATE"):
+                yield f"the {name} of {_where(place)}, not of its DER", text
+        whole = b"".join(next(texts(one, "CERTIFICATE"))[1] for one in presented)
+        yield "the whole chain file (PEM text), not of one certificate", whole
+
+    return _hashed("F-PEM", record, presented, files())
 
 
 def pem_key(record: Tlsa, presented: Certificates) -> Reading | None:
-    """The digest of the public key as text, or the text itself."""
-    for place, certificate in enumerate(presented):
-        for name, text in texts(public_key(certificate), "PUBLIC KEY"):
-            if record.data in digests(text):
-                what = f"{digests(text)[record.data]}the {name} of the public key of {_where(place)}, not of its DER"
-                return Reading("F-PEMKEY", what, _ought(record, presented))
-    return None
+    """The digest of the public key as text."""
+    forms = (
+        (f"the {name} of the public key of {_where(place)}, not of its DER", text)
+        for place, certificate in enumerate(presented)
+        for name, text in texts(public_key(certificate), "PUBLIC KEY")
+    )
+    return _hashed("F-PEMKEY", record, presented, forms)
 
 
 def inner_key(record: Tlsa, presented: Certificates) -> Reading | None:
-    """The digest of what stands inside the SubjectPublicKeyInfo."""
-    for place, certificate in enumerate(presented):
-        for name, inner in inner_keys(public_key(certificate)):
-            if record.data in digests(inner):
-                what = f"{digests(inner)[record.data]}{name} of {_where(place)}, not of its SubjectPublicKeyInfo"
-                return Reading("F-RSAKEY", what, _ought(record, presented))
-    return None
+    """What stands inside the SubjectPublicKeyInfo, or its digest."""
+    forms = (
+        (f"{name} of {_where(place)}, not of its SubjectPublicKeyInfo", inner)
+        for place, certificate in enumerate(presented)
+        for name, inner in inner_keys(public_key(certificate))
+    )
+    return _hashed("F-RSAKEY", record, presented, forms, itself=True)
 
 
 def sha1(record: Tlsa, presented: Certificates) -> Reading | None:
@@ -214,6 +210,17 @@ READINGS: tuple[Read, ...] = (
     cut,
     typo,
 )  # fmt: skip  the first that fits counts, so what is sure comes before what is likely
+
+
+def _hashed(
+    code: str, record: Tlsa, presented: Certificates, candidates: Iterable[tuple[str, bytes]], *, itself: bool = False
+) -> Reading | None:
+    """Find what was hashed among named candidates. `itself`: the data may be the candidate, not hashed, as well."""
+    for name, data in candidates:
+        form = digests(data).get(record.data)
+        if form or (itself and form is not None):
+            return Reading(code, f"{form}{name}", _ought(record, presented))
+    return None
 
 
 def _of_our_files(record: Tlsa, case: Case) -> Reading | None:
