@@ -75,7 +75,7 @@ def connect(client: str, host: str) -> SSL.Connection:
 
     connection = SSL.Connection(_context(client), None)
     connection.set_connect_state()
-    if client != "no-sni" and not _is_address(host):  # RFC 6066 §3: a literal address is not a name
+    if client != "no-sni" and not is_address(host):  # RFC 6066 §3: a literal address is not a name
         connection.set_tlsext_host_name(host.encode("ascii"))
     return connection
 
@@ -92,7 +92,8 @@ async def drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
             await flush(connection, wire)
             data = await wire.receive()
             if not data:
-                raise ProbeError(Outcome.FAILED, "the server closed the connection during the handshake") from None
+                outcome = Outcome.UNSHARED if client in OLD_VERSIONS else Outcome.FAILED  # nobody owes them an alert
+                raise ProbeError(outcome, "the server closed the connection during the handshake") from None
             first = first or data
             connection.bio_write(data)
         except SSL.Error as error:
@@ -190,7 +191,8 @@ def _read(certificates: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], Chain]:
     return certificates, chain_of(certificates)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether it is an address literal, which SNI cannot carry."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED = 4096
 # The numbers of OpenSSL's x509_vfy.h.
+_BAD_SIGNATURE = 7
 _NOT_YET, _EXPIRED, _SELF_SIGNED_LEAF, _SELF_SIGNED_ROOT, _NO_ISSUER, _NO_SIGNER, _PURPOSE = 9, 10, 18, 19, 20, 21, 26
 _SERVER = 2  # X509_PURPOSE_SSL_SERVER
 
@@ -33,11 +34,10 @@ class Authorities:
     def __init__(self, ca_file: str | None = None, *, at: float | None = None) -> None:
         """Take the authorities in a PEM file, or the system's. Raises BadInput if they cannot be read.
 
-        `at`: the moment to judge for, seconds since 1970; None is now.
+        at: the moment that counts for the whole run, seconds since 1970; None = now.
         """
         from OpenSSL import crypto
 
-        self._at = at
         self._store = crypto.X509Store()
         try:
             self._store.load_locations(*((ca_file, None) if ca_file else _system()))
@@ -45,6 +45,7 @@ class Authorities:
             where = ca_file or "the system's certificate authorities"
             raise BadInput(f"{where} cannot be read as certificate authorities", "name a PEM file with --ca-file") from None
         _for_servers(self._store)
+        self._store.set_time(datetime.fromtimestamp(now() if at is None else at, UTC))  # OpenSSL takes the first one only
         self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def doubt(self, certificates: Sequence[bytes], host: str) -> str:
@@ -74,7 +75,6 @@ class Authorities:
     def _chain_doubt(self, chain: Sequence[x509.Certificate], made: Sequence[crypto.X509]) -> str:
         from OpenSSL import crypto
 
-        self._store.set_time(datetime.fromtimestamp(now() if self._at is None else self._at, UTC))
         try:
             crypto.X509StoreContext(self._store, made[0], list(made[1:])).verify_certificate()
         except crypto.X509StoreContextError as error:
@@ -139,6 +139,8 @@ def _in_words(number: int, depth: int, words: str, chain: Sequence[x509.Certific
         return f"the authority {_named(bad.subject)} is not trusted here"
     if number in {_NO_ISSUER, _NO_SIGNER}:
         return _issuer_missing(chain, bad)
+    if number == _BAD_SIGNATURE:
+        return f"{which} is not signed by the issuer {_named(bad.issuer)} that is sent or trusted, but by another of this name"
     if number == _PURPOSE:
         return f"{which} may not be used for servers" if depth == 0 else f"{which} is no certificate authority"
     return f"{which} is refused: {words}"
@@ -149,7 +151,7 @@ def _issuer_missing(chain: Sequence[x509.Certificate], bad: x509.Certificate) ->
     if len(chain) == 1:
         return f"the server sends no issuer beside its certificate; {_named(bad.issuer)}, which issued it, is not a trusted root"
     if any(one.subject == bad.issuer for one in chain):
-        return f"the issuer {_named(bad.issuer)} that the server sends did not sign this certificate"
+        return f"the issuer {_named(bad.issuer)} that is sent did not issue the certificate before it"
     return f"the issuer {_named(bad.issuer)} is neither sent nor a trusted authority"
 
 

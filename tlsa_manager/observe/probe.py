@@ -9,7 +9,7 @@ from tlsa_manager.clock import now
 from tlsa_manager.observe.ending import ProbeError
 from tlsa_manager.observe.handshake import shake
 from tlsa_manager.observe.starttls import FAREWELL, Dialogue, Heard
-from tlsa_manager.observe.weak import WEAK, offer_weak
+from tlsa_manager.observe.weak import SUITES, offer
 from tlsa_manager.observe.wire import Wire
 from tlsa_manager.snapshot import Outcome, Presentation
 
@@ -24,7 +24,7 @@ TALKATIVE = ("smtp", "submission", "lmtp")  # protocols whose words are kept
 class Probe:
     """What one connection is to find out.
 
-    `client`: one of CLIENTS, OLD_VERSIONS, WEAK, PLAIN; `source`: the local address, empty = the usual one; `number` tells
+    `client`: one of CLIENTS, OLD_VERSIONS, SUITES, PLAIN; `source`: the local address, empty = the usual one; `number` tells
     repetitions apart; `plain_to`: for PLAIN, the mail domain of the recipient.
     """
 
@@ -73,9 +73,9 @@ async def _look(probe: Probe, heard: Heard, timeout: float) -> Presentation:
         if probe.client == PLAIN:
             await wire.leave(farewell)
             return Presentation(place.text, PLAIN, Outcome.NO_TLS)
-        if probe.client == WEAK:
-            version, suite = await offer_weak(wire, probe.host)
-            return Presentation(place.text, WEAK, Outcome.PRESENTED, version=version, suite=suite)
+        if probe.client in SUITES:
+            version, suite = await offer(wire, probe.client, probe.host)
+            return Presentation(place.text, probe.client, Outcome.PRESENTED, version=version, suite=suite)
         done = await shake(wire, probe.client, probe.host, farewell)
     return Presentation(
         place.text, probe.client, Outcome.PRESENTED, done.chain,

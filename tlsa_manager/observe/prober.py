@@ -16,7 +16,6 @@ from tlsa_manager.observe import places
 from tlsa_manager.observe.ending import printable
 from tlsa_manager.observe.handshake import CLIENTS
 from tlsa_manager.observe.probe import PLAIN, TALKATIVE, Probe, Seen, make, unseen
-from tlsa_manager.observe.sts import NoPolicyError, announcement, fetch
 from tlsa_manager.service import host_name
 from tlsa_manager.snapshot import Conversation, Outcome, Presentation, ServiceView
 from tlsa_manager.surroundings import StsPolicy
@@ -74,9 +73,9 @@ class Prober:
     ) -> ServiceView:
         """Look at one service at these addresses, or where `service.connect` says.
 
-        clients: of CLIENTS, OLD_VERSIONS and WEAK. repeats: handshakes for each. plain_to: a mail domain; SMTP and LMTP
-        servers are asked whether they take mail to its postmaster without TLS (no mail is sent). tell: called with each
-        result as soon as it is there. A source address from which the server cannot be reached shows nothing.
+        clients: of CLIENTS, OLD_VERSIONS, WEAK, ANONYMOUS. repeats: handshakes for each. plain_to: a mail domain; SMTP and
+        LMTP servers are asked whether they take mail to its postmaster without TLS (no mail is sent). tell: called with
+        each result as soon as it is there. A source address from which the server cannot be reached shows nothing.
         Remote faults are recorded, never raised. Raises BadInput if `plain_to` is no domain.
         """
         spots, problem = places.given(service) if service.connect else places.at(service, addresses)
@@ -97,6 +96,8 @@ class Prober:
         texts: the TXT records at `_mta-sts.DOMAIN`, presentation form; addresses: of `mta-sts.DOMAIN`. Nothing is fetched
         where nothing is announced, or no authorities are known. Everything that goes wrong is the policy's `problem`.
         """
+        from tlsa_manager.observe.sts import NoPolicyError, announcement, fetch
+
         if problem := announcement(texts):
             return StsPolicy(domain, announced=bool(texts), problem=problem if texts else "")
         if self._authorities is None:

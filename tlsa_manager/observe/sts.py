@@ -134,6 +134,8 @@ def _policy(domain: str, said: bytes) -> StsPolicy:
     """Read the answer. Raises NoPolicyError."""
     url = f"https://mta-sts.{domain}{_PATH}"
     answer = http.client.HTTPResponse(_Said(said))  # type: ignore[arg-type]
+    if b"\r\n\r\n" not in said:
+        raise NoPolicyError(f"{url} does not answer in HTTP: '{printable(said, 60)}'")
     try:
         answer.begin()
         body = answer.read(MAX_OCTETS + 1)
@@ -145,6 +147,8 @@ def _policy(domain: str, said: bytes) -> StsPolicy:
         raise NoPolicyError(f"{url} answers {answer.status} {printable(answer.reason, 60)}")
     if len(body) > MAX_OCTETS:
         raise NoPolicyError(f"{url} is longer than {MAX_OCTETS // 1024} kB")
+    if answer.length:
+        raise NoPolicyError(f"{url} breaks off before its end")
     kind = printable(answer.getheader("Content-Type", ""), 60)
     wrong = "" if kind.partition(";")[0].strip().lower() == "text/plain" else f"{url} comes as '{kind}', not as text/plain"
     return parse(domain, body, wrong)
