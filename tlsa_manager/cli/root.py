@@ -12,6 +12,7 @@ COMMANDS = {
     "run": (_HERE + "run", "Do what is due, for every lineage; what the timer calls."),
     "status": (_HERE + "status", "Where each lineage stands, what it waits for, when the next step is due."),
     "check": (_HERE + "check", "What senders with DANE see, what is wrong, how to mend it."),
+    "preflight": (_HERE + "preflight", "Would putting this certificate into service now break any sender?"),
     "policy": (_HERE + "policy", "Postfix TLS policy table of what mail domains can be held to."),
     "rollover": (_HERE + "rollover", "Begin, give up, take back, or foresee a rollover."),
     "records": (_HERE + "records", "Wanted, published and foreign records, for people or for other tools."),

@@ -1,0 +1,282 @@
+"""Whether putting a chain into service could break any sender: now, later, or at all. Pure.
+
+Two questions: `for_records` asks what senders would do that are told these records; `for_scene` asks the gate that a rollover
+asks before its swap, so that the two cannot disagree, and then what a sender would do with what the servers answer now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tlsa_manager.errors import EXIT_FAILED, EXIT_NOT_YET, EXIT_OK, BadInput
+from tlsa_manager.rollover import gates, law
+from tlsa_manager.security import Security
+from tlsa_manager.sender.delivery import Delivery
+from tlsa_manager.sender.judge import judge
+from tlsa_manager.sender.names import covers
+from tlsa_manager.sender.route import Route, Stop
+from tlsa_manager.service import Service
+from tlsa_manager.snapshot import Answer, Outcome, OwnerView, Presentation, ServiceView, Snapshot
+from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tlsa_manager.chain import Chain
+    from tlsa_manager.lineage import Generation
+    from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.sender.delivery import Verdict
+    from tlsa_manager.tlsa import Params, RRset
+
+BARE = "(bare records)"  # what an owner is called that nobody named
+_MEND = "find out what is wrong: tlsa-manager check {service}"
+
+
+class Word(StrEnum):
+    """The answer in a word."""
+
+    SAFE = "safe"
+    LATER = "later"  # safe at a moment that is known, if nothing changes
+    UNSAFE = "unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The chain that is to go into service. `certificates`: DER, leaf first; `names`: of the leaf; dates since 1970."""
+
+    chain: Chain
+    certificates: tuple[bytes, ...]
+    names: tuple[str, ...]
+    not_before: float
+    not_after: float
+
+    def presented(self, pkix: str | None = None) -> Presentation:
+        """What senders would see."""
+        return Presentation("", "any", Outcome.PRESENTED, self.chain, certificates=self.certificates, pkix=pkix)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that stands in the way. `until`: when it ends by itself; None = when somebody changes something."""
+
+    subject: str
+    message: str
+    until: float | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What senders do with the chain at one owner. `gaps`: parameters without a match, while others match (RFC 7671 §8)."""
+
+    owner: str
+    verdict: Verdict
+    gaps: tuple[Params, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """The answer.
+
+    `warnings`: (subject, sentence); `seen_since`: since when the records are known to stand, as far as asked; `offline`: nobody
+    was asked, so nothing is known of caches.
+    """
+
+    owners: tuple[Judged, ...]
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    seen_since: float | None = None
+    offline: bool = False
+
+    @property
+    def word(self) -> Word:
+        """Unsafe as soon as one reason does not end by itself."""
+        if not self.reasons:
+            return Word.SAFE
+        return Word.LATER if all(one.until is not None for one in self.reasons) else Word.UNSAFE
+
+    @property
+    def not_before(self) -> float | None:
+        """When it becomes safe, in seconds since 1970, if that is known."""
+        return max(one.until for one in self.reasons if one.until is not None) if self.word is Word.LATER else None
+
+    @property
+    def exit_code(self) -> int:
+        """0 safe, 1 unsafe, 75 later."""
+        return {Word.SAFE: EXIT_OK, Word.UNSAFE: EXIT_FAILED, Word.LATER: EXIT_NOT_YET}[self.word]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How senders are to come to the owners of a file. `names`: none = as the owners say; `protocol`: none = by port."""
+
+    names: tuple[str, ...] = ()
+    protocol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Liking:
+    """What senders of usages 0 to 2 go by.
+
+    `names`: accepted beside the host's own; `pkix`: by host, why public authorities do not vouch for the chain, empty where they
+    do; a host that is missing was not asked about.
+    """
+
+    names: tuple[str, ...] = ()
+    pkix: Mapping[str, str] = field(default_factory=dict)
+
+
+def stop_for(owner: str, place: tuple[str, int] | None, wish: Wish) -> Stop:
+    """Return how a sender comes to an owner of a file. Raises BadInput for a protocol that nobody knows."""
+    host, port = place or (wish.names[0] if wish.names else "localhost", 25)
+    try:
+        service = Service.parse(f"{host}:{port}" + (f"/{wish.protocol}" if wish.protocol else ""))
+    except BadInput:
+        if wish.protocol:
+            Service.parse(f"localhost:{port}/{wish.protocol}")
+        service = Service(host, port, "smtp" if port == 25 else "tls")
+    return Stop(service, host, owners=(owner,), names=wish.names or ((host,) if place else ()))
+
+
+def for_records(candidate: Candidate, sets: Mapping[str, tuple[Stop, RRset]], at: float, pkix: Mapping[str, str]) -> Clearance:
+    """Judge a chain against records by owner: safe only if every conforming sender, agile or not, would authenticate it.
+
+    The records are taken to be signed, and to be all that any cache holds. `pkix`: as in Liking.
+    """
+    judged = []
+    for owner, (stop, records) in sets.items():
+        view = OwnerView(owner, owner, "", at, (Answer("", "", records, 0, Security.SECURE),))
+        judged.append(_judged(stop, view, candidate, at, pkix.get(stop.host)))
+    reasons = [
+        Reason(one.owner, _unsafe(one), remedy=_missing(one.owner, candidate, 3600))
+        for one in judged
+        if one.verdict.outcome is not Delivery.AUTH
+    ]
+    return Clearance(tuple(judged), tuple(reasons), (*_of_chain(candidate, at), *_of_gaps(judged)), offline=True)
+
+
+def for_scene(scene: Scene, generation: Generation, candidate: Candidate, liking: Liking) -> Clearance:
+    """Judge a chain against the world as it was just seen, and as it is remembered."""
+    judged = [_at_service(scene, service, candidate, liking) for service in scene.lineage.services]
+    reasons = [Reason(one.subject, one.reason, one.until) for one in gates.swap(scene, generation)]
+    if scene.facts.is_leaving(generation):
+        gone = "a record of this chain's key is on its way out of DNS, and servers may still show it from before"
+        reasons.append(Reason(scene.lineage.name, gone, remedy="wait until it is gone, then begin anew"))
+    told = {one.subject for one in reasons}
+    reasons += [
+        Reason(one.owner, _unsafe(one)) for one in judged if one.verdict.outcome is Delivery.DEFER and one.owner not in told
+    ]
+    mended = tuple(_with_remedy(scene, one, candidate) for one in dict.fromkeys(reasons))
+    warnings = [*_of_chain(candidate, scene.now), *_of_kind(scene, candidate), *_of_gaps(judged), *_of_protection(judged)]
+    if scene.facts.hold:
+        warnings.append((scene.lineage.name, f"the lineage is held: {scene.facts.hold.reason}"))
+    return Clearance(tuple(judged), mended, tuple(dict.fromkeys(warnings)))
+
+
+def insecure(view: OwnerView | None) -> bool:
+    """Whether every server of an owner answers, and it is proven that senders do not use DANE there."""
+    return view is not None and view.complete and all(one.security is Security.INSECURE for one in view.answers)
+
+
+def beside(clearance: Clearance, judged: Sequence[Judged], seen_since: float | None) -> Clearance:
+    """Add owners where DANE does not apply, and since when the others are known to be as they are."""
+    warnings = (*clearance.warnings, *_of_protection(judged))
+    return Clearance((*clearance.owners, *judged), clearance.reasons, tuple(dict.fromkeys(warnings)), seen_since)
+
+
+def at_insecure(view: OwnerView, service: Service, candidate: Candidate, at: float) -> Judged:
+    """Judge an owner where nothing is signed: senders deliver as without DANE, whatever the certificate."""
+    return _judged(Stop(service, service.host, owners=(view.owner,), names=(service.host,)), view, candidate, at, None)
+
+
+def asks_the_public(sets: Iterable[RRset | None], service: Service) -> bool:
+    """Whether some record makes senders ask the public certificate authorities."""
+    return not service.opportunistic and any(one.usage in {0, 1} for records in sets for one in records or ())
+
+
+def _at_service(scene: Scene, service: Service, candidate: Candidate, liking: Liking) -> Judged:
+    stop = Stop(service, service.host, owners=(service.owner,), names=(service.host, *liking.names))
+    view = scene.view(service.owner) or OwnerView(service.owner, service.owner, "", scene.now, problem="it was not looked up")
+    return _judged(stop, view, candidate, scene.now, liking.pkix.get(service.host))
+
+
+def _judged(stop: Stop, view: OwnerView, candidate: Candidate, at: float, pkix: str | None) -> Judged:
+    services = {str(stop.service): ServiceView(str(stop.service), at, (candidate.presented(pkix),))}
+    (verdict,) = judge(Route((stop,)), Snapshot(at, {view.owner: view}, services=services))
+    sets = [one.records for one in view.answers if one.records]
+    missing = {one for records in sets for one in law.gaps(records, candidate.chain, smtp=stop.service.opportunistic)}
+    return Judged(view.owner, verdict, tuple(sorted(missing)) if verdict.outcome is Delivery.AUTH else ())
+
+
+def _unsafe(one: Judged) -> str:
+    verdict = one.verdict
+    if verdict.outcome is Delivery.DEFER and verdict.agility:
+        return f"{verdict.why}, and refuse the server"
+    if verdict.outcome is Delivery.DEFER and any(each.usable for each in verdict.records):
+        return "senders that use DANE would refuse the server: no usable TLSA record matches this chain"
+    if verdict.outcome is Delivery.DEFER:
+        return f"senders that use DANE would refuse the server: {verdict.why}"
+    return f"senders would not authenticate the server: {verdict.why}"
+
+
+def _missing(owner: str, candidate: Candidate, ttl: int) -> str:
+    record = candidate.chain.leaf.record(DANE_EE_SPKI_SHA256)
+    place = f"{owner} {ttl} IN TLSA" if owner != BARE else "a record"
+    return f"publish beside what stands there: {place} {record}"
+
+
+def _with_remedy(scene: Scene, one: Reason, candidate: Candidate) -> Reason:
+    """Say what to do about what does not end by itself."""
+    view = scene.view(one.subject)
+    if one.until is not None or one.remedy or view is None:
+        return one
+    answers = [each for each in view.answers if each.records is not None and each.security is Security.SECURE]
+    smtp = scene.smtp(one.subject)
+    lacking = [each for each in answers if law.gaps(each.records or frozenset(), candidate.chain, smtp=smtp)]
+    if answers and len(lacking) == len(view.answers):
+        remedy = (
+            _missing(view.target, candidate, max(each.ttl for each in answers)) + "; wait until no cache can lack it; ask again"
+        )
+    elif lacking and len(answers) == len(view.answers):
+        remedy = f"let all name servers have the same records: {', '.join(each.place for each in lacking)} lag behind; ask again"
+    else:
+        remedy = _MEND.format(service=next((str(each) for each in scene.services_of(one.subject)), one.subject))
+    return Reason(one.subject, one.message, one.until, remedy)
+
+
+def _of_chain(candidate: Candidate, at: float) -> Iterator[tuple[str, str]]:
+    """What is wrong with the certificate for others than DANE senders with usage 3, who ask neither names nor dates."""
+    if at > candidate.not_after:
+        yield "certificate", "it has expired: mail programs, and senders that use MTA-STS or usage 2, refuse it"
+    elif at < candidate.not_before:
+        yield "certificate", "it is not valid yet: mail programs, and senders that use MTA-STS or usage 2, refuse it"
+
+
+def _of_kind(scene: Scene, candidate: Candidate) -> Iterator[tuple[str, str]]:
+    for service in scene.lineage.services:
+        kinds = {chain.kind for chain in scene.presented(service.owner)}
+        if kinds and candidate.chain.kind not in kinds:
+            former = " and ".join(sorted(kinds))
+            yield (
+                str(service),
+                f"it presents {former} now and would present {candidate.chain.kind}: who knows only {former} cannot connect",
+            )
+        if not covers(candidate.names, (service.host,)):
+            yield str(service), f"the certificate does not name {service.host}: mail programs and MTA-STS senders would refuse it"
+
+
+def _of_gaps(judged: Sequence[Judged]) -> Iterator[tuple[str, str]]:
+    for one in judged:
+        for each in one.gaps:
+            yield one.owner, f"no record with parameters {each} matches, while others do: RFC 7671 §8 wants one for each kind"
+
+
+def _of_protection(judged: Sequence[Judged]) -> Iterator[tuple[str, str]]:
+    for one in judged:
+        outcome, why = one.verdict.outcome, one.verdict.why
+        if outcome is Delivery.OPPORTUNISTIC:
+            yield one.owner, f"DANE does not protect it, so no certificate can break it: {why}"
+        elif outcome is Delivery.ENCRYPT:
+            yield one.owner, f"senders do not authenticate it, whatever the certificate: {why}"

@@ -1,0 +1,158 @@
+"""The looks of a preflight: at a lineage as the engine looks, without writing anything down; at services nobody configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tlsa_manager import clock
+from tlsa_manager.diagnose.preflight import Liking, asks_the_public, at_insecure, beside, for_scene, insecure
+from tlsa_manager.hands import HouseHands
+from tlsa_manager.lineage import Generation, Lineage
+from tlsa_manager.rollover.facts import Facts, apply
+from tlsa_manager.rollover.gates import not_seen
+from tlsa_manager.rollover.note import note
+from tlsa_manager.rollover.scene import Scene
+from tlsa_manager.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tlsa_manager.config import Config
+    from tlsa_manager.diagnose.preflight import Candidate, Clearance
+    from tlsa_manager.engine import Memory
+    from tlsa_manager.observe import DnsEyes
+    from tlsa_manager.policy import Policy
+    from tlsa_manager.rollover.events import Event
+    from tlsa_manager.rollover.plan import Plan
+    from tlsa_manager.service import Service
+
+PROBES = 2  # connections for each kind of client: old and new processes may answer side by side
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the operator says of names and authorities. `at`: for another moment than now."""
+
+    names: tuple[str, ...] = ()
+    ca_file: str | None = None
+    at: float | None = None
+
+    def liking(self, services: Iterable[Service], snapshot: Snapshot, candidate: Candidate) -> Liking:
+        """Ask the public authorities, where some record makes senders ask them."""
+        views = snapshot.owners
+        hosts = {
+            one.host: (one.host, *self.names)
+            for one in services
+            if one.owner in views and asks_the_public((each.records for each in views[one.owner].answers), one)
+        }
+        return Liking(self.names, self.doubts(hosts, candidate))
+
+    def doubts(self, hosts: Mapping[str, tuple[str, ...]], candidate: Candidate) -> dict[str, str]:
+        """Return why public authorities do not vouch for the chain, by host, given the names it may have. Raises BadInput."""
+        if not hosts:
+            return {}
+        from tlsa_manager.observe.pkix import Authorities
+
+        trusted = Authorities(self.ca_file, at=self.at)
+        found = {host: [trusted.doubt(candidate.certificates, name) for name in names] for host, names in hosts.items()}
+        return {host: "" if "" in doubts else doubts[0] for host, doubts in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """From where services are looked at that are not configured. `since`: what the operator vouches for."""
+
+    eyes: DnsEyes
+    resolver: tuple[str, ...]
+    policy: Policy
+    trust: Trust
+    since: float | None = None
+
+
+def of_lineage(config: Config, name: str, candidate: Candidate, trust: Trust) -> Clearance:
+    """Judge a chain for a lineage, with all that the journal knows of caches. Nothing is changed, not even the journal."""
+    from tlsa_manager.engine import Engine
+    from tlsa_manager.wiring import house
+
+    home = house(config)
+    hands = Onlooker(config, home.store, lambda *_: None)
+    scene = Engine(config.lineages, Recollection(home.journal), hands).scene(name)
+    return for_scene(scene, _generation(candidate), candidate, trust.liking(scene.lineage.services, scene.snapshot, candidate))
+
+
+def of_services(wanted: tuple[Service, ...], candidate: Candidate, ground: Ground) -> Clearance:
+    """Judge a chain for services that nobody remembers anything of: what caches hold from before is not known."""
+    from tlsa_manager.observe.live import services
+
+    views = ground.eyes.owners(one.owner for one in wanted)
+    seen = services(wanted, repeats=PROBES, resolver=ground.resolver)
+    now = clock.now()
+    without = [one for one in wanted if insecure(views[one.owner])]
+    scene = scene_of(
+        tuple(one for one in wanted if one not in without), Snapshot(now, views, services=seen), ground.policy, ground.since
+    )
+    clearance = for_scene(scene, _generation(candidate), candidate, ground.trust.liking(wanted, scene.snapshot, candidate))
+    since = min((one.since for one in scene.facts.owners.values() if one.since is not None), default=None)
+    return beside(clearance, [at_insecure(views[one.owner], one, candidate, now) for one in without], since)
+
+
+def scene_of(wanted: tuple[Service, ...], snapshot: Snapshot, policy: Policy, since: float | None) -> Scene:
+    """Make what a gate is asked with of one look: what stood before it nobody knows, or `since` when it has stood so.
+
+    A service that cannot be probed is taken on the operator's word; then every set that lacks the new record counts.
+    """
+    bare = Scene(Lineage("preflight", wanted, policy=policy), Facts("preflight"), snapshot, snapshot.at)
+    believed = tuple(replace(one, probe=False) if not_seen(bare, one) else one for one in wanted)
+    scene = replace(bare, lineage=Lineage("preflight", believed, policy=policy))
+    facts = scene.facts
+    for event in note(scene):
+        facts = apply(facts, event, snapshot.at)
+    if since is not None:
+        owners = {
+            name: replace(one, since=min(since, one.since)) if one.since is not None else one
+            for name, one in facts.owners.items()
+        }
+        facts = replace(facts, owners=owners)
+    return replace(scene, facts=facts)
+
+
+class Recollection:
+    """A journal that is only read: what this look proves is remembered as long as the process lives."""
+
+    def __init__(self, journal: Memory) -> None:
+        self._journal = journal
+        self._facts: dict[str, Facts] = {}
+        self._plans: dict[str, Plan] = {}
+
+    def facts(self, lineage: str) -> Facts:
+        """Return the fold of all events, those of this process on top."""
+        return self._facts.get(lineage) or self._journal.facts(lineage)
+
+    def folded(self, lineage: str) -> int:
+        """Return the number of the last event in the journal that was folded."""
+        return self._journal.folded(lineage)
+
+    def append(self, lineage: str, event: Event, at: float, *, after: int | None = None) -> None:  # noqa: ARG002  nobody else writes here
+        """Remember an event."""
+        self._facts[lineage] = apply(self.facts(lineage), event, at)
+
+    def plan(self, lineage: str) -> Plan | None:
+        """Return the latest plan."""
+        return self._plans.get(lineage) or self._journal.plan(lineage)
+
+    def keep_plan(self, lineage: str, plan: Plan) -> None:
+        """Remember a plan."""
+        self._plans[lineage] = plan
+
+
+class Onlooker(HouseHands):
+    """Eyes that ask no backend, and always look at the services."""
+
+    def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
+        """Look once, at everything side by side."""
+        return super().look(replace(lineage, dns=""), facts, max(probes, PROBES))
+
+
+def _generation(candidate: Candidate) -> Generation:
+    return Generation("preflight", candidate.chain, candidate.names, ours=False, origin="preflight")

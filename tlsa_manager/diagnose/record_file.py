@@ -1,0 +1,101 @@
+"""TLSA records from a file: whole records as in a zone file (RFC 1035 §5.1), or bare data, `3 1 1 ab12...`, one a line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tlsa_manager.errors import BadInput
+from tlsa_manager.tlsa import MATCHINGS, SELECTORS, USAGES, Tlsa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.tlsa import RRset
+
+_TTL = "$TTL 3600\n"  # for records that have none; it says nothing here
+_WORDS = {*USAGES, *SELECTORS, *MATCHINGS}
+_OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.([^*]+?)\.?", re.IGNORECASE)
+
+
+def read_records(text: str, name: str) -> dict[str, RRset]:
+    """Return the records of a file's text by owner, in lower case with a final dot; bare ones by the empty name.
+
+    `name`: what to call the file. Raises BadInput where a line is neither, or there is no TLSA record.
+    """
+    bare: set[Tlsa] = set()
+    rest: list[str] = []
+    for lines, words in _entries(text):
+        if _is_bare(words):
+            bare.add(_parsed(" ".join(words), name))
+            rest += [""] * len(lines)
+        else:
+            rest += lines
+    sets = _zone("\n".join(rest), name)
+    if bare:
+        sets[""] = frozenset(bare)
+    if not sets:
+        raise BadInput(
+            f"{name} has no TLSA record", "write records as: _25._tcp.mx.example.org. IN TLSA 3 1 1 ab12..., or: 3 1 1 ab12..."
+        )
+    return sets
+
+
+def place_of(owner: str) -> tuple[str, int] | None:
+    """Return host and port of a TLSA owner name (RFC 6698 §3); None where it is none: nobody looks for records there."""
+    found = _OWNER.fullmatch(owner)
+    return (found[3], int(found[1])) if found and 0 < int(found[1]) < 65536 and not found[1].startswith("0") else None
+
+
+def _entries(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Cut a zone file into entries: the lines of each, and its words without comments and parentheses (RFC 1035 §5.1)."""
+    lines: list[str] = []
+    words: list[str] = []
+    depth = 0
+    for line in text.splitlines():
+        plain = _without_comment(line)
+        depth += plain.count("(") - plain.count(")")
+        lines.append(line)
+        words += plain.replace("(", " ").replace(")", " ").split()
+        if depth <= 0:
+            yield lines, words
+            lines, words, depth = [], [], 0
+    if lines:
+        yield lines, words
+
+
+def _without_comment(line: str) -> str:
+    """Return a line up to its semicolon, without what stands in quotes: a TLSA record has neither inside."""
+    return re.sub(r'"(?:[^"\\]|\\.)*"', '""', line).partition(";")[0]
+
+
+def _is_bare(words: list[str]) -> bool:
+    """Whether an entry is the data of a record alone: three parameters to begin with, and no type among the words."""
+    kinds = {"TLSA", "TYPE52"} & {word.upper() for word in words}
+    return len(words) >= 3 and not kinds and all(word.isdigit() or word.upper() in _WORDS for word in words[:3])
+
+
+def _parsed(text: str, name: str) -> Tlsa:
+    try:
+        return Tlsa.parse(text)
+    except BadInput as error:
+        raise BadInput(f"{name}: {error.message}", error.hint) from None
+
+
+def _zone(text: str, name: str) -> dict[str, RRset]:
+    """Read whole records with a reader of zone files; types that are not TLSA stand for themselves."""
+    import dns.exception
+    import dns.rdatatype
+    import dns.zone
+
+    try:
+        zone = dns.zone.from_text(_TTL + text, ".", relativize=False, check_origin=False, allow_directives=("$ORIGIN", "$TTL"))
+    except (dns.exception.DNSException, ValueError, KeyError) as error:
+        why = re.sub(r"<string>:(\d+)", lambda found: f"line {int(found[1]) - 1}", str(error)) or type(error).__name__
+        raise BadInput(
+            f"{name} cannot be read as a zone file: {why[:200]}", "named-checkzone tells more, for whole zones"
+        ) from None
+    return {
+        str(owner).lower(): frozenset(Tlsa(one.usage, one.selector, one.mtype, one.cert.hex()) for one in rdataset)
+        for owner, rdataset in zone.iterate_rdatasets(dns.rdatatype.TLSA)
+    }
