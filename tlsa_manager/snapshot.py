@@ -38,6 +38,7 @@ class Answer:
     serial: int | None = None
     signed_from: float | None = None
     signed_until: float | None = None  # the earliest end of any signature that the answer depends on
+    signed_life: float = 0.0  # seconds: the whole life of that signature; 0 = not known
     cause: Cause = Cause.NONE
     exists: bool | None = None
     wildcard: str = ""

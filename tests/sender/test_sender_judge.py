@@ -119,6 +119,8 @@ def test_not_known_here_is_not_deferred_there() -> None:
     """Where nobody could say who serves the owner, the outcome is unknown; where it was never looked up, too."""
     assert outcome(problem="no resolver answers", cause=Cause.LOST) is Delivery.UNKNOWN
     assert judge(Route((STOP,)), Snapshot(AT))[0].outcome is Delivery.UNKNOWN
+    hearsay = dataclasses.replace(answer(rrset(GOOD), INDETERMINATE), cause=Cause.RESOLVER)  # of one that does not validate
+    assert outcome(hearsay) is Delivery.UNKNOWN
     assert outcome(problem="aliases go round", cause=Cause.LOOP) is Delivery.DEFER
 
 

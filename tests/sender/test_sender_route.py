@@ -143,6 +143,8 @@ def test_the_way_of_a_mail_domain() -> None:
     assert route(domain, {}).outcome is Delivery.UNKNOWN
     lost = Lookup("example.org.", "MX", None, cause=Cause.LOST, reason="no net")
     assert route(domain, table(lost)).outcome is Delivery.UNKNOWN
+    hearsay = Lookup("example.org.", "MX", mx, cause=Cause.RESOLVER, reason="127.0.0.1 does not validate")
+    assert route(domain, table(hearsay, *hosts)).outcome is Delivery.UNKNOWN
 
 
 def test_domains_without_mail() -> None:

@@ -34,7 +34,7 @@ class Doubt:
 
     `place`: the server as a person names it, empty where it is not about one server; `zone`: where the chain of trust breaks,
     else the zone of the name; `elsewhere`: whether other servers of the zone answer the same question well; `alive`: whether the
-    server answers other questions.
+    server answers other questions; `hearsay`: whether only the resolver was asked.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Doubt:
     place: str = ""
     elsewhere: bool = False
     alive: bool = False
+    hearsay: bool = False
 
     @property
     def fails(self) -> bool:
@@ -57,6 +58,8 @@ def doubts(case: Case) -> tuple[Doubt, ...]:
     """Return all doubts on the way, lookups first."""
     found = [one for lookup in _lookups(case) for one in _of_lookup(lookup)]
     found += [one for view in on_the_way(case) for one in of_view(view)]
+    if any(not one.server for view in on_the_way(case) for one in view.answers):
+        found = [replace(one, hearsay=True) for one in found]
     return _with_edns(case, tuple(dict.fromkeys(found)))
 
 
@@ -120,7 +123,7 @@ def drops(one: Doubt) -> bool:
 
 def is_down(one: Doubt) -> bool:
     """Whether a server, or all that were asked, gave no answer that can be used."""
-    return one.cause is Cause.LAME or (one.cause in _UNHEARD and not one.alive)
+    return not one.hearsay and (one.cause is Cause.LAME or (one.cause in _UNHEARD and not one.alive))
 
 
 def is_stripped(answer: Answer) -> bool:

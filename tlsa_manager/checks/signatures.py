@@ -143,7 +143,7 @@ ZSKGONE = Fault(
 )
 BOGUS = Fault(
     code="F-BOGUS",
-    title="answers do not validate",
+    title="lookups fail, or their answers do not validate",
     severity=Severity.CRITICAL,
     story=(
         "A validating resolver refuses to answer, because what it got does not fit the chain of trust from the root to the name."
@@ -201,8 +201,10 @@ def expires_soon(case: Case) -> Iterator[Finding]:
 @check(BOGUS)
 def other_failures(case: Case) -> Iterator[Finding]:
     """Tell of failures that no other check explains, such as the word of a resolver."""
-    for zone, found in by_zone(case, Cause.NONE, Cause.RESOLVER):
-        yield BOGUS.at(subject(zone, found), tell(found), evidence=evidence(found))
+    for zone, found in by_zone(case, Cause.NONE, Cause.RCODE, Cause.SILENT, Cause.GONE, Cause.GARBAGE):
+        unexplained = tuple(one for one in found if one.hearsay or one.cause is Cause.NONE)
+        if unexplained:
+            yield BOGUS.at(subject(zone, unexplained), tell(unexplained), evidence=evidence(unexplained))
 
 
 def mend(fault: Fault, zone: str) -> str:
@@ -246,7 +248,7 @@ def hours(seconds: float) -> str:
 def _is_late(answer: Answer, ttl: int, now: float) -> bool:
     if answer.security is not Security.SECURE or answer.signed_until is None:
         return False
-    life = answer.signed_until - (answer.signed_from if answer.signed_from is not None else now)
+    life = answer.signed_life or 10 * DAY
     return answer.signed_until - now < max(min(SOON, life / PART), min(max(2.0 * ttl, FLOOR) + MARGIN, life / 2))
 
 

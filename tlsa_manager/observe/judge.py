@@ -141,6 +141,7 @@ class _Judge:
             broken_zone=proof.zone,
             signed_from=proof.since,
             signed_until=proof.until,
+            signed_life=proof.life,
             cause=proof.cause,
             exists=exists(message),
             wildcard=records.wildcard(rrset, message),

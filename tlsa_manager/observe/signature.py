@@ -42,8 +42,8 @@ _ORDER = (Security.SECURE, Security.INSECURE, Security.INDETERMINATE, Security.B
 class Proof:
     """What follows from signatures: the state, why not secure, the zone where the chain breaks, and the dates.
 
-    `since`: latest inception, `until`: earliest expiration of all signatures it rests on, seconds since 1970; `cause`: of the
-    reason.
+    `since`: latest inception, `until`: earliest expiration of all signatures it rests on, seconds since 1970, good or not;
+    `life`: seconds from beginning to end of the signature that ends first; `cause`: of the reason.
     """
 
     security: Security
@@ -51,6 +51,7 @@ class Proof:
     zone: str = ""
     since: float | None = None
     until: float | None = None
+    life: float = 0.0
     cause: Cause = Cause.NONE
 
     @property
@@ -62,8 +63,9 @@ class Proof:
         """Join with a proof that the same answer rests on: the worse of both, within the dates of both."""
         worse = max(self, other, key=lambda proof: _ORDER.index(proof.security))
         since = [date for date in (self.since, other.since) if date is not None]
-        until = [date for date in (self.until, other.until) if date is not None]
-        return replace(worse, since=max(since, default=None), until=min(until, default=None))
+        ends = [(proof.until, proof.life) for proof in (self, other) if proof.until is not None]
+        until, life = min(ends, default=(None, 0.0))
+        return replace(worse, since=max(since, default=None), until=until, life=life)
 
 
 NOTHING = Proof(Security.SECURE)
@@ -91,7 +93,8 @@ def verify(rrset: RRset, section: list[RRset], signer: Signer) -> tuple[Proof, R
         return Proof(Security.BOGUS, reason, zone, cause=Cause.SIGNATURE_MISSING), None
     valid: list[RRSIG] = []
     faults: list[tuple[Cause, str]] = []
-    for signature in [cast("RRSIG", rdata) for rdata in made][:MAX_SIGNATURES]:
+    tried = [cast("RRSIG", rdata) for rdata in made][:MAX_SIGNATURES]
+    for signature in tried:
         fault = _fault(rrset, signature, signer)
         if fault is not None:
             faults.append(fault)
@@ -99,9 +102,10 @@ def verify(rrset: RRset, section: list[RRset], signer: Signer) -> tuple[Proof, R
             valid.append(signature)
     if not valid:
         reason = f"signature over {what} " + "; another ".join(dict.fromkeys(words for _, words in faults))
-        return Proof(Security.BOGUS, reason, zone, cause=min((cause for cause, _ in faults), key=_TELLING.index)), None
+        cause = min((cause for cause, _ in faults), key=_TELLING.index)
+        return _dated(Proof(Security.BOGUS, reason, zone, cause=cause), tried[0]), None
     best = max(valid, key=lambda signature: signature.expiration)
-    return Proof(Security.SECURE, since=float(best.inception), until=float(best.expiration)), best
+    return _dated(NOTHING, best), best
 
 
 def expanded(rrset: RRset, signature: RRSIG) -> bool:
@@ -122,6 +126,11 @@ def signs(rrset: RRset, signature: RRSIG, keys: list[Rdata], zone: Name) -> bool
 def date(moment: float) -> str:
     """Write a date for people, in UTC."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _dated(proof: Proof, signature: RRSIG) -> Proof:
+    since, until = float(signature.inception), float(signature.expiration)
+    return replace(proof, since=since, until=until, life=until - since)
 
 
 def _fault(rrset: RRset, signature: RRSIG, signer: Signer) -> tuple[Cause, str] | None:

@@ -69,7 +69,7 @@ def _at(stop: Stop, snapshot: Snapshot) -> list[Verdict]:
             for address in found or ("",)
         ]
     answers = told(seen)
-    unknown = seen is None or (seen.cause is Cause.LOST and not _witnessed_failure(seen))
+    unknown = seen is None or (_is_untold(seen) and not _witnessed_failure(seen))
     return [
         _verdict(stop, owner, answers, address, view, now=snapshot.at, unknown=unknown) for address in _addresses(view) or ("",)
     ]
@@ -153,6 +153,11 @@ def _clients(seen: list[Presentation]) -> str:
 
 def _addresses(view: ServiceView | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.address for one in view.presentations)) if view else ()
+
+
+def _is_untold(view: OwnerView) -> bool:
+    """Whether nobody was asked who could tell: neither a server nor a resolver that validates."""
+    return view.cause is Cause.LOST or any(one.cause is Cause.RESOLVER and one.security in FAILED for one in view.answers)
 
 
 def _witnessed_failure(view: OwnerView) -> bool:

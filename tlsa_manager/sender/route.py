@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Lookups = Mapping[tuple[str, str], Lookup]
 
 FAILED = (Security.BOGUS, Security.INDETERMINATE)  # RFC 7672 §2.1.1: both count as a failed lookup
+UNTOLD = (Cause.LOST, Cause.RESOLVER)  # but here it is we who do not know: nobody was asked, or only who cannot tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def stop(service: Service, lookups: Lookups, *, preference: int = 0, via: str = 
     found = tuple(lookups[key] for key in ((host + ".", "A"), (host + ".", "AAAA")) if key in lookups)
     failed = next((one for one in found if one.records is None or one.security in FAILED), None)
     if failed is not None:
-        verdict = Delivery.UNKNOWN if failed.cause is Cause.LOST else Delivery.DEFER
+        verdict = Delivery.UNKNOWN if failed.cause in UNTOLD else Delivery.DEFER
         why = f"the addresses of {host} cannot be looked up, so senders treat it as unreachable: {failed.reason}"
         return Stop(service, host, preference, outcome=verdict, why=why)
     if found and not any(one.records for one in found):
@@ -198,7 +199,7 @@ def _nowhere(target: Target, found: Lookup, what: str) -> Route:
 
 
 def _lost(what: str, found: Lookup | None) -> Route:
-    if found is None or found.cause is Cause.LOST:
+    if found is None or found.cause in UNTOLD:
         return Route((), Delivery.UNKNOWN, f"{what} could not be looked up from here{': ' + found.reason if found else ''}")
     return Route((), Delivery.DEFER, f"{what} cannot be validated, so senders delay all mail: {found.reason}")
 
