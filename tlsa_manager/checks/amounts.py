@@ -114,29 +114,48 @@ def no_standby(case: Case) -> Iterator[Finding]:
 
 @check(LEFTOVER)
 def left_over(case: Case) -> Iterator[Finding]:
-    """Records of server keys that match nothing, beside some that match, and more than one next key for each current one.
+    """Records of server keys that match nothing, beside some that match.
 
-    Of a lineage it is known which keys are still to come and which are gone. Where the owner is an alias, or only one kind of
-    client looked, other servers or other clients may be shown what we do not see: that is told as a notice.
+    Of a lineage it is known which keys are still to come and which are gone. Of others it is not, and nothing forbids a next
+    and a standby key for each that is presented.
     """
     for spot in spots(case):
+        if not any(map(spot.selects, spot.usable())):
+            continue
         idle = [one for one in sorted(spot.usable()) if one.usage in {1, 3} and not spot.selects(one)]
         idle = [one for one in idle if explained(one, spot, case) is None and one not in _known(case)]
         gone = [one for one in idle if former(one, case)]
-        if not any(map(spot.selects, spot.usable())) or (len(idle) - len(gone) <= _allowed(spot, case) and not gone):
-            continue
-        severity = Severity.NOTICE if not gone and spot.target != spot.owner else Severity.WARNING
-        records = gone if gone and len(idle) - len(gone) <= _allowed(spot, case) else idle
-        named = ", ".join(
-            brief(one) + (f" (of the previous key {former(one, case)})" if one in gone else "") for one in records[:6]
-        )
-        yield LEFTOVER.at(
-            spot.owner,
-            f"{len(records)} of {len(spot.records)} records match nothing that is presented: {named}",
-            severity=severity,
-            remedy=f"if nobody will present their keys again, {remove(spot, *records[:12])}",
-            evidence=evidence(spot, records[0]),
-        )
+        severity = _burden(spot, case, len(idle) - len(gone))
+        if gone:
+            yield _left(spot, case, gone, Severity.WARNING)
+        if severity is not None:
+            yield _left(spot, case, [one for one in idle if one not in gone], severity)
+
+
+def _left(spot: Spot, case: Case, records: list[Tlsa], severity: Severity) -> Finding:
+    named = [brief(one) + (f" (of the previous key {name})" if (name := former(one, case)) else "") for one in records[:6]]
+    return LEFTOVER.at(
+        spot.owner,
+        f"{len(records)} of {len(spot.records)} records match nothing that is presented: {', '.join(named)}",
+        severity=severity,
+        remedy=f"if nobody will present their keys again, {remove(spot, *records[:12])}",
+        evidence=evidence(spot, records[0]),
+    )
+
+
+def _burden(spot: Spot, case: Case, idle: int) -> Severity | None:
+    """How bad so many records of unknown keys are, None for not at all.
+
+    What a lineage does not know may belong to another kind of key that is presented beside its own. Who looked with one kind
+    of client only has not seen the certificate for the other kind. Where the owner is an alias other servers may share it.
+    """
+    presented = len({chain.leaf.spki_sha256 for chain in spot.chains})
+    if case.household is not None:
+        return Severity.WARNING if idle > presented - 1 else None
+    keys = presented if {one.client for one in spot.seen} - {"any"} else 2
+    if idle > 3 * keys - presented and spot.target == spot.owner:
+        return Severity.WARNING
+    return Severity.NOTICE if idle > 2 * keys - presented else None
 
 
 def _forms(spot: Spot) -> Iterator[tuple[str, list[Tlsa]]]:
@@ -158,15 +177,3 @@ def _labels(spot: Spot) -> Iterator[tuple[str, str, list[Tlsa]]]:
 def _known(case: Case) -> frozenset[Tlsa]:
     """The records that the lineage needs: of the current key, of the next, of the one to go back to."""
     return wanted(case.household.lineage, case.household.facts) if case.household else frozenset()
-
-
-def _allowed(spot: Spot, case: Case) -> int:
-    """How many records without a match may be of keys to come: one for each key that is presented.
-
-    A lineage knows its own; what is presented besides is another one's. Who looked with one kind of client only has not seen
-    the certificate for the other kind.
-    """
-    presented = len({chain.leaf.spki_sha256 for chain in spot.chains})
-    if case.household is not None:
-        return presented - 1
-    return presented if {one.client for one in spot.seen} - {"any"} else 3
