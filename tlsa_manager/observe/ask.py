@@ -35,6 +35,7 @@ AT_ONCE_EACH = 16  # to one address: no server takes us for an attack
 AT_ONCE_RESOLVER = 64  # to a resolver, which is the operator's own, and waits for others
 MAX_TRIED = 6  # places for one question that any of them may answer
 MAX_REPLIES = 2048  # kept in a run
+KEEP_FAULT = 10.0  # seconds for which it is believed in a run that there is no answer
 MAX_SILENT = 3  # questions of one type that a place leaves unanswered before it is asked no more of them
 STAGGER = 0.3  # seconds until the next of them is asked besides
 _NO_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)  # RFC 6891 §7, and §6.1.3
@@ -119,10 +120,11 @@ class Asker:
         if self._keep is None:
             return
         moment = monotonic()
-        for key, (_, end) in tuple(self._replies.items()):  # in the order in which they came
-            if moment < end and len(self._replies) <= MAX_REPLIES:
+        while self._replies:
+            oldest = next(iter(self._replies))
+            if moment < self._replies[oldest][1] and len(self._replies) <= MAX_REPLIES:
                 break
-            del self._replies[key]
+            del self._replies[oldest]
         if moment >= self._forget_silence:
             self._heard, self._dead, self._silent = set(), set(), Counter()
             self._forget_silence = moment + self._keep
@@ -138,7 +140,7 @@ class Asker:
         finally:
             self._running.pop((place, question), None)
         self._replies.pop((place, question), None)
-        self._replies[place, question] = reply, monotonic() + (self._keep or 0)
+        self._replies[place, question] = reply, monotonic() + min(self._keep or 0, math.inf if reply.message else KEEP_FAULT)
         if len(self._replies) > MAX_REPLIES:
             self.sweep()
         return reply

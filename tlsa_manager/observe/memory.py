@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 KEEP = 60.0  # seconds; a change of the name servers is seen after a minute at most
+MOST = 4096  # values; the oldest go first
 
 
 class Memory:
@@ -26,7 +27,12 @@ class Memory:
 
     def put(self, key: Hashable, value: object, ttl: float) -> None:
         """Keep a value for `ttl` seconds, at most a minute."""
+        self._held.pop(key, None)
         self._held[key] = (value, monotonic() + min(ttl, KEEP))
+        if len(self._held) > MOST:
+            self.sweep()
+        while len(self._held) > MOST:
+            del self._held[next(iter(self._held))]
 
     def sweep(self) -> None:
         """Forget what has ended."""

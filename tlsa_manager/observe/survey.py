@@ -92,7 +92,7 @@ async def follow(walk: Walk, owner: Name) -> Trail:
             words = f"{text(owner)} leads over more than {MAX_HOPS} aliases: {way(hops, name)}"
             return Trail(tuple(hops), words, keys, Cause.LOOP)
         try:
-            zone, doubt = await walk.zone_of(name)
+            zone, doubt = await walk.zone_of(name, _TLSA)
         except LostError as lost:
             return Trail(tuple(hops), str(lost), keys, lost.cause)
         hop, found = await asyncio.gather(_look(walk, zone, name, doubt), keys_above(walk, zone))

@@ -7,6 +7,7 @@ the whole answer; and thousands of answers are read in a run, of which most of t
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -118,11 +119,13 @@ def _records(names: _Names, count: int, section: list[RRset], message: Message) 
     for _ in range(count):
         name = names.read()
         number, rdclass, ttl, length = parser.get_struct("!HHIH")
-        with parser.restrict_to(length):
-            if number == _OPT:
+        if number == _OPT:
+            with parser.restrict_to(length):
                 _extended(parser, name, rdclass, ttl, message)
-                continue
-            data = _data(parser, rdclass, number, length)
+            continue
+        kind = _kind(rdclass, number)
+        with parser.restrict_to(length):
+            data = kind.read(parser, length)
         if number == _TSIG:
             continue
         covers = data.covers()
@@ -134,11 +137,21 @@ def _records(names: _Names, count: int, section: list[RRset], message: Message) 
         found.add(data, ttl if ttl <= 0x7FFFFFFF else 0)  # RFC 2181 §8
 
 
-def _data(parser: dns.wire.Parser, rdclass: int, number: int, length: int) -> dns.rdata.Rdata:
-    if number == _TLSA and length < 3:  # no record at all, but its neighbours are
-        kind, cls = dns.rdatatype.RdataType.make(number), dns.rdataclass.RdataClass.make(rdclass)
-        return dns.rdata.GenericRdata(cls, kind, parser.get_remaining())
-    return dns.rdata.from_wire_parser(rdclass, number, parser)  # type: ignore[arg-type]  # numbers will do
+class _Kind:
+    """How records of one class and type are read."""
+
+    def __init__(self, rdclass: int, number: int) -> None:
+        self._class, self._type = dns.rdataclass.RdataClass.make(rdclass), dns.rdatatype.RdataType.make(number)
+        found = dns.rdata.get_rdata_class(self._class, self._type)  # type: ignore[no-untyped-call]  # an old corner of dnspython
+        self._made: type[dns.rdata.Rdata] = found if found is not None else dns.rdata.GenericRdata
+
+    def read(self, parser: dns.wire.Parser, length: int) -> dns.rdata.Rdata:
+        if self._type == _TLSA and length < 3:  # no record at all, but its neighbours are
+            return dns.rdata.GenericRdata(self._class, self._type, parser.get_remaining())
+        return self._made.from_wire_parser(self._class, self._type, parser)
+
+
+_kind = lru_cache(256)(_Kind)
 
 
 def _extended(parser: dns.wire.Parser, name: Name, payload: int, ttl: int, message: Message) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import dns.flags
 import dns.name
@@ -18,8 +18,20 @@ import dns.rdatatype
 
 from tlsa_manager.clock import monotonic
 from tlsa_manager.observe.ask import Place, Question, Reply, first
-from tlsa_manager.observe.memory import KEEP
-from tlsa_manager.observe.message import NEGATIVE, addresses, alias, cause_of, find, hosts, referral, soa, text, unusable
+from tlsa_manager.observe.memory import KEEP, Memory
+from tlsa_manager.observe.message import (
+    NEGATIVE,
+    addresses,
+    alias,
+    cause_of,
+    find,
+    hosts,
+    referral,
+    signatures,
+    soa,
+    text,
+    unusable,
+)
 from tlsa_manager.security import Cause
 
 if TYPE_CHECKING:
@@ -27,10 +39,10 @@ if TYPE_CHECKING:
 
     from dns.name import Name
     from dns.rdatatype import RdataType
+    from dns.rdtypes.ANY.RRSIG import RRSIG
     from dns.rrset import RRset
 
     from tlsa_manager.observe.ask import Asker
-    from tlsa_manager.observe.memory import Memory
 
 MAX_HOSTS = 32
 MAX_ROOT_HOSTS = 4  # asked for the way down only
@@ -83,21 +95,22 @@ class Walk:
     def __init__(self, asker: Asker, resolver: Place, port: int, memory: Memory) -> None:
         self.asker, self.resolver, self.port = asker, resolver, port
         self._memory = memory
+        self._at_home = Memory()  # of this round only
         self._under_way: dict[Hashable, asyncio.Task[object]] = {}
 
     async def zone_of(self, name: Name, rdtype: RdataType = _NS) -> tuple[Zone, LostError | None]:
         """Return the deepest zone known to hold the name, and why a deeper one cannot be excluded, or None.
 
+        `rdtype`: what will be asked for at the name; the answer may show the zone without another question.
         Raises LostError when not even the root can be found.
         """
-        del rdtype
         held = self._memory.get(("zone of", name))
         if isinstance(held, Zone):
             return held, None
-        zone = await self._root()
+        zone = self._above(name) or await self._root()
         try:
             for _ in range(MAX_DEPTH):
-                below = await self._below(zone, name)
+                below = await self._below(zone, name, rdtype)
                 if below is None:
                     self._memory.put(("zone of", name), zone, _life(zone))
                     return zone, None
@@ -120,8 +133,16 @@ class Walk:
 
         Beside what the resolver tells, which may fail or lie. Not for the way down to a zone, which the host itself may serve.
         """
+        held = self._at_home.get(host)
+        if isinstance(held, Addresses):
+            return held
+        found = await self._look_at_home(host)
+        self._at_home.put(host, found, KEEP)
+        return found
+
+    async def _look_at_home(self, host: Name) -> Addresses:
         try:
-            zone, doubt = await self.zone_of(host)
+            zone, doubt = await self.zone_of(host, _A)
         except LostError as lost:
             return Addresses(fault=str(lost))
         if doubt is not None:
@@ -153,7 +174,15 @@ class Walk:
             raise LostError(f"the resolver {self.resolver} does not know the addresses of the root's name servers")
         return Zone(dns.name.root, None, hosts(found), glue, places, ends=monotonic() + min(found.ttl, KEEP), ns_ttl=found.ttl)
 
-    async def _below(self, zone: Zone, name: Name) -> tuple[Name, Reply] | None:
+    def _above(self, name: Name) -> Zone | None:
+        """Return the deepest zone above the name that is remembered."""
+        for depth in range(len(name), 1, -1):
+            held = self._memory.get(("zone", dns.name.Name(name.labels[-depth:])))
+            if isinstance(held, Zone):
+                return held
+        return None
+
+    async def _below(self, zone: Zone, name: Name, rdtype: RdataType) -> tuple[Name, Reply] | None:
         """Return the next zone cut below `zone` on the way to `name`, with the reply that shows it. None: there is none.
 
         High up only one more label is asked about, so that thousands of names cost the root and the registries one question.
@@ -164,6 +193,13 @@ class Walk:
             below = await self._cut(zone, dns.name.Name(name.labels[-(len(zone.name) + 1) :]))
             if below is not None:
                 return below
+        reply = await first(self.asker, zone.places, Question(name, rdtype), _usable)
+        if rdtype != _NS and reply.message is not None:
+            further = referral(reply.message, zone.name, name)
+            if further is not None:
+                return further.name, reply
+            if _settles(reply, name, rdtype, zone.name):
+                return None
         return await self._cut(zone, name)
 
     async def _cut(self, zone: Zone, name: Name) -> tuple[Name, Reply] | None:
@@ -263,6 +299,19 @@ def _addresses(reply: Reply, host: Name) -> tuple[str, ...]:
 def _tells(reply: Reply, *, zone: Name, name: Name) -> bool:
     """Whether the reply tells where the next zone begins, or that none does."""
     return not unusable(reply) or (reply.message is not None and referral(reply.message, zone, name) is not None)
+
+
+def _settles(reply: Reply, name: Name, rdtype: RdataType, zone: Name) -> bool:
+    """Whether an answer says itself which zone it comes from: by who signed it, or by the SOA of a denial."""
+    if reply.message is None or unusable(reply):
+        return False
+    redirected = alias(reply.message, name)
+    rrset = redirected[0] if redirected is not None else find(reply.message.answer, name, rdtype)
+    if rrset is None:
+        denied = soa(reply.message)
+        return denied is not None and denied.name == zone
+    made = signatures(reply.message.answer, rrset)
+    return made is not None and all(cast("RRSIG", one).signer == zone for one in made)
 
 
 def _holder(reply: Reply, name: Name, zone: Name) -> Name | None:
