@@ -129,9 +129,10 @@ def smtp(settings: ssl.SSLContext | Callable[[Visit], ssl.SSLContext]) -> Behavi
         visit.socket.sendall(b"220-one moment\r\n220 mx.example.org ESMTP\r\n")
         assert visit.line().startswith((b"EHLO ", b"LHLO "))
         visit.socket.sendall(b"250-mx.example.org\r\n250-PIPELINING\r\n250-STARTTLS\r\n250 HELP\r\n")
-        assert visit.line() == b"STARTTLS\r\n"
+        if visit.line() != b"STARTTLS\r\n":
+            return visit.socket.sendall(b"530 5.7.0 Must issue a STARTTLS command first\r\n")
         visit.socket.sendall(b"220 2.0.0 Ready to start TLS\r\n")
-        visit.tls(settings(visit) if callable(settings) else settings)
+        return visit.tls(settings(visit) if callable(settings) else settings)
 
     return behave
 

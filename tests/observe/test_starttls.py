@@ -153,7 +153,22 @@ def test_talk_without_end_is_ended(protocol: str, noise: bytes) -> None:
 
 
 TOKENS = [
-    *(b"220 ", b"250-", b"250 STARTTLS", b"* OK", b"a OK", b"b OK", b"+OK", b".", b'"STARTTLS"', b"OK", b"{3}", b"\r\n", b"\n"),
+    *(
+        b"220 ",
+        b"250-",
+        b"250 STARTTLS",
+        b"530 ",
+        b"* OK",
+        b"a OK",
+        b"b OK",
+        b"+OK",
+        b".",
+        b'"STARTTLS"',
+        b"OK",
+        b"{3}",
+        b"\r\n",
+        b"\n",
+    ),
     *(b"<stream:stream ", b"<stream:features>", b"<starttls/>", b"</stream:features>", b"<proceed/>", b"<", b">", b"'"),
     *(b"\x1b[2J", b"\x00", b"\xff"),
 ]
@@ -163,10 +178,11 @@ TOKENS = [
 @given(
     protocol=st.sampled_from(sorted(FAREWELL)),
     said=st.lists(st.one_of(st.binary(max_size=40), st.lists(st.sampled_from(TOKENS), max_size=6).map(b"".join)), max_size=30),
+    plain_to=st.sampled_from(["", "example.net"]),
 )
-def test_any_bytes_end_well(protocol: str, said: list[bytes]) -> None:
+def test_any_bytes_end_well(protocol: str, said: list[bytes], plain_to: str) -> None:
     """Whatever a server sends: the dialogue goes on, is ready, or ends with a reason that is fit to print."""
-    end = converse(protocol, said)
+    end = converse(protocol, said, plain_to)
     if end is not None:
         assert end.outcome in {Outcome.FAILED, Outcome.NO_TLS}
         assert end.reason.isprintable()
@@ -174,17 +190,20 @@ def test_any_bytes_end_well(protocol: str, said: list[bytes]) -> None:
         assert 0 < len(end.reason) <= 200
 
 
-def converse(protocol: str, said: list[bytes]) -> ProbeError | None:
-    """Play anything at all; return how it ended, if it did."""
-    dialogue = Dialogue(protocol, "mx.example.org")
-    dialogue.begin()
+def converse(protocol: str, said: list[bytes], plain_to: str) -> ProbeError | None:
+    """Play anything at all; return how it ended, if it did. What is kept of the words is fit to print, and DATA is never said."""
+    dialogue = Dialogue(protocol, "mx.example.org", plain_to=plain_to)
+    sent = [dialogue.begin()]
     try:
         for words in said:
-            dialogue.feed(words)
+            sent.append(dialogue.feed(words))
             if dialogue.ready:
                 break
     except ProbeError as end:
         return end
+    finally:
+        assert (dialogue.heard.banner + dialogue.heard.plain_said).isprintable()
+        assert not any(one.upper().startswith((b"DATA", b"BDAT")) for one in sent)
     return None
 
 

@@ -25,7 +25,7 @@ class Probe:
     """What one connection is to find out.
 
     `client`: one of CLIENTS, OLD_VERSIONS, SUITES, PLAIN; `source`: the local address, empty = the usual one; `number` tells
-    repetitions apart; `plain_to`: for PLAIN, the mail domain of the recipient.
+    repetitions apart; `plain_to`: for PLAIN, the mail domain of the recipient, of which any of the server's will do.
     """
 
     host: str
@@ -34,7 +34,7 @@ class Probe:
     client: str
     source: str = ""
     number: int = 0
-    plain_to: str = ""
+    plain_to: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)

@@ -153,12 +153,12 @@ def _without_tls(hello: bytes, heard: Heard, domain: str) -> Script:
     """
     yield from _greet(hello, heard)
     recipient = b"RCPT TO:<postmaster@" + domain.encode("ascii", "replace") + b">\r\n"
-    for command in (b"MAIL FROM:<>\r\n", recipient):
-        heard.plain, lines = yield from _reply(command)
-        heard.plain_said = printable(lines[-1])
-        if heard.plain >= 400:
-            return
-    yield from _reply(b"RSET\r\n")
+    code, lines = yield from _reply(b"MAIL FROM:<>\r\n")
+    if code < 400:
+        code, lines = yield from _reply(recipient)
+    heard.plain, heard.plain_said = code, printable(lines[-1])
+    if code < 400:
+        yield from _reply(b"RSET\r\n")
 
 
 def _reply(command: bytes) -> Generator[bytes, bytes, tuple[int, list[bytes]]]:
