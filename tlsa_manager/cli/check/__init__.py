@@ -19,7 +19,6 @@ from tlsa_manager.cli.check.looking import look_options, settings, workers
 from tlsa_manager.cli.check.monitor import MonitoringCommand
 from tlsa_manager.cli.completion import lineage_names
 from tlsa_manager.cli.voice import Voice, voice_of
-from tlsa_manager.errors import UsageError
 from tlsa_manager.finding import Severity
 
 if TYPE_CHECKING:
@@ -62,10 +61,8 @@ def command(context: click.Context, /, words: tuple[str, ...], file: str | None,
 
 
 def _settle_form(voice: Voice, options: dict[str, Any]) -> None:
-    """Choose the format: --json is short for one. Raises UsageError where two are asked for."""
+    """Choose the format: the one that is named, else --json is short for one."""
     chosen = options["form"] or ("json" if voice.json else "text")
-    if voice.json and not chosen.startswith("json"):
-        raise UsageError(f"--json and --format {chosen} contradict each other", "give one of them")
     options["form"] = chosen
     voice.json = chosen.startswith("json")  # for errors, too
 
