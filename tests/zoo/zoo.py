@@ -24,6 +24,7 @@ from lab.daemon import until
 from observe.strangers import Server, context
 
 from tlsa_manager.certificates import chain_of
+from tlsa_manager.config import load
 from tlsa_manager.der import certificate_spki
 from tlsa_manager.diagnose.settings import Settings
 from tlsa_manager.finding import Severity
@@ -46,6 +47,28 @@ if TYPE_CHECKING:
 
 TTL = 3600  # as in the world; nothing in the zoo waits for caches, every name is fresh
 _numbers = itertools.count(1)
+
+_CONFIG = """
+[defaults]
+resolver = ["{resolver}"]
+trust-anchor = "{anchor}"
+directory = "{directory}/state"
+
+[dns.primary]
+backend = "rfc2136"
+server = "{primary}"
+tsig-key-file = "{tsig}"
+
+[consumer.server]
+type = "command"
+file = "{file}"
+reload = ["/bin/true"]
+
+[lineage."{name}"]
+services = [{services}]
+dns = "primary"
+consumers = ["server"]
+"""
 
 
 @dataclass(frozen=True)
@@ -188,6 +211,22 @@ class Zoo:
         name = self.fresh("mail")
         self.zone(*(f"{name}. {TTL} MX 10 {host.name}." for host in hosts), *(line.format(name=name) for line in extra))
         return name
+
+    def lineage(self, host: Host, *services: str) -> Config:
+        """Configure a lineage of the host's name; its consumer reads the host's key and chain. Its port 25, if not told."""
+        file = self.directory / "tls" / f"{host.name}.pem"
+        file.parent.mkdir(exist_ok=True)
+        file.touch(0o600)
+        file.write_bytes(host.key_pem + host.chain_pem)
+        config = self.directory / "config.toml"
+        config.write_text(
+            _CONFIG.format(
+                resolver=self.lab.resolver, anchor=self.lab.anchor, directory=self.directory, primary=self.lab.primary,
+                tsig=self.lab.tsig_key_file, file=file, name=host.name,
+                services=", ".join(f'"{one}"' for one in services or (f"{host.name}:25",)),
+            )
+        )  # fmt: skip
+        return load(config)
 
     # What the program says of it
 

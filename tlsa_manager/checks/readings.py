@@ -224,9 +224,9 @@ def _hashed(
 
 
 def _of_our_files(record: Tlsa, case: Case) -> Reading | None:
-    """The digest of a file of this machine that does not go on the wire: a request, a private key."""
+    """The digest of a file of this machine that does not go on the wire: a request, a private key, a former chain."""
     found = case.household.digests.get(record.data) if case.household else None
-    return Reading("F-CSR", f"the digest of {found}") if found else None
+    return Reading("F-PEM" if "chain" in found else "F-CSR", f"the digest of {found}") if found else None
 
 
 def _selections(selected: bytes) -> Iterator[tuple[int, str]]:

@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from dns.rdtypes.ANY.NS import NS
     from dns.rdtypes.ANY.RRSIG import RRSIG
     from dns.rdtypes.ANY.SOA import SOA
-    from dns.rdtypes.ANY.TLSA import TLSA
     from dns.rdtypes.IN.SRV import SRV
     from dns.rrset import RRset
 
     from tlsa_manager.tlsa import RRset as Records
 
 MAX_RECORDS = 500  # of one RRset are kept; nobody needs more than a dozen
+_LABEL = 3  # octets of a TLSA record before its data (RFC 6698 §2.1)
 _NAMES = {dns.rdatatype.NS, dns.rdatatype.CNAME, dns.rdatatype.DNAME, dns.rdatatype.PTR}
 
 
 def tlsa(rrset: RRset | None) -> Records:
     """Return the TLSA records, MAX_RECORDS of them at most, whatever they hold."""
-    return frozenset(sorted(_tlsa(one) for one in rrset or () if not isinstance(one, dns.rdata.GenericRdata))[:MAX_RECORDS])
+    whole = (data for one in rrset or () if len(data := _octets(one)) >= _LABEL)
+    return frozenset(sorted(Tlsa(data[0], data[1], data[2], data[_LABEL:].hex()) for data in whole)[:MAX_RECORDS])
 
 
 def excess(rrset: RRset | None) -> str:
@@ -43,7 +44,7 @@ def excess(rrset: RRset | None) -> str:
 
 def stumps(rrset: RRset | None) -> str:
     """Say that records are too short to be TLSA records at all (RFC 6698 §2.1), or nothing."""
-    count = sum(isinstance(one, dns.rdata.GenericRdata) for one in rrset or ())
+    count = sum(len(_octets(one)) < _LABEL for one in rrset or ())
     return f"{count} of the records are shorter than three octets, and no TLSA records" if count else ""
 
 
@@ -75,16 +76,15 @@ def wildcard(rrset: RRset | None, message: Message) -> str:
     return "*." + text(rrset.name.split(labels + 1)[1]).lstrip(".")
 
 
-def _tlsa(rdata: Rdata) -> Tlsa:
-    data = cast("TLSA", rdata)
-    return Tlsa(int(data.usage), int(data.selector), int(data.mtype), data.cert.hex())
+def _octets(rdata: Rdata) -> bytes:
+    return rdata.to_wire() or b""
 
 
 def _presented(rdata: Rdata) -> str:
+    if rdata.rdtype == dns.rdatatype.TLSA and len(data := _octets(rdata)) >= _LABEL:
+        return str(Tlsa(data[0], data[1], data[2], data[_LABEL:].hex()))
     if isinstance(rdata, dns.rdata.GenericRdata):
         return rdata.to_text()
-    if rdata.rdtype == dns.rdatatype.TLSA:
-        return str(_tlsa(rdata))
     if rdata.rdtype == dns.rdatatype.MX:
         mx = cast("MX", rdata)
         return f"{mx.preference} {text(mx.exchange)}"
