@@ -24,7 +24,7 @@ class Lookup:
 
     `records`: in presentation form, names in lower case with a final dot, sorted; None where nobody knows; empty where it is
     denied. `security`: of the whole way, aliases included. `exists`: False for NXDOMAIN, None where it is not known.
-    `target`: the name after `aliases`; `zone`: that holds it; `wildcard`: as in Answer; `ttl`: seconds, as signed.
+    `target`: the name after `aliases`; `zone`: that holds it; `wildcard`, `signed_from`: as in Answer; `ttl`: seconds, as signed.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Lookup:
     reason: str = ""
     broken_zone: str = ""
     wildcard: str = ""
+    signed_from: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Each cause belongs to one fault, so that nothing is told twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from tlsa_manager.checks.case import Case
     from tlsa_manager.sender.route import Stop
-    from tlsa_manager.snapshot import Answer, OwnerView
+    from tlsa_manager.snapshot import OwnerView
     from tlsa_manager.surroundings import Lookup
 
-_STRIPPED = (Cause.SIGNATURE_MISSING, Cause.DENIAL_MISSING, Cause.NO_DNSKEY)  # what is missing where EDNS is taken away
 _UNHEARD = (Cause.SILENT, Cause.GONE, Cause.RCODE, Cause.GARBAGE)
 
 
@@ -32,9 +31,9 @@ _UNHEARD = (Cause.SILENT, Cause.GONE, Cause.RCODE, Cause.GARBAGE)
 class Doubt:
     """One answer that a sender's resolver stumbles over, or that it takes for unsigned.
 
-    `place`: the server as a person names it, empty where it is not about one server; `zone`: where the chain of trust breaks,
-    else the zone of the name; `elsewhere`: whether other servers of the zone answer the same question well; `alive`: whether the
-    server answers other questions; `hearsay`: whether only the resolver was asked.
+    `place`: the server as a person names it, empty where it is not about one; `zone`: where the chain of trust breaks,
+    else the zone of the name; `signed_from`: when the signature that counts begins; `elsewhere`: whether other servers of the
+    zone answer the same question well; `alive`: whether the server answers other questions.
     """
 
     name: str
@@ -44,9 +43,14 @@ class Doubt:
     reason: str
     zone: str
     place: str = ""
+    signed_from: float | None = None
     elsewhere: bool = False
     alive: bool = False
-    hearsay: bool = False
+
+    @property
+    def hearsay(self) -> bool:
+        """Whether only the resolver was asked, which does not tell in which zone something is wrong."""
+        return not self.zone
 
     @property
     def fails(self) -> bool:
@@ -58,9 +62,7 @@ def doubts(case: Case) -> tuple[Doubt, ...]:
     """Return all doubts on the way, lookups first."""
     found = [one for lookup in _lookups(case) for one in _of_lookup(lookup)]
     found += [one for view in on_the_way(case) for one in of_view(view)]
-    if any(not one.server for view in on_the_way(case) for one in view.answers):
-        found = [replace(one, hearsay=True) for one in found]
-    return _with_edns(case, tuple(dict.fromkeys(found)))
+    return tuple(dict.fromkeys(found))
 
 
 def by_zone(case: Case, *causes: Cause, fails: bool = True) -> Iterator[tuple[str, tuple[Doubt, ...]]]:
@@ -100,7 +102,8 @@ def _lookups(case: Case) -> Iterator[Lookup]:
 def _of_lookup(found: Lookup) -> Iterator[Doubt]:
     if found.records is None or found.security is not Security.SECURE:
         state = Security.INDETERMINATE if found.records is None and found.security is Security.INSECURE else found.security
-        yield Doubt(found.name, found.rdtype, state, found.cause, found.reason, found.broken_zone or found.zone)
+        zone = found.broken_zone or found.zone
+        yield Doubt(found.name, found.rdtype, state, found.cause, found.reason, zone, signed_from=found.signed_from)
 
 
 def of_view(view: OwnerView) -> Iterator[Doubt]:
@@ -113,7 +116,8 @@ def of_view(view: OwnerView) -> Iterator[Doubt]:
             continue
         state = Security.INDETERMINATE if one.records is None and one.security is Security.INSECURE else one.security
         alive = one.serial is not None
-        yield Doubt(view.owner, "TLSA", state, one.cause, one.reason, one.broken_zone or view.zone, one.place, good, alive)
+        zone = one.broken_zone or view.zone
+        yield Doubt(view.owner, "TLSA", state, one.cause, one.reason, zone, one.place, one.signed_from, good, alive)
 
 
 def drops(one: Doubt) -> bool:
@@ -124,17 +128,6 @@ def drops(one: Doubt) -> bool:
 def is_down(one: Doubt) -> bool:
     """Whether a server, or all that were asked, gave no answer that can be used."""
     return not one.hearsay and (one.cause is Cause.LAME or (one.cause in _UNHEARD and not one.alive))
-
-
-def is_stripped(answer: Answer) -> bool:
-    """Whether a server left out EDNS, and with it the signatures."""
-    return answer.edns is False and answer.cause in _STRIPPED
-
-
-def _with_edns(case: Case, found: tuple[Doubt, ...]) -> tuple[Doubt, ...]:
-    """Name the true cause where signatures are missing because EDNS is, which only the views show."""
-    seen = [(one.broken_zone or view.zone) for view in on_the_way(case) for one in view.answers if is_stripped(one)]
-    return tuple(replace(one, cause=Cause.EDNS) if one.cause in _STRIPPED and one.zone in seen else one for one in found)
 
 
 def bare(case: Case) -> list[Stop]:

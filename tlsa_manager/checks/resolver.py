@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks.doubts import on_the_way
+from tlsa_manager.checks.doubts import by_zone, on_the_way
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.signatures import mend
+from tlsa_manager.checks.signatures import evidence, mend, subject, tell
 from tlsa_manager.finding import Severity
-from tlsa_manager.security import Security
+from tlsa_manager.security import Cause, Security
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +89,8 @@ def worthless_word(case: Case) -> Iterator[Finding]:
             yield ADLIE.at(name, f"{name} sets AD where nobody can have validated", evidence={"resolver": name})
         elif any(one.validates is False and not _at_home(one) for one in mine):
             yield NOVALID.at(name, f"{name} does not validate", evidence={"resolver": name})
+    for name, found in by_zone(case, Cause.RESOLVER) if not heard else ():
+        yield NOVALID.at(subject(name, found), tell(found), evidence=evidence(found))
 
 
 @check(BOGUSCACHE)

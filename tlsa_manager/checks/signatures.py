@@ -169,7 +169,7 @@ def bogus_answers(case: Case) -> Iterator[Finding]:
     """Say why answers are bogus, one finding for each zone and cause."""
     for cause, fault in CAUSES.items():
         for zone, found in by_zone(case, cause):
-            more = {"ahead of our clock": f"{_skew(case, zone)} s"} if fault is SIGFUT and _skew(case, zone) else {}
+            more = _skew(case, found) if fault is SIGFUT else {}
             yield fault.at(subject(zone, found), tell(found), remedy=mend(fault, zone), evidence=evidence(found) | more)
 
 
@@ -252,12 +252,7 @@ def _is_late(answer: Answer, ttl: int, now: float) -> bool:
     return answer.signed_until - now < max(min(SOON, life / PART), min(max(2.0 * ttl, FLOOR) + MARGIN, life / 2))
 
 
-def _skew(case: Case, zone: str) -> int:
-    """Return by how many seconds the signatures of a zone begin in the future, 0 where no answer tells."""
-    dates = [
-        one.signed_from
-        for view in on_the_way(case)
-        for one in view.answers
-        if zone in {one.broken_zone, view.zone} and one.signed_from is not None
-    ]
-    return max(round(max(dates, default=case.now) - case.now), 0)
+def _skew(case: Case, found: tuple[Doubt, ...]) -> dict[str, str]:
+    """Tell by how much a signature begins in the future."""
+    dates = [one.signed_from for one in found if one.signed_from is not None and one.signed_from > case.now]
+    return {"ahead of our clock": f"{round(max(dates) - case.now)} s"} if dates else {}
