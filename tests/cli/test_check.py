@@ -234,7 +234,7 @@ def test_prose_is_as_wide_as_the_terminal_and_records_stay_whole() -> None:
 def test_a_list_has_a_bar_on_a_terminal_only(tmp_path: Path) -> None:
     """Done, total: on stderr, and gone at the end; --quiet silences it."""
     (tmp_path / "list").write_text("".join(f"slow-good{number}.org\n" for number in range(9)))
-    out = on_a_terminal("check", "--list", str(tmp_path / "list")).out
+    out = re.sub(r"\x1b\[[0-9;?]*\w", "", on_a_terminal("check", "--list", str(tmp_path / "list")).out)
     assert re.search(r"\b[1-9]/9\b", out)
     assert "slow-good8.org  auth" in out
     assert "/9" not in on_a_terminal("check", "-q", "--list", str(tmp_path / "list")).out

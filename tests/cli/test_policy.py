@@ -125,7 +125,7 @@ def test_names_that_only_dns_tells_are_not_added() -> None:
 
 
 def test_the_table_of_an_operator_survives() -> None:
-    """Lines of domains on no list, continued lines, comments, keys with brackets stay as they were; our comments are made anew."""
+    """Lines of domains on no list, continued lines, comments, keys with brackets stay; comments of ours are made anew."""
     text = (
         "# mine\n#: ours, of yesterday\n[mx.example.com]:587 secure\n  match=mx.example.com\n"
         "# about this one\nexample.org may\nEXAMPLE.org none\n.example.net\tencrypt\n# the end\n"

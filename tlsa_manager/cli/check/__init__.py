@@ -79,14 +79,15 @@ def _check(voice: Voice, words: tuple[str, ...], file: str | None, options: dict
     named, config = choose(voice, words, listed=file is not None)
     how = settings(options, config)
     wish = Wish(Severity[options["least"].upper()], full=bool(voice.verbose), brief=file is not None)
+    total = count(named, file)
     at_home = config if any(one.kind is Kind.LINEAGE for one in named) else None
     with (
         opened(file) as lines,
         resumed(options["resume"]) as former,
         paper(voice, options["output"], by_rename=options["form"] in BY_RENAME) as sheet,
-        progress(voice, count(named, file), wanted=file is not None) as advance,
+        progress(voice, total, wanted=file is not None) as advance,
     ):
-        run = results(Work(named, lines, former), how, config=at_home, workers=workers(options, many=file is not None))
+        run = results(Work(named, lines, former), how, config=at_home, workers=workers(options, total))
         with closing(run):
             return _tell(voice, run, form(options["form"], sheet, wish), advance).code
 

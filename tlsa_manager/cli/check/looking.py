@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tlsa_manager.config import Config
     from tlsa_manager.diagnose.settings import Settings
 
+ENOUGH = 32  # targets that keep a process busy
 _FILE = click.Path(exists=True, dir_okay=False, readable=True)
 _OPTIONS = (
     click.option("--quick", is_flag=True, help="One handshake an address, and the resolver's word for DNSSEC."),
@@ -31,7 +32,7 @@ _OPTIONS = (
     ),
     click.option("--trust-anchor", "anchor", metavar="FILE", type=_FILE, help="DNSKEY or DS of the root, in zone-file form."),
     click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1, 300), help="For a DNS try, for a connection; 3."),
-    click.option("--workers", metavar="N", type=click.IntRange(1, 64), help="Processes for a list; as many as cores."),
+    click.option("--workers", metavar="N", type=click.IntRange(1, 64), help="Processes; for a long list as many as cores."),
 )  # fmt: skip
 
 
@@ -66,9 +67,10 @@ def settings(words: dict[str, Any], config: Config | None) -> Settings:
     )
 
 
-def workers(words: dict[str, Any], *, many: bool) -> int:
-    """Return how many processes look."""
-    return words["workers"] or (len(os.sched_getaffinity(0)) if many else 1)
+def workers(words: dict[str, Any], total: int | None) -> int:
+    """Return how many processes look. `total`: targets, None where only the end will tell; few are not worth another process."""
+    cores = len(os.sched_getaffinity(0))
+    return words["workers"] or (cores if total is None else min(cores, 1 + total // ENOUGH))
 
 
 def config_if_any(voice: Voice) -> Config | None:

@@ -57,13 +57,13 @@ def command(context: click.Context, /, words: tuple[str, ...], file: str | None,
     voice.listen()
     if not words and file is None:
         raise UsageError("no mail domain is named", "tlsa-manager policy example.org, or --list FILE")
-    named, many = tuple(Target.parse(word) for word in words), file is not None
-    how, processes = settings(options, config_if_any(voice)), workers(options, many=many)
+    named = tuple(Target.parse(word) for word in words)
+    total, how = count(named, file), settings(options, config_if_any(voice))
     with (
         opened(file) as lines,
         resumed(options["resume"]) as former,
-        progress(voice, count(named, file), wanted=many) as advance,
-        closing(results(Work(named, lines, former), how, config=None, workers=processes)) as run,
+        progress(voice, total, wanted=file is not None) as advance,
+        closing(results(Work(named, lines, former), how, config=None, workers=workers(options, total))) as run,
     ):
         choices = [_chosen(one, options, advance) for one in run]
     return _write(voice, choices, options)
