@@ -11,9 +11,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key, load_pem_private_key
-from zoo.zoo import absent, digest, found
 
 from tlsa_manager.certificates import to_pem
+from zoo.zoo import absent, digest, found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ RECORDS: dict[str, tuple[Callable[[Host], str], str, str, str]] = {
     "SHA-512 as SHA-256": (lambda host: host.record("3 1 2").replace("3 1 2", "3 1 1"), "F-MT12", "encrypt", "error"),
     "SHA-256 as the key": (lambda host: host.record().replace("3 1 1", "3 1 0"), "F-MT12", "defer", "critical"),
     "PEM file": (lambda host: digest(to_pem(host.certificates[0])), "F-PEM", "defer", "critical"),
-    "PEM file of Windows": (lambda host: digest(to_pem(host.certificates[0]).replace(b"\n", b"\r\n")), "F-PEM", "defer", "critical"),
+    "Windows": (lambda host: digest(to_pem(host.certificates[0]).replace(b"\n", b"\r\n")), "F-PEM", "defer", "critical"),
     "PEM key": (lambda host: digest(_pem_key(host)), "F-PEMKEY", "defer", "critical"),
     "base64 of the key": (lambda host: digest(b64encode(host.spki)), "F-PEMKEY", "defer", "critical"),
     "nothing": (lambda _: digest(b""), "F-EMPTY", "defer", "critical"),
