@@ -15,7 +15,7 @@ from tlsa_manager.rollover.state import Phase
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Tlsa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tlsa_manager.checks.case import Case
     from tlsa_manager.checks.meeting import Meeting
@@ -170,10 +170,8 @@ def cause(meeting: Meeting, here: tuple[Meeting, ...], case: Case) -> str:
     if not wrong:
         return ""
     right = [one for one in meeting.shown() if one not in wrong]
-    if right and any(one.client == other.client for one in right for other in wrong):
-        return MIXED.code
-    if right and {one.chain.kind for one in right if one.chain} != {one.chain.kind for one in wrong if one.chain}:
-        return ALGDIFF.code
+    if right:
+        return MIXED.code if _kinds(right) & _kinds(wrong) else ALGDIFF.code
     beside = [one for one in here if one.verdict.service == meeting.verdict.service and one is not meeting]
     if any(len(one.unmatched()) < len(one.shown()) for one in beside):
         return IPDIFF.code
@@ -205,15 +203,16 @@ def _other_base_fits(meeting: Meeting, case: Case) -> bool:
 
 
 def _several(meeting: Meeting) -> list[Presentation]:
-    """Return presentations that one kind of client got at one address, and that are of different certificates."""
-    for client in ("any", "rsa", "ecdsa"):
-        seen = meeting.shown(client)
-        if (
-            len({one.chain.fingerprint for one in seen if one.chain}) > 1
-            and len({one.chain.kind for one in seen if one.chain}) == 1
-        ):
-            return list(seen)
+    """Return presentations at one address, all with the same SNI and the same kind of key, that are of different certificates."""
+    for kind in sorted(_kinds(meeting.shown())):
+        seen = [one for one in meeting.shown() if one.chain and one.chain.kind == kind]
+        if len({one.chain.fingerprint for one in seen if one.chain}) > 1:
+            return seen
     return []
+
+
+def _kinds(seen: Iterable[Presentation]) -> set[str]:
+    return {one.chain.kind for one in seen if one.chain}
 
 
 def _told(fault: Fault, meeting: Meeting, here: tuple[Meeting, ...], case: Case) -> Finding:
@@ -221,7 +220,7 @@ def _told(fault: Fault, meeting: Meeting, here: tuple[Meeting, ...], case: Case)
     severity = meeting.severity
     if fault is PORTDIFF and not meeting.stop.service.opportunistic:
         severity = Severity.ERROR
-    evidence = {"published": ", ".join(map(str, sorted(meeting.usable))), **_presented(list(wrong))}
+    evidence = {"published": ", ".join(map(str, sorted(meeting.usable))), **_presented(wrong)}
     subject = meeting.verdict.owner if fault is STALE else meeting.place
     return fault.at(
         subject,
@@ -285,7 +284,7 @@ def _digest(meeting: Meeting, seen: Presentation) -> str:
     return str(_fitting(meeting, seen))
 
 
-def _presented(seen: list[Presentation]) -> dict[str, str]:
+def _presented(seen: Iterable[Presentation]) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in seen:
         if one.chain is not None:
