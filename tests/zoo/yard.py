@@ -167,10 +167,15 @@ class Yard:
 
         return self.zone(zsk=True, spoil=roll)
 
-    def mend(self, planted: Planted, *lines: str) -> None:
-        """Sign a zone anew, with more lines, and let the first server read it."""
+    def plain(self, name: str, *lines: str) -> None:
+        """Serve an unsigned zone whose delegation stands in another zone of the yard."""
+        head = f"$TTL 3600\n{name}. SOA ns1.{name}. hostmaster.{name}. 7 60 10 864000 3600\n{name}. NS ns1.{name}.\n"
+        self._serve(FIRST, name, head + f"ns1.{name}. A {FIRST}\n" + "\n".join(lines) + "\n")
+
+    def mend(self, planted: Planted, *lines: str, change: Callable[[str], str] = str) -> None:
+        """Sign a zone anew, with more lines or changed ones, and let the first server read it."""
         plain = self.directory / f"{planted.name}.db"
-        plain.write_text(plain.read_text().replace(" 7 ", " 8 ", 1) + "".join(line + "\n" for line in lines))
+        plain.write_text(change(plain.read_text()).replace(" 7 ", " 8 ", 1) + "".join(line + "\n" for line in lines))
         (self._servers[FIRST].directory / plain.name).write_text(self._sign(planted.name, ("-z",)))
         self._servers[FIRST].rndc("reload", planted.name)
         until(lambda: self.lab.serial(FIRST, planted.name) == 8, "the server has read the zone")

@@ -85,7 +85,8 @@ def _told(at: Lookup, hop: Hop, answer: Answer) -> Lookup:
         return replace(at, cause=cause, reason=str(doubt) if doubt is not None else f"{_place(seen)} {answer.reason}")
     return replace(
         at, records=records.presented(_rrset(hop, seen)), security=answer.security, ttl=answer.ttl, exists=answer.exists,
-        cause=answer.cause, reason=answer.reason, broken_zone=answer.broken_zone, wildcard=answer.wildcard, signed_from=answer.signed_from,
+        cause=answer.cause, reason=answer.reason, broken_zone=answer.broken_zone, wildcard=answer.wildcard,
+        signed_from=answer.signed_from,
     )  # fmt: skip
 
 
