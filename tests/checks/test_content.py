@@ -173,6 +173,14 @@ def test_a_record_of_another_key_is_not_explained() -> None:
     """What fits no reading is left to the finding for a key that changed."""
     made = case(hashed(b"another key"))
     assert not set(codes(made)) & set(reading_codes())
+    assert codes(made)["F-STALE"] == "critical"
+
+
+def test_what_senders_ignore_is_not_why_they_hold_mail_back() -> None:
+    """A record that was cut off is unusable; beside one of another key it is the other that defers."""
+    made = case(hashed(b"another key"), str(right())[:-2])
+    assert [code for code, severity in codes(made).items() if severity == "critical"] == ["F-STALE"]
+    assert codes(made)["F-LEN"] == "error"
 
 
 def test_nothing_presented_nothing_compared() -> None:

@@ -8,7 +8,7 @@ from tlsa_manager.checks.fault import FAULTS, Fault, check
 from tlsa_manager.checks.mending import replace
 from tlsa_manager.checks.readings import explained
 from tlsa_manager.checks.spot import spots
-from tlsa_manager.checks.telling import brief, evidence
+from tlsa_manager.checks.telling import brief, computed, evidence
 from tlsa_manager.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def told(spot: Spot, record: Tlsa, reading: Reading) -> Finding:
         severity=severity,
         consequence=consequence(spot, record, severity),
         remedy=remedy,
-        evidence=evidence(spot, record) | ({"computed": str(reading.wanted)} if reading.wanted else {}),
+        evidence=evidence(spot, record) | ({"computed": str(reading.wanted)} if reading.wanted else computed(spot)),
     )
 
 

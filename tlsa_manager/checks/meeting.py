@@ -98,5 +98,5 @@ def _meeting(case: Case, stop: Stop, verdict: Verdict, spot: Spot | None) -> Mee
 
 
 def is_explained(meeting: Meeting, case: Case) -> bool:
-    """Whether a record there is the right one, but wrongly made: then that is the cause, and it has a code of its own."""
-    return meeting.spot is not None and any(explained(one, meeting.spot, case) for one in meeting.spot.records)
+    """Whether a record that senders use is the right one, but wrongly made: then that is the cause, with a code of its own."""
+    return meeting.spot is not None and any(explained(one, meeting.spot, case) for one in meeting.spot.usable())

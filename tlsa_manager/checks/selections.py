@@ -67,11 +67,7 @@ def breaks_at_renewal(case: Case) -> Iterator[Finding]:
             if one is None or not records or not _automatic(one, case):
                 continue
             survives = any(each.selector == 1 and spot.selects(each) for each in spot.usable())
-            when = max(case.now, one.not_before + one.lifetime * 2 / 3)
-            message = (
-                f"{listed(records)} will match no more when the certificate is renewed: about {_day(when)}, at the latest"
-                f" {_day(one.not_after)}"
-            )
+            message = f"{listed(records)} will match no more when the certificate is renewed: {_renewal(one, case.now)}"
             yield ACME30.at(
                 spot.owner,
                 message,
@@ -109,6 +105,13 @@ def _automatic(one: Leaf, case: Case) -> bool:
     return not one.self_signed and one.lifetime <= SHORT
 
 
+def _renewal(one: Leaf, now: float) -> str:
+    """Estimate when: ACME clients do it after two thirds of the time."""
+    if one.not_after <= now:
+        return f"any day now, since it ended on {_day(one.not_after)}"
+    return f"about {_day(max(now, one.not_before + one.lifetime * 2 / 3))}, at the latest {_day(one.not_after)}"
+
+
 def _day(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).date().isoformat()
 
@@ -116,7 +119,7 @@ def _day(when: float) -> str:
 def _lacking(spot: Spot) -> set[Params]:
     """Return the labels without a match for some chain that records of another usage or selector match."""
     found: set[Params] = set()
-    for chain in spot.chains:
+    for chain in () if spot.mismatched else spot.chains:
         families = {(one.usage, one.selector) for one in spot.usable() if chain.matches(one)}
         if families:
             found |= {one for one in gaps(spot.usable(), chain, smtp=spot.smtp) if (one.usage, one.selector) not in families}
