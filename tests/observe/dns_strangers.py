@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import socket
 import threading
 from typing import TYPE_CHECKING, Self
@@ -11,13 +13,20 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rrset
+from lab.zones import TLD_SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dns.message import Message
+    from lab.hierarchy import DnsLab
+
+    Datagram = Callable[[socket.socket, bytes, "Address"], None]
+    Stream = Callable[[socket.socket], None]
 
 Address = tuple[str, int]
+numbers = itertools.count(1)  # of strangers, so that each has a name and an address of its own
 
 
 class DnsStranger:
@@ -110,3 +119,33 @@ def resolver_that(change: Callable[[Message, Message], None], behind: str) -> Ca
         sock.sendto(got.to_wire(max_size=65535), sender)
 
     return answer
+
+
+@contextlib.contextmanager
+def zone_of(lab: DnsLab, datagram: Datagram, stream: Stream | None = None, *, more: str = "") -> Iterator[str]:
+    """Delegate a new unsigned zone to a stranger; give an owner in it."""
+    number = next(numbers)
+    zone, address = f"stranger{number}.example.", f"127.53.9.{number}"
+    lines = f"update add {zone} 5 NS ns.{zone}\nupdate add ns.{zone} 5 A {address}\n{more.format(zone=zone)}"
+    lab.update(lines, server=TLD_SERVER)
+    with DnsStranger(address, datagram, stream):
+        yield f"_25._tcp.mx.{zone}"
+
+
+def tlsa(query: Message, data: str = "aa" * 32) -> Message:
+    """Answer every question with a TLSA record of that name."""
+    message = response(query)
+    message.answer.append(dns.rrset.from_text(query.question[0].name, 2, "IN", "TLSA", f"3 1 1 {data}"))
+    return message
+
+
+def negative(query: Message) -> Message:
+    message = response(query)
+    zone = ".".join(query.question[0].name.to_text().split(".")[-3:])
+    message.authority.append(dns.rrset.from_text(zone, 2, "IN", "SOA", f"ns.{zone} h.{zone} 7 1 1 1 1"))
+    return message
+
+
+def answers(query: Message) -> Message:
+    """Answer as a decent server of an unsigned zone."""
+    return tlsa(query) if query.question[0].rdtype == 52 else negative(query)

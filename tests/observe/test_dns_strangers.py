@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import socket
 import struct
 import time
@@ -14,7 +12,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from dns_strangers import DnsStranger, resolver_that, response, says
+from dns_strangers import DnsStranger, answers, negative, numbers, resolver_that, response, says, tlsa, zone_of
 from lab.daemon import until
 from lab.zones import TLD_SERVER
 
@@ -24,7 +22,7 @@ from tlsa_manager.observe.eyes import parse_place
 from tlsa_manager.security import Security
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from dns.message import Message
@@ -33,28 +31,12 @@ if TYPE_CHECKING:
 
     from tlsa_manager.snapshot import OwnerView
 
-    Datagram = Callable[[socket.socket, bytes, Address], None]
-    Stream = Callable[[socket.socket], None]
-
-_numbers = itertools.count(1)
-
 
 @pytest.fixture
 def eyes(dns_lab: DnsLab) -> DnsEyes:
     """Eyes that lose patience very soon; the lab's resolver is given the time to recover from other tests."""
     until(lambda: dns_lab.validates(dns_lab.zone, "SOA"), "the resolver validates")
     return DnsEyes(resolver=(dns_lab.resolver,), anchor=str(dns_lab.anchor), timeout=0.3)
-
-
-@contextlib.contextmanager
-def zone_of(lab: DnsLab, datagram: Datagram, stream: Stream | None = None, *, more: str = "") -> Iterator[str]:
-    """Delegate a new unsigned zone to a stranger; give an owner in it."""
-    number = next(_numbers)
-    zone, address = f"stranger{number}.example.", f"127.53.9.{number}"
-    lines = f"update add {zone} 5 NS ns.{zone}\nupdate add ns.{zone} 5 A {address}\n{more.format(zone=zone)}"
-    lab.update(lines, server=TLD_SERVER)
-    with DnsStranger(address, datagram, stream):
-        yield f"_25._tcp.mx.{zone}"
 
 
 def look(eyes: DnsEyes, owner: str) -> OwnerView:
@@ -66,25 +48,6 @@ def unknown(view: OwnerView) -> str:
     assert [answer.records for answer in view.answers] == [None]
     assert not view.complete
     return view.answers[0].reason
-
-
-def tlsa(query: Message, data: str = "aa" * 32) -> Message:
-    """Answer every question with a TLSA record of that name."""
-    message = response(query)
-    message.answer.append(dns.rrset.from_text(query.question[0].name, 2, "IN", "TLSA", f"3 1 1 {data}"))
-    return message
-
-
-def negative(query: Message) -> Message:
-    message = response(query)
-    zone = ".".join(query.question[0].name.to_text().split(".")[-3:])
-    message.authority.append(dns.rrset.from_text(zone, 2, "IN", "SOA", f"ns.{zone} h.{zone} 7 1 1 1 1"))
-    return message
-
-
-def answers(query: Message) -> Message:
-    """Answer as a decent server of an unsigned zone."""
-    return tlsa(query) if query.question[0].rdtype == 52 else negative(query)
 
 
 def loop(query: Message) -> bytes:
@@ -143,7 +106,7 @@ def test_what_is_no_answer_is_unknown(dns_lab: DnsLab, eyes: DnsEyes, make: Call
 
 def test_servers_that_only_one_side_names_are_asked(dns_lab: DnsLab, eyes: DnsEyes) -> None:
     """The parent's name servers and the zone's own are put together: each may be asked by somebody."""
-    number = next(_numbers)
+    number = next(numbers)
     parents_only, childs_only = f"127.53.9.{number}", f"127.53.9.{100 + number}"
 
     def names_another(query: Message) -> bytes:
@@ -181,7 +144,7 @@ def test_a_lookup_that_fails_is_no_absent_address(dns_lab: DnsLab, resolver: str
         fail(query, answer, zone)
         return answer.to_wire()
 
-    address = f"127.53.9.{100 + next(_numbers)}"
+    address = f"127.53.9.{100 + next(numbers)}"
     forwarder = resolver_that(lambda query, answer: fail(query, answer, resolver), dns_lab.resolver)
     with DnsStranger(address, forwarder), zone_of(dns_lab, says(answered)) as owner:
         view = look(DnsEyes(resolver=(address,), anchor=str(dns_lab.anchor), timeout=1), owner)
@@ -232,7 +195,7 @@ def test_how_long_name_servers_may_be_remembered(dns_lab: DnsLab, eyes: DnsEyes,
 
 def test_a_server_that_was_taken_out_is_gone_and_the_others_stay(dns_lab: DnsLab, eyes: DnsEyes) -> None:
     """Addresses are written the same way in each round, so that one that is missing has been taken out."""
-    number = next(_numbers)
+    number = next(numbers)
     old = f"127.53.9.{number}"
     decent = says(lambda query: answers(query).to_wire())
     more = "update add {zone} 5 NS old.{zone}\nupdate add old.{zone} 5 A " + old
@@ -328,7 +291,7 @@ def test_a_resolver_that_does_not_validate_is_found_out(
     dns_lab: DnsLab, change: Callable[[Message, Message], None], bogus: str
 ) -> None:
     """Whether it sets AD always, never or as asked: without validation its word is worth nothing, and our own chain stands."""
-    address = f"127.53.9.{100 + next(_numbers)}"
+    address = f"127.53.9.{100 + next(numbers)}"
     with DnsStranger(address, resolver_that(change, dns_lab.resolver)):
         eyes = DnsEyes(resolver=(address,), anchor=str(dns_lab.anchor), timeout=1, bogus=bogus)
         views = eyes.owners(["_25._tcp.mx.expired.example.", "_25._tcp.mx.nsec3.example."])
@@ -344,7 +307,7 @@ def test_a_resolver_that_does_not_validate_is_found_out(
 @pytest.mark.parametrize(("bogus", "also"), [("mx.expired.example.", ()), ("dnssec-failed.org.", ("_25._tcp.mx.nods.example.",))])
 def test_a_cunning_liar_is_found_out(dns_lab: DnsLab, bogus: str, also: tuple[str, ...]) -> None:
     """A resolver that lies only where it looks like an answer is caught by the bogus name, or by a zone proven insecure."""
-    address = f"127.53.9.{100 + next(_numbers)}"
+    address = f"127.53.9.{100 + next(numbers)}"
     owner = "_25._tcp.mx.nsec3.example."
     with DnsStranger(address, resolver_that(only_for_in, dns_lab.resolver)):
         view = DnsEyes(resolver=(address,), anchor=str(dns_lab.anchor), timeout=1, bogus=bogus).owners([owner, *also])[owner]

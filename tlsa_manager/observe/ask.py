@@ -97,7 +97,7 @@ class Asker:
         self._end = monotonic() + limit
         self._sockets = asyncio.Semaphore(AT_ONCE)
         self._each: WeakValueDictionary[tuple[Place, bool], asyncio.Semaphore] = WeakValueDictionary()
-        self._heard: set[Place] = set()
+        self.heard: set[Place] = set()  # what has answered anything
         self._silent: Counter[tuple[Place, int]] = Counter()
         self._dead: set[Place] = set()
         self._forget_silence = monotonic() + (keep or math.inf)
@@ -126,7 +126,7 @@ class Asker:
                 break
             del self._replies[oldest]
         if moment >= self._forget_silence:
-            self._heard, self._dead, self._silent = set(), set(), Counter()
+            self.heard, self._dead, self._silent = set(), set(), Counter()
             self._forget_silence = moment + self._keep
 
     async def _turn(self, place: Place, question: Question) -> Reply:
@@ -153,11 +153,11 @@ class Asker:
     async def _ask(self, place: Place, question: Question) -> Reply:
         reply = await self._try(place, _query(question))
         if reply.message is not None:
-            self._heard.add(place)
+            self.heard.add(place)
             return await self._plainly(question, reply) if _declines_edns(reply.message) else reply
         if reply.cause is Cause.SILENT and not question.recurse:  # a resolver may be silent about one dead zone only
             self._silent[place, question.rdtype] += 1
-            if place not in self._heard:
+            if place not in self.heard:
                 self._dead.add(place)
         return reply
 

@@ -63,9 +63,13 @@ async def over_udp(address: str, port: int, query: Query, wait: float) -> Heard 
 
 async def over_tcp(address: str, port: int, query: Query, wait: float) -> Heard | Unheard:
     """Return the answer, or why there is none within `wait` seconds."""
+    identifier = secrets.randbits(16).to_bytes(2, "big")
     try:
         async with asyncio.timeout(wait):
-            return await _converse(address, port, query)
+            data = await _converse(address, port, query.wire(int.from_bytes(identifier, "big")))
+        if data[:2] != identifier:
+            raise Garbage(_STRAY)
+        return _understood(data, query)
     except TimeoutError:
         return NOTHING_CAME
     except (OSError, EOFError) as fault:
@@ -127,18 +131,13 @@ async def _listen(loop: asyncio.AbstractEventLoop, sock: socket.socket, ear: _Ea
         loop.remove_reader(sock)
 
 
-async def _converse(address: str, port: int, query: Query) -> Heard:
+async def _converse(address: str, port: int, wire: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(address, port)
     try:
-        identifier = secrets.randbits(16)
-        wire = query.wire(identifier)
         writer.write(len(wire).to_bytes(2, "big") + wire)
         await writer.drain()
         length = int.from_bytes(await reader.readexactly(2), "big")
-        data = await reader.readexactly(length)
-        if data[:2] != identifier.to_bytes(2, "big"):
-            raise Garbage(_STRAY)
-        return _understood(data, query)
+        return await reader.readexactly(length)
     finally:
         writer.close()
 

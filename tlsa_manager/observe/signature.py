@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 import dns.dnssec
 import dns.exception
@@ -35,6 +36,7 @@ _TELLING = (
     Cause.KEY_GONE,
     Cause.SIGNATURE_STRANGE,
 )
+MAX_FOUND_OUT = 1024  # signatures whose truth is remembered
 _ORDER = (Security.SECURE, Security.INSECURE, Security.INDETERMINATE, Security.BOGUS)
 
 
@@ -114,18 +116,41 @@ def expanded(rrset: RRset, signature: RRSIG) -> bool:
 
 
 def signs(rrset: RRset, signature: RRSIG, keys: list[Rdata], zone: Name) -> bool:
-    """Whether any of the keys has made the signature, whenever that was."""
+    """Whether any of the keys has made the signature, whenever that was. Found out once for the same objects."""
+    return _signs(_Same((rrset, signature, zone, *keys)))
+
+
+def date(moment: float) -> str:
+    """Write a date for people, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+class _Same:
+    """Objects that are the same and not only equal: quickly compared, and kept from vanishing."""
+
+    __slots__ = ("objects",)
+
+    def __init__(self, objects: tuple[Any, ...]) -> None:
+        self.objects = objects
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.objects)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Same) or len(self.objects) != len(other.objects):
+            return False
+        return all(one is another for one, another in zip(self.objects, other.objects, strict=True))
+
+
+@lru_cache(MAX_FOUND_OUT)
+def _signs(same: _Same) -> bool:
+    rrset, signature, zone, *keys = same.objects
     try:
         keyring: dict[Name, Node | Rdataset] = {zone: dns.rdataset.from_rdata_list(0, keys)}
         dns.dnssec.validate_rrsig(rrset, signature, keyring, now=signature.inception)
     except (dns.exception.DNSException, ValueError):
         return False
     return True
-
-
-def date(moment: float) -> str:
-    """Write a date for people, in UTC."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _dated(proof: Proof, signature: RRSIG) -> Proof:

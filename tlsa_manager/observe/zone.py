@@ -48,6 +48,7 @@ MAX_HOSTS = 32
 MAX_ROOT_HOSTS = 4  # asked for the way down only
 MAX_DEPTH = 16  # zones between the root and a name
 _A, _AAAA, _NS, _DS, _DNSKEY = (dns.rdatatype.from_text(t) for t in ("A", "AAAA", "NS", "DS", "DNSKEY"))
+_COMMON = (_A, dns.rdatatype.MX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,10 @@ class Walk:
             below = await self._cut(zone, dns.name.Name(name.labels[-(len(zone.name) + 1) :]))
             if below is not None:
                 return below
-        reply = await first(self.asker, zone.places, Question(name, rdtype), _usable)
-        if rdtype != _NS and reply.message is not None:
-            further = referral(reply.message, zone.name, name)
+        # A server may keep silent about TLSA alone; that is no way to get acquainted.
+        if rdtype in _COMMON or any(place in self.asker.heard for place in zone.places):
+            reply = await first(self.asker, zone.places, Question(name, rdtype), _usable)
+            further = referral(reply.message, zone.name, name) if reply.message is not None else None
             if further is not None:
                 return further.name, reply
             if _settles(reply, name, rdtype, zone.name):
