@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tlsa_manager.tlsa import RRset
 
 _TTL = "$TTL 3600\n"  # for records that have none; it says nothing here
+_PRIVATE = 65399  # of the types for private use (RFC 6895 §3.1)
 _WORDS = {*USAGES, *SELECTORS, *MATCHINGS}
 _OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.([^*]+?)\.?", re.IGNORECASE)
 
@@ -26,7 +27,10 @@ def read_records(text: str, name: str) -> dict[str, RRset]:
     bare: set[Tlsa] = set()
     rest: list[str] = []
     for lines, words in _entries(text):
-        if _is_bare(words):
+        type_at = _type_at(lines[0], words)
+        if type_at is not None:
+            rest += [_as_unknown(lines[0], words, type_at, name), *[""] * (len(lines) - 1)]
+        elif _is_bare(words):
             bare.add(_parsed(" ".join(words), name))
             rest += [""] * len(lines)
         else:
@@ -69,10 +73,30 @@ def _without_comment(line: str) -> str:
     return re.sub(r'"(?:[^"\\]|\\.)*"', '""', line).partition(";")[0]
 
 
+def _type_at(line: str, words: list[str]) -> int | None:
+    """Return where in an entry its type stands, if it is a TLSA record: behind owner, TTL and class as far as they are there."""
+    first = 0 if line[:1].isspace() else 1
+    return next((place for place in range(first, min(4, len(words))) if words[place].upper() in {"TLSA", "TYPE52"}), None)
+
+
+def _as_unknown(line: str, words: list[str], type_at: int, name: str) -> str:
+    """Write a TLSA record as one of a private type (RFC 3597 §5): readers refuse malformed ones, which have to be judged."""
+    data = words[type_at + 1 :]
+    if data[:1] == ["\\#"]:
+        octets = "".join(data[2:])
+        data = [*(str(int(octets[at : at + 2], 16)) for at in (0, 2, 4)), octets[6:]] if _is_hex(octets) else []
+    wire = _parsed(" ".join(data), name).rdata
+    blank = " " if line[:1].isspace() else ""
+    return blank + " ".join((*words[:type_at], f"TYPE{_PRIVATE}", "\\#", str(len(wire)), wire.hex()))
+
+
+def _is_hex(text: str) -> bool:
+    return re.fullmatch(r"(?:[0-9a-fA-F]{2}){3,}", text) is not None
+
+
 def _is_bare(words: list[str]) -> bool:
-    """Whether an entry is the data of a record alone: three parameters to begin with, and no type among the words."""
-    kinds = {"TLSA", "TYPE52"} & {word.upper() for word in words}
-    return len(words) >= 3 and not kinds and all(word.isdigit() or word.upper() in _WORDS for word in words[:3])
+    """Whether an entry is the data of a record alone: it begins with three parameters."""
+    return len(words) >= 3 and all(word.isdigit() or word.upper() in _WORDS for word in words[:3])
 
 
 def _parsed(text: str, name: str) -> Tlsa:
@@ -95,7 +119,9 @@ def _zone(text: str, name: str) -> dict[str, RRset]:
         raise BadInput(
             f"{name} cannot be read as a zone file: {why[:200]}", "named-checkzone tells more, for whole zones"
         ) from None
-    return {
-        str(owner).lower(): frozenset(Tlsa(one.usage, one.selector, one.mtype, one.cert.hex()) for one in rdataset)
-        for owner, rdataset in zone.iterate_rdatasets(dns.rdatatype.TLSA)
-    }
+    found = zone.iterate_rdatasets(dns.rdatatype.from_text(f"TYPE{_PRIVATE}"))
+    return {str(owner).lower(): frozenset(_from_wire(one.data) for one in rdataset) for owner, rdataset in found}
+
+
+def _from_wire(data: bytes) -> Tlsa:
+    return Tlsa(data[0], data[1], data[2], data[3:].hex())
