@@ -38,6 +38,8 @@ def result(outcome: str, *at: str, kind: str = "domain", why: str = "a reason", 
     ("one", "level", "attributes", "known"),
     [
         (result("auth", "auth", "auth"), "dane-only", (), True),
+        (result("auth", "auth", "unknown"), "dane-only", (), True),  # a host that is down just now
+        (result("auth", "auth", "opportunistic"), "", (), True),  # one that is down, and without DANE
         (result("auth", kind="service"), "", (), False),
         (result("defer", "defer", "auth"), "", (), False),
         (result("unknown"), "", (), False),

@@ -95,14 +95,16 @@ def _check(voice: Voice, words: tuple[str, ...], file: str | None, options: dict
 def _tell(voice: Voice, run: Generator[Result], answer: Form, advance: Callable[[], None]) -> Tally:
     """Tell each result as it comes. Whatever interrupts, what is there is told, and can be read."""
     from tlsa_manager.cli.check.result import Tally
+    from tlsa_manager.cli.check.undisturbed import undisturbed
     from tlsa_manager.clock import monotonic
 
     tally, began = Tally(), monotonic()
     try:
         for one in run:
             voice.json = False  # the answer has begun: an error must not be a second one
-            tally.add(one)
-            answer.tell(one)
+            with undisturbed():
+                tally.add(one)
+                answer.tell(one)
             advance()
     except BaseException as error:
         answer.cut_off()

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tlsa_manager.cli.check.paper import Paper
     from tlsa_manager.cli.check.result import Result, Tally
 
+_HEAD = f'{{\n  "schema": {SCHEMA},\n  "targets": ['
+_FOOT = "  ]\n}"
+
 
 @dataclass(slots=True)
 class Object:
@@ -21,35 +24,24 @@ class Object:
 
     paper: Paper
     wish: Wish
-    _pending: str = ""
     _begun: bool = False
 
     def tell(self, one: Result) -> None:
-        """Write the one before: only now is it known that a comma follows it."""
-        self._begin()
-        if self._pending:
-            self.paper.line(self._pending + ",", "")
-        self._pending = indent(json.dumps(one.shown(self.wish.least), indent=2), "    ")
+        """Write it, after a comma if it is not the first: so each is there as soon as it is known."""
+        text = indent(json.dumps(one.shown(self.wish.least), indent=2), "    ")
+        self.paper.line("   ," + text[4:] if self._begun else _HEAD + "\n" + text, "")
+        self._begun = True
 
     def end(self, tally: Tally) -> None:  # noqa: ARG002  the object has no counts
         """Write the end."""
-        self._begin()
-        self._close()
+        if not self._begun:
+            self.paper.line(_HEAD, "")
+        self.paper.line(_FOOT, "")
 
     def cut_off(self) -> None:
         """End the object; where none was begun, leave it to the error."""
-        if self._pending:
-            self._close()
-
-    def _begin(self) -> None:
-        if not self._begun:
-            self.paper.line(f'{{\n  "schema": {SCHEMA},\n  "targets": [', "")
-            self._begun = True
-
-    def _close(self) -> None:
-        if self._pending:
-            self.paper.line(self._pending, "")
-        self.paper.line("  ]\n}", "")
+        if self._begun:
+            self.paper.line(_FOOT, "")
 
 
 make = Object

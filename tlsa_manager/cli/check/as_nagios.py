@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tlsa_manager.cli.check.form import Wish
     from tlsa_manager.cli.check.paper import Paper
 
-MOST = 20  # targets told in full: monitoring systems keep a few kilobytes
+MOST = 20  # targets told in full
+LARGEST = 7000  # bytes of what follows the status line: monitoring systems keep eight kilobytes
 LONGEST = 300  # characters of one line
 DAY = 86400.0
 _WORST_FIRST = (EXIT_CRITICAL, EXIT_UNKNOWN, EXIT_WARNING, EXIT_OK)
@@ -44,11 +45,19 @@ class Plugin:
         self.paper.line(f"DANE {STATUS[tally.code]} - {clean(said)} | {perfdata(tally, clock.now())}", "")
         least = max(self.wish.least, Severity.NOTICE if self.wish.full else Severity.WARNING)
         bad = [one for one in self._worst if one.code != EXIT_OK or self.wish.full]
-        for one in bad:
-            for text in _long(one, least):
-                self.paper.line(clean(text), "")
-        if (more := tally.total - tally.counts[EXIT_OK] - len(bad)) > 0:
-            self.paper.line(f"and {more} more", "")
+        self._rest([clean(text) for one in bad for text in _long(one, least)], tally.total - tally.counts[EXIT_OK] - len(bad))
+
+    def _rest(self, lines: list[str], targets: int) -> None:
+        """Write what fits, and how much does not."""
+        room = LARGEST
+        for number, line in enumerate(lines):
+            room -= len(line.encode()) + 1
+            if room < 0:
+                self.paper.line(f"and {len(lines) - number} lines more", "")
+                break
+            self.paper.line(line, "")
+        if targets > 0:
+            self.paper.line(f"and {targets} targets more", "")
 
     def cut_off(self) -> None:
         """Nothing: a status line would claim that all was checked."""

@@ -37,8 +37,8 @@ class Textfile:
 
     def tell(self, one: Result) -> None:
         """Gather its samples."""
-        target = {"target": one.value["target"]}
-        self._add("status", one.code, **target, kind=one.value["kind"])
+        target = {"target": one.value["target"], "kind": one.value["kind"]}
+        self._add("status", one.code, **target)
         for at in one.value["services"]:
             self._add("outcome", 1, **target, service=at["service"], address=at["address"], outcome=at["outcome"])
         found = one.findings(self.wish.least)

@@ -28,11 +28,8 @@ class Former:
     stream: BinaryIO
     places: dict[tuple[str, str], int]
 
-    def result(self, key: tuple[str, str]) -> Result | None:
-        """Return what a former run found out about a target, None if it did not come to it."""
-        place = self.places.get(key)
-        if place is None:
-            return None
+    def result(self, place: int) -> Result:
+        """Return what a former run wrote at a place."""
         return of_line(_line_at(self.stream.fileno(), place))
 
     def keep(self, one: Result) -> None:

@@ -161,8 +161,8 @@ class Tally:
 
     @property
     def code(self) -> int:
-        """The exit code of the run: critical before unknown before warning."""
-        return exit_code([code for code, count in self.counts.items() if count])
+        """The exit code of the run: critical before unknown before warning. Unknown where nothing was checked."""
+        return EXIT_UNKNOWN if not self.total else exit_code([code for code, count in self.counts.items() if count])
 
     @property
     def words(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections import deque
@@ -33,14 +34,14 @@ _FIRST = re.compile(r"[\s,;]")  # what ends the first column
 class Work:
     """The targets of a run. A list is read as targets are taken, so it may be endless, and a pipe.
 
-    `aside`: results that need no look, put there while the list is read: lines that name no target, and targets that a former
-    run has finished.
+    What needs no look is put aside while the list is read: lines that name no target, and targets that a former run has
+    finished; of those only the place in its file, for there may be very many.
     """
 
     named: tuple[Target, ...]
     lines: Iterable[bytes] = ()
     former: Former | None = None
-    _aside: deque[Result] = field(default_factory=deque)
+    _aside: deque[Result | int] = field(default_factory=deque)
     _met: set[tuple[str, str]] = field(default_factory=set)
 
     def remaining(self) -> Iterator[Target]:
@@ -50,17 +51,21 @@ class Work:
             if key in self._met:
                 continue
             self._met.add(key)
-            finished = self.former.result(key) if self.former else None
-            if finished is None:
+            place = self.former.places.get(key) if self.former else None
+            if place is None:
                 yield target
             else:
-                self._aside.append(finished)
+                self._aside.append(place)
 
     def aside(self) -> Iterator[Result]:
         """Yield what has been put aside since the last call."""
         with suppress(IndexError):
             while True:
-                yield self._aside.popleft()
+                one = self._aside.popleft()
+                if isinstance(one, Result):
+                    yield one
+                elif self.former is not None:
+                    yield self.former.result(one)
 
     def _all(self) -> Iterator[Target]:
         yield from self.named
@@ -103,14 +108,19 @@ def choose(voice: Voice, words: tuple[str, ...], *, listed: bool) -> tuple[tuple
 
 @contextmanager
 def opened(file: str | None) -> Iterator[Iterable[bytes]]:
-    """Open a list, standard input for `-`, nothing for None. Raises OSError."""
+    """Open a list, standard input for `-`, nothing for None. Raises OSError.
+
+    A pipe is not closed, and has a buffer of its own: another thread may be waiting for its next line for ever, and closing would
+    wait with it.
+    """
     if file is None:
         yield ()
-    elif file == STDIN:
-        yield _pieces(sys.stdin.buffer)
-    else:
+    elif file != STDIN and Path(file).is_file():
         with Path(file).open("rb") as stream:
             yield _pieces(stream)
+    else:
+        pipe = os.dup(sys.stdin.fileno()) if file == STDIN else os.open(file, os.O_RDONLY)
+        yield _pieces(open(pipe, "rb"))  # noqa: PTH123, SIM115  see above
 
 
 def count(named: tuple[Target, ...], file: str | None) -> int | None:

@@ -38,7 +38,8 @@ def choice(one: Result, *, pkix: bool = False) -> Choice:
         return Choice(domain, NOTHING, why or "it is no mail domain", known=False)
     if outcome in {Delivery.UNKNOWN, Delivery.DEFER}:
         return Choice(domain, NOTHING, f"{outcome}: {why}", known=False)
-    if outcome is Delivery.AUTH and one.value["services"]:
+    servers = {at["outcome"] for at in one.value["services"]}
+    if outcome is Delivery.AUTH and Delivery.AUTH in servers and not servers & {Delivery.ENCRYPT, Delivery.OPPORTUNISTIC}:
         return Choice(domain, DANE_ONLY, "every server is authenticated by DANE")
     return _without_dane(one, domain, outcome, why, pkix=pkix)
 
