@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import threading
@@ -18,8 +19,8 @@ from hypothesis import strategies as st
 from strangers import Server, Visit, context, implicit, plain, smtp
 
 from tlsa_manager.errors import BadInput
+from tlsa_manager.observe import handshake, weak
 from tlsa_manager.observe import prober as module
-from tlsa_manager.observe import weak
 from tlsa_manager.observe.ending import ProbeError
 from tlsa_manager.observe.handshake import CLIENTS, OLD_VERSIONS
 from tlsa_manager.observe.pkix import Authorities
@@ -487,3 +488,36 @@ def test_a_server_hello_in_pieces() -> None:
             weak._chosen(bad, weak.SUITES[WEAK])
     with pytest.raises(ProbeError, match="no ServerHello"):
         weak._message(b"\x16\x03\x03\x00\x04\x02\xff\xff\xff")
+
+
+def test_an_openssl_that_cannot_is_no_refusal(tmp_path: Path, pair: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this machine's OpenSSL cannot speak an old version, nobody says that the server does not."""
+    monkeypatch.setattr(handshake, "_OLD_SUITE", b"ECDHE-RSA-AES128-GCM-SHA256")  # none of TLS 1.0
+    handshake._context.cache_clear()
+    with Server(smtp(context(tmp_path, pair))) as server:
+        one = only(look(server, clients=("tls1.0",)))
+    handshake._context.cache_clear()
+    assert one.outcome is Outcome.FAILED
+    assert "this machine's OpenSSL does not speak this version" in one.reason
+
+
+def test_this_machine_may_be_unable_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without IPv6, or with no file descriptor left, there is no connection, and the reason is told."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "x")
+
+    with Server(plain()) as server:
+        service = at(server)
+
+        async def play() -> ServiceView:
+            prober = Prober()
+            monkeypatch.setattr(socket, "socket", fail)
+            try:
+                return await prober.look(service)
+            finally:
+                monkeypatch.undo()
+
+        one = only(asyncio.run(play()))
+    assert (one.outcome, one.refused) == (Outcome.UNREACHABLE, False)
+    assert "Address family not supported" in one.reason

@@ -179,6 +179,8 @@ def _refusal(error: SSL.Error, client: str, first: bytes) -> ProbeError:
     words = "; ".join(dict.fromkeys(str(entry[-1]) for entry in queue)) or str(error)
     if client in _SIGNATURES and _NOTHING_SHARED.search(words):
         return ProbeError(Outcome.UNSHARED, f"the server has no certificate for this client: {words}")
+    if client in OLD_VERSIONS and not first:
+        return ProbeError(Outcome.FAILED, f"it was not asked, since this machine's OpenSSL does not speak this version: {words}")
     if client in OLD_VERSIONS:
         return ProbeError(Outcome.UNSHARED, f"the server does not speak this version of TLS: {words}")
     return ProbeError(Outcome.FAILED, f"the TLS handshake failed: {words}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.clock import now
@@ -37,29 +37,32 @@ class Probe:
     plain_to: str = field(default="", compare=False)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What one connection found out. `late`: the port used up its time. `at`: when it ended, seconds since 1970."""
 
     presentation: Presentation
-    heard: Heard = field(default_factory=Heard)
-    late: ProbeError | None = None
-    at: float = 0.0
+    heard: Heard
+    late: bool
+    at: float
 
 
 async def make(probe: Probe, timeout: float) -> Seen:
     """Make the connection. A remote fault is recorded, never raised."""
-    heard = Heard()
+    heard, late = Heard(), False
     try:
-        seen = Seen(await _look(probe, heard, timeout), heard)
+        presentation = await _look(probe, heard, timeout)
     except ProbeError as end:
-        seen = Seen(unseen(probe, end), heard, end if end.late else None)
-    seen.at = now()
-    return seen
+        presentation, late = _unseen(probe, end), end.late
+    return Seen(presentation, heard, late, now())
 
 
-def unseen(probe: Probe, end: ProbeError) -> Presentation:
-    """Make the value of a probe that saw nothing."""
+def as_before(probe: Probe, late: Presentation) -> Seen:
+    """Make the result of a probe that is not tried, because another one used up the port's time in this way."""
+    return Seen(replace(late, client=probe.client, address=probe.place.text), Heard(), late=True, at=now())
+
+
+def _unseen(probe: Probe, end: ProbeError) -> Presentation:
     reason = f"{end.reason} (asked from {probe.source})" if probe.source else end.reason
     return Presentation(probe.place.text, probe.client, end.outcome, reason=reason, refused=end.refused)
 

@@ -15,7 +15,7 @@ from tlsa_manager.errors import BadInput
 from tlsa_manager.observe import places
 from tlsa_manager.observe.ending import printable
 from tlsa_manager.observe.handshake import CLIENTS
-from tlsa_manager.observe.probe import PLAIN, TALKATIVE, Probe, Seen, make, unseen
+from tlsa_manager.observe.probe import PLAIN, TALKATIVE, Probe, Seen, as_before, make
 from tlsa_manager.service import host_name
 from tlsa_manager.snapshot import Conversation, Outcome, Presentation, ServiceView
 from tlsa_manager.surroundings import StsPolicy
@@ -23,7 +23,6 @@ from tlsa_manager.surroundings import StsPolicy
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
-    from tlsa_manager.observe.ending import ProbeError
     from tlsa_manager.observe.pkix import Authorities
     from tlsa_manager.service import Service
 
@@ -56,7 +55,7 @@ class Prober:
         self._open = asyncio.Semaphore(max(1, at_once))
         self._at_one_address = max(1, at_one_address)
         self._gates: dict[str, _Gate] = {}
-        self._late: dict[tuple[str, int], ProbeError] = {}
+        self._late: dict[tuple[str, int], Presentation] = {}
         self._known: OrderedDict[Probe, asyncio.Task[Seen]] = OrderedDict()
         self._octets = 0
         self._authorities = authorities
@@ -142,12 +141,12 @@ class Prober:
         """Wait for our turn. What took too long at a port once is not tried again."""
         port = probe.place.address, probe.place.port
         async with self._turn(probe.place.address):
-            if end := self._late.get(port):
-                return Seen(unseen(probe, end), at=now())
+            if late := self._late.get(port):
+                return as_before(probe, late)
             async with self._open:
                 seen = await make(probe, self._timeout)
         if seen.late and probe.client in CLIENTS and not probe.source:  # what is asked besides must not hide how senders fare
-            self._late[port] = seen.late
+            self._late[port] = seen.presentation
         self._octets += _size(seen)
         self._forget()
         return seen

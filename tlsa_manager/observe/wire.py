@@ -32,25 +32,30 @@ class Wire:
         self._timeout = timeout
         self._seconds = timeout * PATIENCE
         self._received = 0
-        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         self._loop = asyncio.get_running_loop()
 
     async def __aenter__(self) -> Self:
         """Connect, and return the connection itself."""
         self._deadline = monotonic() + self._seconds
         try:
-            self._socket.setblocking(False)  # noqa: FBT003  the socket module has no names for it
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._source:
-                self._socket.bind((self._source, 0))
-            async with asyncio.timeout(self._timeout):
-                await self._loop.sock_connect(self._socket, self._place)
-        except BaseException as error:
-            self._socket.close()
-            if isinstance(error, OSError):
-                raise _unconnected(error, self._timeout) from None
-            raise
+            self._socket = await self._connect()
+        except OSError as error:
+            raise _unconnected(error, self._timeout) from None
         return self
+
+    async def _connect(self) -> socket.socket:
+        made = socket.socket(socket.AF_INET6 if ":" in self._place[0] else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            made.setblocking(False)  # noqa: FBT003  the socket module has no names for it
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._source:
+                made.bind((self._source, 0))
+            async with asyncio.timeout(self._timeout):
+                await self._loop.sock_connect(made, self._place)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close it. What is already sent is let through before the end: FIN first, then what came is thrown away."""
