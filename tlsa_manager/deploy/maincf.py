@@ -100,10 +100,9 @@ def from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
     for values in configuration.overrides.values():
         named |= {word for name, value in values.items() if name != SNI and _set(value) for word in _words(value)}
     if theirs := sorted(file for file in named if is_acme(file)):
-        remedy = f": {_remedy(configuration, path)}" if reads(configuration, path) else ", as told above"
         yield (
             f"Postfix reads {', '.join(theirs)}, which an ACME client replaces at each renewal: any restart would then present a "
-            f"key that is not in DNS; use a file of this program{remedy}"
+            f"key that is not in DNS; use a file of this program: {_remedy(configuration, path)}"
         )
 
 

@@ -161,7 +161,7 @@ def _credentials(house: House, lineage: Lineage) -> Iterator[Exposed]:
 
 
 def _in_words(where: str, words: list[str]) -> Iterator[Exposed]:
-    for word, following in zip(words[1:], [*words[2:], ""], strict=True):
+    for word, following in pairwise([*words[1:], ""]):
         found = _SECRET_WORD.fullmatch(word)
         value = (found[1] or following) if found else ""
         if value and not value.startswith(("/", "-")):
