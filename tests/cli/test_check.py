@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from acted import OTHER, RECORD, act, argv, environment
+from lab.fixtures import needs_only
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,6 +180,22 @@ def test_a_configuration_that_is_wrong_is_told(tmp_path: Path) -> None:
     ending = act("check", "good.org", TLSA_MANAGER_CONFIG=str(file))
     assert (ending.code, ending.out) == (3, "")
     assert "oops: unknown key" in ending.err
+
+
+def test_a_configuration_that_is_not_for_everybody(tmp_path: Path) -> None:
+    """Who may not read it goes on without it, and is told so; unless it was named."""
+    needs_only("setpriv")
+    file = tmp_path / "config.toml"
+    file.write_text(LINEAGE)
+    file.chmod(0)
+    powerless = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    for named, code in (((), 0), (("--config", str(file)), 3)):
+        usual = environment(**({} if named else {"TLSA_MANAGER_CONFIG": str(file)}))
+        words = [*(powerless if os.geteuid() == 0 else ()), *argv("check", "good.example.org", "--format", "jsonl", *named)]
+        done = subprocess.run(words, capture_output=True, text=True, env=usual, check=False)
+        assert done.returncode == code, done.stderr
+        assert str(file) in done.stderr
+        assert ('"kind": "domain"' in done.stdout) == (code == 0)
 
 
 def test_no_resolver_answers() -> None:
