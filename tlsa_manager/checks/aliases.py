@@ -9,6 +9,7 @@ from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.signatures import DEFERS, evidence, subject, tell
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security
+from tlsa_manager.sender.route import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +147,7 @@ def beside_an_alias(case: Case) -> Iterator[Finding]:
 
 def _host_without_end(case: Case, stop: Stop) -> Iterator[Finding]:
     found = [one for one in _addresses(case, stop) if one.aliases]
-    if found and all(one.records == () for one in _addresses(case, stop)):
+    if found and all(one.records == () and one.security not in FAILED for one in _addresses(case, stop)):
         target = found[0].target or found[0].aliases[-1].target
         yield DANGLE.at(
             stop.host,

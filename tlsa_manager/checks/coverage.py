@@ -66,7 +66,8 @@ def not_all_covered(case: Case) -> Iterator[Finding]:
 def no_dane(case: Case) -> Iterator[Finding]:
     """Say that nothing is protected, where no check knows more about it."""
     without = bare(case)
-    if not without or len(without) < len(case.route.stops) or any(_explained(case)):
+    partly = len(without) < len(case.route.stops) and case.target.kind is not Kind.LINEAGE
+    if not without or partly or any(_explained(case)):
         return
     unsigned = all(_is_unsigned(case, stop) for stop in without)
     owners = tuple(dict.fromkeys(stop.service.owner for stop in without))

@@ -77,7 +77,7 @@ def _beside(case: Case) -> Iterator[Finding]:
             if found is not None and _is_unproven(found):
                 yield NSECBROKEN.at(
                     found.zone or name,
-                    f"{found.reason}: that {name} has no TLSA record is not proven",
+                    f"{found.reason.partition('; ')[0]}: that {name} has no TLSA record is not proven",
                     severity=Severity.ERROR,
                     consequence="This target has its records. But mail to hosts of the zone without TLSA records is deferred.",
                     remedy=mend(NSECBROKEN, found.zone),

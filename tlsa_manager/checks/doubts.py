@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.checks.places import is_bare
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery
-from tlsa_manager.sender.route import in_use
+from tlsa_manager.sender.route import FAILED, in_use
 from tlsa_manager.target import Kind
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Doubt:
 
     `place`: the server as a person names it, empty where it is not about one; `zone`: where the chain of trust breaks,
     else the zone of the name; `signed_from`: when the signature that counts begins; `elsewhere`: whether other servers of the
-    zone answer the same question well; `alive`: whether the server answers other questions.
+    zone answer the same question well; `alive`: whether the server, or some server of the zone, answers other questions.
     """
 
     name: str
@@ -60,7 +60,8 @@ class Doubt:
 
 def doubts(case: Case) -> tuple[Doubt, ...]:
     """Return all doubts on the way, lookups first."""
-    found = [one for lookup in _lookups(case) for one in _of_lookup(lookup)]
+    alive = _answering(case)
+    found = [one for lookup in _lookups(case) for one in _of_lookup(lookup, alive)]
     found += [one for view in on_the_way(case) for one in of_view(view)]
     return tuple(dict.fromkeys(found))
 
@@ -99,18 +100,27 @@ def _lookups(case: Case) -> Iterator[Lookup]:
     return (one for one in found if one is not None)
 
 
-def _of_lookup(found: Lookup) -> Iterator[Doubt]:
+def _answering(case: Case) -> frozenset[str]:
+    """Return the zones whose servers answer something."""
+    told = {one.zone for one in _lookups(case) if one.records is not None}
+    heard = {view.zone: view.answers for view in on_the_way(case)}
+    seen = {zone for zone, some in heard.items() if any(one.records is not None or one.serial is not None for one in some)}
+    return frozenset(told | seen)
+
+
+def _of_lookup(found: Lookup, answering: frozenset[str]) -> Iterator[Doubt]:
     if found.records is None or found.security is not Security.SECURE:
         state = Security.INDETERMINATE if found.records is None and found.security is Security.INSECURE else found.security
         zone = found.broken_zone or found.zone
-        yield Doubt(found.name, found.rdtype, state, found.cause, found.reason, zone, signed_from=found.signed_from)
+        alive = zone in answering
+        yield Doubt(found.name, found.rdtype, state, found.cause, found.reason, zone, "", found.signed_from, alive=alive)
 
 
 def of_view(view: OwnerView) -> Iterator[Doubt]:
     """Yield the doubts about one owner, server by server."""
     if not view.answers:
         yield Doubt(view.owner, "TLSA", Security.INDETERMINATE, view.cause or Cause.LOST, view.problem, view.zone)
-    good = any(one.records is not None and one.security is Security.SECURE for one in view.answers)
+    good = any(one.records is not None and one.security not in FAILED for one in view.answers)
     for one in view.answers:
         if one.records is not None and one.security is Security.SECURE:
             continue
@@ -121,8 +131,26 @@ def of_view(view: OwnerView) -> Iterator[Doubt]:
 
 
 def drops(one: Doubt) -> bool:
-    """Whether a server answers other questions, but not this one."""
+    """Whether a server, or a zone's servers, answer other questions, but not this one."""
     return one.alive and one.cause in _UNHEARD
+
+
+def unexplained(case: Case) -> Iterator[tuple[str, tuple[Doubt, ...]]]:
+    """Yield zone by zone the failures that no fault of its own stands for, unless another in the zone explains them.
+
+    A server that cannot prove an absence may answer SERVFAIL, for instance.
+    """
+    failing = [one for one in doubts(case) if one.fails]
+    known = {one.zone for one in failing if one.cause not in (*_UNHEARD, Cause.NONE, Cause.LAME)}
+    for zone in dict.fromkeys(one.zone for one in failing):
+        mine = tuple(one for one in failing if one.zone == zone and _is_strange(one))
+        if mine and (not zone or zone not in known):
+            yield zone, mine
+
+
+def _is_strange(one: Doubt) -> bool:
+    heard_of = one.hearsay and one.cause in (*_UNHEARD, Cause.LAME)
+    return heard_of or one.cause is Cause.NONE or (drops(one) and not one.place)
 
 
 def is_down(one: Doubt) -> bool:

@@ -9,7 +9,7 @@ from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.places import base_of, has_records
 from tlsa_manager.finding import Severity
 from tlsa_manager.sender.delivery import Delivery
-from tlsa_manager.sender.route import exchanges, srv_targets
+from tlsa_manager.sender.route import FAILED, exchanges, srv_targets
 from tlsa_manager.target import Kind
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def no_reports(case: Case) -> Iterator[Finding]:
             yield TLSRPT.at(
                 f"_smtp._tls.{name}.",
                 f"_smtp._tls.{name}. has no TLSRPT record",
-                remedy=f'Publish: _smtp._tls.{name}. 3600 IN TXT "v=TLSRPTv1; rua=mailto:tls-reports@{case.target.name}"',
+                remedy=f'Publish: _smtp._tls.{name}. 3600 IN TXT "v=TLSRPTv1; rua=mailto:tls-reports@{name}"',
                 evidence={"asked": f"_smtp._tls.{name}. TXT", "found": "; ".join(found.records) or "nothing"},
             )
 
@@ -140,7 +140,7 @@ def nowhere_to_go(case: Case) -> Iterator[Finding]:
 def _has_no_address(case: Case, stop: Stop) -> bool:
     """Whether it is proven that there is none; behind an alias another check tells."""
     found = [one for kind in ("A", "AAAA") if (one := case.lookup(stop.service.host, kind)) is not None]
-    return bool(found) and all(one.records == () and not one.aliases for one in found)
+    return bool(found) and all(one.records == () and one.security not in FAILED and not one.aliases for one in found)
 
 
 def _related(zone: str, domain: str) -> bool:

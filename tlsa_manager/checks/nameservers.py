@@ -115,8 +115,7 @@ def does_not_answer(case: Case) -> Iterator[Finding]:
     for zone, down in zones.items():
         found = tuple(down)
         places = ", ".join(f"{place} {why}" for place, why in {one.place: one.reason for one in found if one.place}.items())
-        answered = any(one.elsewhere for one in found) or _answers(case, zone)
-        severity = Severity.WARNING if answered else Severity.CRITICAL
+        severity = Severity.WARNING if all(one.elsewhere for one in found) else Severity.CRITICAL
         message = places or tell(found)
         yield NSDOWN.at(
             zone or subject(zone, found), message, severity=severity, remedy=mend(NSDOWN, zone), evidence=evidence(found)
@@ -147,12 +146,6 @@ def nobody_knows(case: Case) -> Iterator[Finding]:
     """Tell that the way could not be followed."""
     for zone, found in by_zone(case, Cause.LOST):
         yield LOST.at(subject(zone, found), tell(found), evidence=evidence(found))
-
-
-def _answers(case: Case, zone: str) -> bool:
-    """Whether some server of a zone answers something."""
-    seen = (one for view in on_the_way(case) if view.zone == zone for one in view.answers)
-    return any(one.records is not None or one.serial is not None for one in seen)
 
 
 def _serials(case: Case) -> dict[str, dict[str, int]]:

@@ -68,9 +68,8 @@ WILD = Fault(
     title="a wildcard does not do for TLSA what it seems to",
     severity=Severity.ERROR,
     story=(
-        "A wildcard answers only for names that do not exist, nor any name on the way to them. As soon as one name below is "
-        "made, for whatever type, the wildcard's records are gone from it and its neighbours. And where it answers, it answers "
-        "for every port."
+        "A wildcard answers only for names that do not exist. As soon as a name below it is made, for whatever type, that name "
+        "and its neighbours have lost the wildcard's records. And where it answers, it answers for every port."
     ),
     consequence=(
         "The names that lose their records are without DANE; ports that get records they do not match cannot be used with it."
@@ -116,6 +115,8 @@ def at_a_wrong_name(case: Case) -> Iterator[Finding]:
 def at_other_ports(case: Case) -> Iterator[Finding]:
     """Find hosts with records for other ports than the one that is used, and ports that are offered without records."""
     for stop in bare(case):
+        if any(view.target != view.owner for view in views(stop, case.snapshot)):
+            continue  # an alias to nothing is another fault
         names = other_ports(stop.service.host, stop.service.port)
         there = [port for name, port in names.items() if (found := case.lookup(name, "TLSA")) is not None and found.records]
         if there:

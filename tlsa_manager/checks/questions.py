@@ -45,7 +45,9 @@ def questions(route: Route, snapshot: Snapshot, target: Target, *, thorough: boo
             continue
         found = [view for view in views(stop, snapshot) if has_records(view)]
         for view in found:
-            asked |= set(_beside_records(base_of(view.owner), thorough=thorough))
+            asked |= set(_beside_records(base_of(view.owner)))
+        if found and thorough and stop.service.opportunistic:
+            asked |= set(_about_host(stop.service.host))
         if is_bare(stop, snapshot) and (thorough or _signed(stop, snapshot)):
             asked |= set(_in_search_of(stop, snapshot, target))
     return frozenset(asked)
@@ -59,13 +61,15 @@ def _about_domain(target: Target, *, thorough: bool) -> Iterator[Question]:
         yield from ((f"{label}._tcp.{target.name}.", "SRV") for label in SUBMISSION)
 
 
-def _beside_records(host: str, *, thorough: bool) -> Iterator[Question]:
+def _beside_records(host: str) -> Iterator[Question]:
     yield f"_tcp.{host}.", "A"  # what resolvers ask that send no more of a name than they must (RFC 9156)
     yield owner_name(host, NO_PORT), "TLSA"
     yield f"*.{host}.", "TLSA"
-    if thorough:
-        yield f"_smtp._tls.{host}.", "TXT"
-        yield from ((owner_name(host, port), "TLSA") for port in SUBMISSION.values())
+
+
+def _about_host(host: str) -> Iterator[Question]:
+    yield f"_smtp._tls.{host}.", "TXT"  # the host is the policy domain of DANE
+    yield from ((owner_name(host, port), "TLSA") for port in SUBMISSION.values())
 
 
 def _in_search_of(stop: Stop, snapshot: Snapshot, target: Target) -> Iterator[Question]:

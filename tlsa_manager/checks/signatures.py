@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks.doubts import by_zone, on_the_way
+from tlsa_manager.checks.doubts import by_zone, on_the_way, unexplained
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security
@@ -201,10 +201,8 @@ def expires_soon(case: Case) -> Iterator[Finding]:
 @check(BOGUS)
 def other_failures(case: Case) -> Iterator[Finding]:
     """Tell of failures that no other check explains, such as the word of a resolver."""
-    for zone, found in by_zone(case, Cause.NONE, Cause.RCODE, Cause.SILENT, Cause.GONE, Cause.GARBAGE):
-        unexplained = tuple(one for one in found if one.hearsay or one.cause is Cause.NONE)
-        if unexplained:
-            yield BOGUS.at(subject(zone, unexplained), tell(unexplained), evidence=evidence(unexplained))
+    for zone, found in unexplained(case):
+        yield BOGUS.at(subject(zone, found), tell(found), evidence=evidence(found))
 
 
 def mend(fault: Fault, zone: str) -> str:
