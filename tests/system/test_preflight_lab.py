@@ -223,6 +223,21 @@ def test_several_services_are_one_question(bench: Bench) -> None:
     assert bench.ask(host, pair, "--service", f"{other}:{bench.port}/tls").code == UNSAFE
 
 
+def test_an_alias_is_followed_to_the_name_that_senders_use(bench: Bench) -> None:
+    """RFC 7671 §7: records at the name where an alias leads count, although none stand at the name itself."""
+    host = bench.host()
+    alias = f"alias-of-{host}"
+    bench.lab.update(f"update add {alias}. 2 CNAME {host}.\n")
+    old, new = self_signed(host, alias), self_signed(host, alias)
+    bench.serve(old)
+    owner = bench.publish(host, old.record)
+    until(lambda: bench.lab.records(bench.lab.secondary, alias, "CNAME") == {f"{host}."}, "the alias is there", timeout=15)
+    assert bench.ask(alias, old).code == SAFE
+    ending = bench.ask(alias, new, "--since", "2020-01-01")
+    assert ending.code == UNSAFE
+    assert [one["owner"] for one in ending.json["owners"]] == [owner]
+
+
 def test_another_kind_of_key_is_told(bench: Bench) -> None:
     """From ECDSA to RSA: DANE goes by the record; that some clients cannot connect any more is worth a warning."""
     host = bench.host()

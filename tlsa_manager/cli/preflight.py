@@ -17,7 +17,7 @@ from tlsa_manager.errors import BadInput, UsageError
 if TYPE_CHECKING:
     from tlsa_manager.cli.voice import Voice
     from tlsa_manager.config import Config
-    from tlsa_manager.diagnose.preflight import Candidate, Clearance
+    from tlsa_manager.diagnose.clearance import Candidate, Clearance
 
 _FILE = click.Path(readable=False)  # a file that may not be read is told as such, with what to do, and is no wrong usage
 
@@ -117,7 +117,7 @@ def _check(words: Words) -> None:
 def _candidate(words: Words) -> Candidate:
     """Read the chain, and the key if there is one. Raises BadInput: such a chain must not go into service."""
     from tlsa_manager.certificates import certificates_in, read_chain
-    from tlsa_manager.diagnose.preflight import Candidate
+    from tlsa_manager.diagnose.clearance import Candidate
     from tlsa_manager.handover import content
 
     data = content(Path(words.certificate), "certificate")
@@ -165,15 +165,14 @@ def _live(voice: Voice, words: Words, candidate: Candidate) -> Clearance:
 
         config = voice.config()
         return of_lineage(config, one(config, words.lineage).name, candidate, trust)
-    from tlsa_manager.observe import DnsEyes
     from tlsa_manager.policy import Policy
     from tlsa_manager.service import Service
 
     known = _config(voice)
     resolver = words.resolvers or (known.resolver if known else ("127.0.0.1",))
     anchor = words.anchor or (known.trust_anchor if known else None)
-    eyes = DnsEyes(resolver=resolver, anchor=anchor, port=known.authority_port if known else 53)
-    ground = Ground(eyes, resolver, known.policy if known else Policy(), trust, words.since)
+    port, policy = (known.authority_port, known.policy) if known else (53, Policy())
+    ground = Ground(resolver, anchor, port, policy, trust, words.since)
     return of_services(tuple(dict.fromkeys(Service.parse(text) for text in words.services)), candidate, ground)
 
 

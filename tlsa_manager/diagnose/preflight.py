@@ -7,105 +7,29 @@ asks before its swap, so that the two cannot disagree, and then what a sender wo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tlsa_manager.errors import EXIT_FAILED, EXIT_NOT_YET, EXIT_OK, BadInput
-from tlsa_manager.rollover import gates, law
+from tlsa_manager.diagnose.clearance import Candidate, Clearance, Judged, Reason
+from tlsa_manager.errors import BadInput
+from tlsa_manager.rollover import gates, law, timing
 from tlsa_manager.security import Security
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.sender.judge import judge
 from tlsa_manager.sender.names import covers
 from tlsa_manager.sender.route import Route, Stop
 from tlsa_manager.service import Service
-from tlsa_manager.snapshot import Answer, Outcome, OwnerView, Presentation, ServiceView, Snapshot
+from tlsa_manager.snapshot import Answer, OwnerView, ServiceView, Snapshot
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tlsa_manager.chain import Chain
     from tlsa_manager.lineage import Generation
     from tlsa_manager.rollover.scene import Scene
-    from tlsa_manager.sender.delivery import Verdict
-    from tlsa_manager.tlsa import Params, RRset
+    from tlsa_manager.tlsa import RRset
 
 BARE = "(bare records)"  # what an owner is called that nobody named
 _MEND = "find out what is wrong: tlsa-manager check {service}"
-
-
-class Word(StrEnum):
-    """The answer in a word."""
-
-    SAFE = "safe"
-    LATER = "later"  # safe at a moment that is known, if nothing changes
-    UNSAFE = "unsafe"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """The chain that is to go into service. `certificates`: DER, leaf first; `names`: of the leaf; dates since 1970."""
-
-    chain: Chain
-    certificates: tuple[bytes, ...]
-    names: tuple[str, ...]
-    not_before: float
-    not_after: float
-
-    def presented(self, pkix: str | None = None) -> Presentation:
-        """What senders would see."""
-        return Presentation("", "any", Outcome.PRESENTED, self.chain, certificates=self.certificates, pkix=pkix)
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing that stands in the way. `until`: when it ends by itself; None = when somebody changes something."""
-
-    subject: str
-    message: str
-    until: float | None = None
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What senders do with the chain at one owner. `gaps`: parameters without a match, while others match (RFC 7671 §8)."""
-
-    owner: str
-    verdict: Verdict
-    gaps: tuple[Params, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Clearance:
-    """The answer.
-
-    `warnings`: (subject, sentence); `seen_since`: since when the records are known to stand, as far as asked; `offline`: nobody
-    was asked, so nothing is known of caches.
-    """
-
-    owners: tuple[Judged, ...]
-    reasons: tuple[Reason, ...] = ()
-    warnings: tuple[tuple[str, str], ...] = ()
-    seen_since: float | None = None
-    offline: bool = False
-
-    @property
-    def word(self) -> Word:
-        """Unsafe as soon as one reason does not end by itself."""
-        if not self.reasons:
-            return Word.SAFE
-        return Word.LATER if all(one.until is not None for one in self.reasons) else Word.UNSAFE
-
-    @property
-    def not_before(self) -> float | None:
-        """When it becomes safe, in seconds since 1970, if that is known."""
-        return max(one.until for one in self.reasons if one.until is not None) if self.word is Word.LATER else None
-
-    @property
-    def exit_code(self) -> int:
-        """0 safe, 1 unsafe, 75 later."""
-        return {Word.SAFE: EXIT_OK, Word.UNSAFE: EXIT_FAILED, Word.LATER: EXIT_NOT_YET}[self.word]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +44,11 @@ class Wish:
 class Liking:
     """What senders of usages 0 to 2 go by.
 
-    `names`: accepted beside the host's own; `pkix`: by host, why public authorities do not vouch for the chain, empty where they
-    do; a host that is missing was not asked about.
+    `names`: by host, accepted beside its own; `pkix`: by host, why public authorities do not vouch for the chain, empty where
+    they do; a host that is missing was not asked about.
     """
 
-    names: tuple[str, ...] = ()
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pkix: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -168,6 +92,7 @@ def for_scene(scene: Scene, generation: Generation, candidate: Candidate, liking
     reasons += [
         Reason(one.owner, _unsafe(one)) for one in judged if one.verdict.outcome is Delivery.DEFER and one.owner not in told
     ]
+    reasons += [one for service in scene.lineage.services for one in _in_caches(scene, service, candidate, liking)]
     mended = tuple(_with_remedy(scene, one, candidate) for one in dict.fromkeys(reasons))
     warnings = [*_of_chain(candidate, scene.now), *_of_kind(scene, candidate), *_of_gaps(judged), *_of_protection(judged)]
     if scene.facts.hold:
@@ -196,10 +121,36 @@ def asks_the_public(sets: Iterable[RRset | None], service: Service) -> bool:
     return not service.opportunistic and any(one.usage in {0, 1} for records in sets for one in records or ())
 
 
+def _in_caches(scene: Scene, service: Service, candidate: Candidate, liking: Liking) -> Iterator[Reason]:
+    """Why a set that only caches hold would refuse the chain, although its digests match: dates, names, a path (RFC 7671 §5.2).
+
+    The gate goes by digests, since what a rollover publishes is usage 3; other people's records may be of another kind.
+    """
+    known = scene.facts.owners.get(service.owner)
+    if known is None:
+        return
+    served = {one.records for one in known.served}
+    held = [(one.records, timing.forgotten_at(one, scene.policy)) for one in known.sets if one.records not in served]
+    presented = scene.presented(service.owner)
+    older = frozenset(record for records in served for record in records if any(chain.matches(record) for chain in presented))
+    ends = timing.history_known_at(known, scene.policy)
+    for records, until in (*held, (older, ends)) if ends is not None else held:
+        over = until is not None and until <= scene.now
+        if not over and not law.gaps(records, candidate.chain, smtp=service.opportunistic):
+            answer = Answer("", "", records, 0, Security.SECURE)
+            view = OwnerView(service.owner, service.owner, "", scene.now, (answer,))
+            one = _judged(_stop(service, liking), view, candidate, scene.now, liking.pkix.get(service.host))
+            if one.verdict.outcome is Delivery.DEFER:
+                yield Reason(service.owner, f"caches may hold an RRset from before: {_unsafe(one)}", until)
+
+
+def _stop(service: Service, liking: Liking) -> Stop:
+    return Stop(service, service.host, owners=(service.owner,), names=(service.host, *liking.names.get(service.host, ())))
+
+
 def _at_service(scene: Scene, service: Service, candidate: Candidate, liking: Liking) -> Judged:
-    stop = Stop(service, service.host, owners=(service.owner,), names=(service.host, *liking.names))
     view = scene.view(service.owner) or OwnerView(service.owner, service.owner, "", scene.now, problem="it was not looked up")
-    return _judged(stop, view, candidate, scene.now, liking.pkix.get(service.host))
+    return _judged(_stop(service, liking), view, candidate, scene.now, liking.pkix.get(service.host))
 
 
 def _judged(stop: Stop, view: OwnerView, candidate: Candidate, at: float, pkix: str | None) -> Judged:

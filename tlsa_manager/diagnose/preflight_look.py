@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
+from tlsa_manager.diagnose.clearance import Reason
 from tlsa_manager.diagnose.preflight import Liking, asks_the_public, at_insecure, beside, for_scene, insecure
 from tlsa_manager.hands import HouseHands
 from tlsa_manager.lineage import Generation, Lineage
@@ -13,20 +15,23 @@ from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.gates import not_seen
 from tlsa_manager.rollover.note import note
 from tlsa_manager.rollover.scene import Scene
+from tlsa_manager.sender.route import FAILED, bases
 from tlsa_manager.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tlsa_manager.config import Config
-    from tlsa_manager.diagnose.preflight import Candidate, Clearance
+    from tlsa_manager.diagnose.clearance import Candidate, Clearance
     from tlsa_manager.engine import Memory
-    from tlsa_manager.observe import DnsEyes
     from tlsa_manager.policy import Policy
     from tlsa_manager.rollover.events import Event
     from tlsa_manager.rollover.plan import Plan
+    from tlsa_manager.sender.route import Lookups
     from tlsa_manager.service import Service
+    from tlsa_manager.snapshot import OwnerView
 
+ADDRESSES = ("A", "AAAA")
 PROBES = 2  # connections for each kind of client: old and new processes may answer side by side
 
 
@@ -38,15 +43,22 @@ class Trust:
     ca_file: str | None = None
     at: float | None = None
 
-    def liking(self, services: Iterable[Service], snapshot: Snapshot, candidate: Candidate) -> Liking:
-        """Ask the public authorities, where some record makes senders ask them."""
+    def liking(
+        self,
+        services: Iterable[Service],
+        snapshot: Snapshot,
+        candidate: Candidate,
+        aliases: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> Liking:
+        """Ask the public authorities, where some record makes senders ask them. `aliases`: further names of hosts."""
         views = snapshot.owners
-        hosts = {
-            one.host: (one.host, *self.names)
+        names = {one.host: self.names for one in services} | dict(aliases or {})
+        asked = {
+            one.host: (one.host, *names[one.host])
             for one in services
             if one.owner in views and asks_the_public((each.records for each in views[one.owner].answers), one)
         }
-        return Liking(self.names, self.doubts(hosts, candidate))
+        return Liking(names, self.doubts(asked, candidate))
 
     def doubts(self, hosts: Mapping[str, tuple[str, ...]], candidate: Candidate) -> dict[str, str]:
         """Return why public authorities do not vouch for the chain, by host, given the names it may have. Raises BadInput."""
@@ -61,10 +73,14 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """From where services are looked at that are not configured. `since`: what the operator vouches for."""
+    """From where services are looked at that are not configured. `since`: what the operator vouches for.
 
-    eyes: DnsEyes
+    `port`: of all authoritative servers.
+    """
+
     resolver: tuple[str, ...]
+    anchor: str | None
+    port: int
     policy: Policy
     trust: Trust
     since: float | None = None
@@ -85,16 +101,59 @@ def of_services(wanted: tuple[Service, ...], candidate: Candidate, ground: Groun
     """Judge a chain for services that nobody remembers anything of: what caches hold from before is not known."""
     from tlsa_manager.observe.live import services
 
-    views = ground.eyes.owners(one.owner for one in wanted)
-    seen = services(wanted, repeats=PROBES, resolver=ground.resolver)
+    lookups, views = asyncio.run(_ask(wanted, ground))
+    reached = [(base, host) for one in wanted for base, host in _in_use(one, lookups, views)]
+    everywhere = tuple(dict.fromkeys(base for base, _ in reached))
+    names = {base.host: tuple(dict.fromkeys((*ground.trust.names, host))) for base, host in reached}
+    seen = services(everywhere, repeats=PROBES, resolver=ground.resolver)
     now = clock.now()
-    without = [one for one in wanted if insecure(views[one.owner])]
-    scene = scene_of(
-        tuple(one for one in wanted if one not in without), Snapshot(now, views, services=seen), ground.policy, ground.since
-    )
-    clearance = for_scene(scene, _generation(candidate), candidate, ground.trust.liking(wanted, scene.snapshot, candidate))
+    without = [one for one in everywhere if insecure(views[one.owner])]
+    signed = tuple(one for one in everywhere if one not in without)
+    scene = scene_of(signed, Snapshot(now, views, services=seen), ground.policy, ground.since)
+    liking = ground.trust.liking(signed, scene.snapshot, candidate, names)
+    clearance = for_scene(scene, _generation(candidate), candidate, liking)
     since = min((one.since for one in scene.facts.owners.values() if one.since is not None), default=None)
-    return beside(clearance, [at_insecure(views[one.owner], one, candidate, now) for one in without], since)
+    found = replace(clearance, reasons=(*clearance.reasons, *_lost(wanted, lookups)))
+    return beside(found, [at_insecure(views[one.owner], one, candidate, now) for one in without], since)
+
+
+async def _ask(wanted: tuple[Service, ...], ground: Ground) -> tuple[Lookups, dict[str, OwnerView]]:
+    """Look up the addresses of all hosts, and then the TLSA owners of all names that senders may start from."""
+    from tlsa_manager.observe.lookout import Lookout
+
+    eyes = Lookout(resolver=ground.resolver, anchor=ground.anchor, port=ground.port)
+    lookups = await eyes.look_up((one.host, kind) for one in wanted for kind in ADDRESSES)
+    return lookups, await eyes.owners(base.owner for one in wanted for base in _bases(one, lookups))
+
+
+def _bases(service: Service, lookups: Lookups) -> tuple[Service, ...]:
+    """Return a service under every name that may be its TLSA base domain (RFC 7671 §7), be its addresses signed or not."""
+    found = tuple(lookups[f"{service.host}.", kind] for kind in ADDRESSES)
+    names = bases(service.host, found) or (service.host,)
+    return tuple(replace(service, host=name) for name in names)
+
+
+def _in_use(service: Service, lookups: Lookups, views: Mapping[str, OwnerView]) -> list[tuple[Service, str]]:
+    """Return the base domains that count, each with the host's own name: those with records, or where nobody can tell."""
+    under = _bases(service, lookups)
+    told = [one for one in under if not _empty(views[one.owner])]
+    return [(one, service.host) for one in told or under[-1:]]
+
+
+def _empty(view: OwnerView) -> bool:
+    return view.complete and not any(one.records for one in view.answers)
+
+
+def _lost(wanted: tuple[Service, ...], lookups: Lookups) -> list[Reason]:
+    """Why it is not known where senders would look: a name that cannot be looked up may be an alias."""
+    return [
+        Reason(
+            str(one), f"the {kind} records of {one.host} cannot be looked up: {found.reason}", remedy=f"tlsa-manager check {one}"
+        )
+        for one in wanted
+        for kind in ADDRESSES
+        if (found := lookups[f"{one.host}.", kind]).records is None or found.security in FAILED
+    ]
 
 
 def scene_of(wanted: tuple[Service, ...], snapshot: Snapshot, policy: Policy, since: float | None) -> Scene:
