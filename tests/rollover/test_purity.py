@@ -40,7 +40,7 @@ PURE = {
     "math",
     "hashlib",
 }
-VALUES = {"chain", "errors", "lineage", "policy", "service", "snapshot", "tlsa", "rollover"}
+VALUES = {"chain", "errors", "lineage", "policy", "security", "service", "snapshot", "tlsa", "rollover"}
 SERVICE = Service.parse("mx.example.org:25")
 LINEAGE = Lineage("one", (SERVICE,), "dns", ("postfix",))
 WORDS = ("", "a", "b", "c", "postfix", SERVICE.owner, "elsewhere.example.net.", "ns1", "any", "rsa")
@@ -64,7 +64,7 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*(anything(one) for one in inner))
     plain = {
         str: st.sampled_from(WORDS), bool: st.booleans(), int: st.integers(0, 3), type(None): st.none(),
-        float: st.floats(-1e6, 1e6),
+        float: st.floats(-1e6, 1e6), bytes: st.binary(max_size=2),
     }  # fmt: skip
     return plain[kind] if kind in plain else st.sampled_from(kind)
 
