@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import dns.flags
 import dns.message
+import dns.name
+import dns.query
 import dns.rcode
 import dns.rdata
 import dns.rdatatype
@@ -14,6 +16,7 @@ import dns.rrset
 import pytest
 from dns_strangers import DnsStranger, answers, negative, numbers, resolver_that, response, says, zone_of
 from lab.daemon import until
+from lab.zones import TLD_SERVER
 
 from tlsa_manager.observe import Lookout
 from tlsa_manager.observe.ask import MAX_REPLIES, Asker, Place, Question
@@ -245,13 +248,40 @@ def test_nobody_there_is_gone(dns_lab: DnsLab, out: Lookout) -> None:
     assert (view.answers[0].cause, found.cause) == (Cause.GONE, Cause.GONE)
 
 
-def test_a_second_server_helps_out_where_the_first_is_bogus(dns_lab: DnsLab) -> None:
-    """As resolvers do, a single question is asked of others while the answer is bogus or none comes."""
+def test_a_silent_server_does_not_keep_the_others_from_answering(dns_lab: DnsLab) -> None:
+    """A single question is put to the next server of the zone after a moment."""
     out = Lookout(resolver=(dns_lab.resolver,), anchor=str(dns_lab.anchor), timeout=0.3)
     with dns_lab.without_secondary("hang"):
         found = asyncio.run(out.look_up([("a.example.", "MX"), ("b.example.", "MX")]))
     assert [one.security for one in found.values()] == [Security.SECURE] * 2
     assert all(one.records for one in found.values())
+
+
+def test_a_bogus_server_is_seen_and_the_others_are_believed(dns_lab: DnsLab) -> None:
+    """As resolvers do, a single question is put to others while the answers are bogus; the owner's view shows the culprit."""
+
+    def spoil(sock: socket.socket, data: bytes, sender: Address) -> None:
+        answer = dns.query.udp(dns.message.from_wire(data), dns_lab.primary, timeout=3, source="127.0.0.1")
+        for number, rrset in enumerate(answer.answer):
+            if rrset.rdtype == dns.rdatatype.RRSIG and rrset.covers in {dns.rdatatype.MX, TLSA}:
+                broken = rrset[0].replace(signature=bytes(64))
+                answer.answer[number] = dns.rrset.from_rdata(rrset.name, rrset.ttl, broken)
+        sock.sendto(answer.to_wire(), sender)
+
+    host, address, owner = "a0.a.example.", f"127.53.9.{next(numbers)}", f"_25._tcp.{dns_lab.fresh_name(zone='b.example')}."
+    dns_lab.put_tlsa(owner, "3 1 1 " + "ab" * 32)
+    dns_lab.update(f"update add b.example. 5 NS {host}\nupdate add {host} 5 A {address}", server=TLD_SERVER)
+    try:
+        with DnsStranger(address, spoil):
+            out = Lookout(resolver=(dns_lab.resolver,), anchor=str(dns_lab.anchor), timeout=3)
+            view, _ = both(out, owner)
+            found = asyncio.run(out.look_up([("b.example.", "MX"), (owner, "TLSA")]))
+    finally:
+        dns_lab.update(f"update delete b.example. NS {host}\nupdate delete {host} A", server=TLD_SERVER)
+    assert [one.security for one in found.values()] == [Security.SECURE] * 2
+    assert {one.server: one.cause for one in view.answers} == {
+        host: Cause.SIGNATURE_BAD, "ns1.a.example.": Cause.NONE, "ns2.a.example.": Cause.NONE,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
