@@ -190,6 +190,22 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
             Authorities(str(file))
 
 
+GOOD = der(leaf(HOST, common_name="x"), LAB.certificate, LAB.root)
+
+
+@given(st.integers(0, 2), st.integers(0, 5000), st.integers(0, 255))
+def test_any_damage_is_doubted_or_harmless(which: int, place: int, value: int) -> None:
+    """A chain with one octet changed is refused in words; only what is not needed may be damaged."""
+    trusting = Authorities()
+    trusting._store.add_cert(_x509(LAB.root))
+    damaged = list(GOOD)
+    place %= len(damaged[which])
+    damaged[which] = damaged[which][:place] + bytes([value]) + damaged[which][place + 1 :]
+    doubt = trusting.doubt(damaged, HOST)
+    assert doubt.isprintable()
+    assert doubt or which == 2 or damaged == list(GOOD)
+
+
 @given(st.lists(st.binary(max_size=60), max_size=4), st.text(max_size=20))
 def test_any_bytes_are_doubted(certificates: list[bytes], host: str) -> None:
     """Whatever is no certificate is vouched for by nobody."""

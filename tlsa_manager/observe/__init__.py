@@ -4,7 +4,8 @@
                  with a short memory), then thinks: judge, trust, chain_of_trust, denial, signature, hearsay, records and
                  message are pure and see one moment
     eyes.py      DnsEyes: the same, round by round
-    live.py      services(): what services present to different kinds of clients
+    live.py      services(): what services present to different kinds of clients; prober.py the same for a whole run of a
+                 diagnosis: wire, starttls, handshake, weak make one probe, pkix says who vouches, sts fetches policies
     unseen.py    blind(): the views where the eyes cannot be opened
 
 A remote fault is recorded with its reason in the values of snapshot.py, never raised; unknown is never absent.

@@ -81,7 +81,10 @@ def connect(client: str, host: str) -> SSL.Connection:
 
 
 async def drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
-    """Carry bytes between OpenSSL and the wire until the handshake is done. Raises ProbeError."""
+    """Carry bytes between OpenSSL and the wire until the handshake is done. Raises ProbeError.
+
+    What is to be sent last waits for what is sent next, so that both go in one packet.
+    """
     from OpenSSL import SSL
 
     first = b""
@@ -100,7 +103,7 @@ async def drive(connection: SSL.Connection, wire: Wire, client: str) -> None:
             served = bool(connection.get_peer_cert_chain())
             raise _refusal(error, "any" if served else client, first) from None
         else:
-            return await flush(connection, wire)
+            return
 
 
 def presented(connection: SSL.Connection) -> tuple[tuple[bytes, ...], Chain]:

@@ -68,7 +68,7 @@ class Authorities:
             chain = [x509.load_der_x509_certificate(one) for one in certificates]
             made = [crypto.X509.from_cryptography(one) for one in chain]
             reasons = [self._chain_doubt(chain, made), _name_doubt(chain[0], host)]
-        except (ValueError, x509.InvalidVersion, crypto.Error):
+        except (ValueError, TypeError, OverflowError, x509.InvalidVersion, crypto.Error):
             return "a certificate of the chain cannot be read"
         return "; ".join(filter(None, reasons))
 
@@ -95,11 +95,6 @@ def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
     except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise ValueError(str(error)) from None
     return tuple(names) or tuple(str(one.value) for one in leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[-1:])
-
-
-def trusted_files(ca_file: str | None) -> str:
-    """Return the file or directory that a person would look into."""
-    return ca_file or next(filter(None, _system()), "")
 
 
 def _system() -> tuple[str | None, str | None]:
