@@ -207,6 +207,14 @@ def test_cross_signed() -> None:
     assert match(record("2 1 1", ROOT.der()), seen(*heap), STOP, AT).matches
 
 
+def test_one_good_path_of_several_is_enough() -> None:
+    """A renewed intermediate beside the expired one, in either order: the good path counts, and without it the reason is told."""
+    expired = dataclasses.replace(ISSUER, days=(-100, -1)).der()
+    for heap in ((expired, ISSUER.der()), (ISSUER.der(), expired)):
+        assert match(record("2 1 1", ROOT.der()), seen(LEAF, *heap, ROOT.der()), STOP, AT).matches
+    assert "has expired" in match(record("2 1 1", ROOT.der()), seen(LEAF, expired, expired, ROOT.der()), STOP, AT).why
+
+
 def test_circles_and_heaps_come_to_an_end() -> None:
     """Two authorities that signed one another, and a hundred certificates of one name, take no more than a moment's work."""
     circle = [Paper("A", "B").der(), Paper("B", "A").der()]
