@@ -166,11 +166,12 @@ CAUSES = {
 
 @check(BADDS, SIGFUT, SIGMISS, SIGBAD, ZSKGONE)
 def bogus_answers(case: Case) -> Iterator[Finding]:
-    """Say why answers are bogus, one finding for each zone and cause."""
-    for cause, fault in CAUSES.items():
-        for zone, found in by_zone(case, cause):
-            more = _skew(case, found) if fault is SIGFUT else {}
-            yield fault.at(subject(zone, found), tell(found), remedy=mend(fault, zone), evidence=evidence(found) | more)
+    """Say why answers are bogus, one finding for each zone and fault."""
+    for zone, found in by_zone(case, *CAUSES):
+        for fault in dict.fromkeys(CAUSES[one.cause] for one in found):
+            mine = tuple(one for one in found if CAUSES[one.cause] is fault)
+            more = _skew(case, mine) if fault is SIGFUT else {}
+            yield fault.at(subject(zone, mine), tell(mine), remedy=mend(fault, zone), evidence=evidence(mine) | more)
 
 
 @check(SIGEXP, SIGEXP1)
