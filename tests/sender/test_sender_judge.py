@@ -182,3 +182,12 @@ def test_no_order_of_records_changes_the_verdict(records: list[Tlsa], chance: ob
 def test_a_match_never_hurts_and_never_helps_the_unusable(records: list[Tlsa]) -> None:
     """With a full record of the leaf beside them, which no agility drops, any records give `auth`."""
     assert outcome(answer(frozenset({*records, record("3 1 0", MINE)}))) is Delivery.AUTH
+
+
+@pytest.mark.parametrize("how", [Outcome.FAILED, Outcome.NO_TLS])
+def test_a_usual_client_without_tls_counts_whatever_others_see(how: Outcome) -> None:
+    """Where the usual client gets no TLS now and then, or at all, mail waits, even if an RSA-only client gets through."""
+    others = (Presentation("192.0.2.1", "rsa", Outcome.PRESENTED, PRESENTED[0].chain, certificates=PRESENTED[0].certificates),)
+    assert outcome(answer(rrset(GOOD)), presentations=(*ended(how), *others)) is Delivery.DEFER
+    assert outcome(answer(rrset(GOOD)), presentations=(*PRESENTED, *ended(how))) is Delivery.DEFER
+    assert outcome(answer(rrset(PKIX_ONLY)), presentations=(*ended(how), *others)) is Delivery.DEFER

@@ -107,8 +107,9 @@ def _act(stop: Stop, answer: Told, here: list[Presentation], now: float) -> tupl
         return Delivery.OPPORTUNISTIC, "there is no TLSA record", False
     senders = [one for one in here if one.client in SENDERS]
     chains = [one for one in senders if one.outcome is Outcome.PRESENTED]
-    if not chains:
-        return *_without_tls(senders), False
+    broken = [one for one in senders if one.client == "any" and one.outcome is not Outcome.PRESENTED]
+    if broken or not chains:  # one connection in two that fails is mail that waits, whatever the other kinds of clients see
+        return *_without_tls(broken or senders), False
     counting = usable(answer.records, smtp=stop.service.opportunistic)
     if not counting:
         return Delivery.ENCRYPT, "no TLSA record is usable: TLS is forced, without authentication", False
