@@ -115,6 +115,7 @@ def test_from_elsewhere_all_may_be_filtered(tmp_path: Path, pair: tuple[bytes, b
         ((b"220 mx\r\n", b"250-mx\r\n250-XXXXXXXA\r\n250 SIZE\r\n"), Conversation("", "mx", (False,), crossed_out=True)),
         ((GREETING, OFFER, b"454 4.7.0 no\r\n"), Conversation("", "mx.example.org ESMTP", (True,), starttls_code=454)),
         ((GREETING, OFFER, b"554 5.7.1 no\r\n"), Conversation("", "mx.example.org ESMTP", (True,), starttls_code=554)),
+        ((b"220\r\n", b"250 mx\r\n"), Conversation("", "", (False,))),
         ((b"220 old\r\n", b"502 what?\r\n"), Conversation("", "old", (False,))),
         ((b"220 busy\r\n", b"421 later\r\n"), Conversation("", "busy")),
         ((b"554 5.7.1 go away\r\n",), Conversation("", "5.7.1 go away")),
@@ -383,7 +384,7 @@ def test_what_is_forgotten_is_asked_again(tmp_path: Path, pair: tuple[bytes, byt
         views = await asyncio.gather(*(prober.look(one) for one in services))
         assert all(only(view).outcome is Outcome.PRESENTED for view in views)
         assert len(prober._known) == 2
-        assert prober._gates == {}
+        assert prober._turns._gates == {}
         await prober.look(services[0])
         assert server.visits == 7
 

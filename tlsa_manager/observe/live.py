@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from tlsa_manager.observe import places
 from tlsa_manager.observe.ending import printable
 from tlsa_manager.observe.handshake import CLIENTS
-from tlsa_manager.observe.prober import AT_ONE_ADDRESS, Prober, distinct
+from tlsa_manager.observe.prober import Prober, distinct
+from tlsa_manager.observe.turns import AT_ONE_ADDRESS
 from tlsa_manager.snapshot import ServiceView
 
 if TYPE_CHECKING:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections import OrderedDict
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.clock import now
@@ -16,17 +14,18 @@ from tlsa_manager.observe import places
 from tlsa_manager.observe.ending import printable
 from tlsa_manager.observe.handshake import CLIENTS
 from tlsa_manager.observe.probe import PLAIN, TALKATIVE, Probe, Seen, as_before, make
+from tlsa_manager.observe.spoken import conversation
+from tlsa_manager.observe.turns import AT_ONE_ADDRESS, Turns
 from tlsa_manager.service import host_name
-from tlsa_manager.snapshot import Conversation, Outcome, Presentation, ServiceView
+from tlsa_manager.snapshot import Outcome, Presentation, ServiceView
 from tlsa_manager.surroundings import StsPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tlsa_manager.observe.pkix import Authorities
     from tlsa_manager.service import Service
 
-AT_ONE_ADDRESS = 4  # connections at the same time; Postfix allows 50 (smtpd_client_connection_count_limit)
 MAX_REMEMBERED = 4096  # probes
 MAX_POLICY_ADDRESSES = 2  # a web server that two addresses cannot reach is down
 MAX_OCTETS = 16 * 1024 * 1024  # of certificates in remembered probes
@@ -52,9 +51,7 @@ class Prober:
         """
         self._sources = tuple(map(_own, sources))
         self._timeout = timeout
-        self._open = asyncio.Semaphore(max(1, at_once))
-        self._at_one_address = max(1, at_one_address)
-        self._gates: dict[str, _Gate] = {}
+        self._turns = Turns(at_once, at_one_address)
         self._late: dict[tuple[str, int], Presentation] = {}
         self._known: OrderedDict[Probe, asyncio.Task[Seen]] = OrderedDict()
         self._octets = 0
@@ -85,9 +82,15 @@ class Prober:
             *(Probe(service.host, service.protocol, place, PLAIN, plain_to=plain) for place in spots if plain),
         ]
         seen = await asyncio.gather(*(self._tell(one, tell) for one in probes))
-        at = max((one.at for one in seen), default=0.0) or now()
-        presentations = distinct(one.presentation for one, probe in zip(seen, probes, strict=True) if _shows(one, probe))
-        return ServiceView(str(service), at, presentations, printable(problem), _conversations(service, spots, probes, seen))
+        made = list(zip(probes, seen, strict=True))
+        said = [(place.text, [one.heard for probe, one in made if probe.place == place]) for place in spots]
+        return ServiceView(
+            str(service),
+            max((one.at for one in seen), default=0.0) or now(),
+            distinct(one.presentation for probe, one in made if _shows(one, probe)),
+            printable(problem),
+            tuple(filter(None, (conversation(text, heard) for text, heard in said))),
+        )
 
     async def policy(self, domain: str, texts: Sequence[str], addresses: Sequence[str], *, port: int = 443) -> StsPolicy:
         """Fetch the MTA-STS policy of a mail domain (RFC 8461).
@@ -104,7 +107,7 @@ class Prober:
         problem = f"mta-sts.{domain} has no address"
         for address in addresses[:MAX_POLICY_ADDRESSES]:
             try:
-                async with self._turn(address), self._open:
+                async with self._turns.at(address):
                     return await fetch(domain, address, authorities=self._authorities, timeout=self._timeout, port=port)
             except NoPolicyError as error:
                 problem = error.problem
@@ -140,30 +143,15 @@ class Prober:
     async def _make(self, probe: Probe) -> Seen:
         """Wait for our turn. What took too long at a port once is not tried again."""
         port = probe.place.address, probe.place.port
-        async with self._turn(probe.place.address):
+        async with self._turns.at(probe.place.address):
             if late := self._late.get(port):
                 return as_before(probe, late)
-            async with self._open:
-                seen = await make(probe, self._timeout)
+            seen = await make(probe, self._timeout)
         if seen.late and probe.client in CLIENTS and not probe.source:  # what is asked besides must not hide how senders fare
             self._late[port] = seen.presentation
         self._octets += _size(seen)
         self._forget()
         return seen
-
-    @asynccontextmanager
-    async def _turn(self, address: str) -> AsyncIterator[None]:
-        """Let only a few in at one address."""
-        key = ipaddress.ip_address(address).compressed
-        gate = self._gates.setdefault(key, _Gate(asyncio.Semaphore(self._at_one_address)))
-        gate.visitors += 1
-        try:
-            async with gate.semaphore:
-                yield
-        finally:
-            gate.visitors -= 1
-            if not gate.visitors:
-                del self._gates[key]
 
     def _forget(self) -> None:
         """Forget the probes that were not asked for the longest, as long as there is too much."""
@@ -173,14 +161,6 @@ class Prober:
                 return
             task = self._known.pop(oldest)
             self._octets -= 0 if task.cancelled() or task.exception() else _size(task.result())
-
-
-@dataclass(slots=True, eq=False)
-class _Gate:
-    """The door to one address. `visitors`: inside or waiting."""
-
-    semaphore: asyncio.Semaphore
-    visitors: int = field(default=0)
 
 
 def _own(source: str) -> str:
@@ -211,31 +191,6 @@ def distinct(presentations: Iterable[Presentation]) -> tuple[Presentation, ...]:
     for one in presentations:
         found.setdefault((one.address, one.client, one.outcome, one.chain), one)
     return tuple(found.values())
-
-
-def _conversations(
-    service: Service, spots: Iterable[places.Place], probes: Sequence[Probe], seen: Sequence[Seen]
-) -> tuple[Conversation, ...]:
-    """Put together what was said in plain text, place by place."""
-    if service.protocol not in TALKATIVE:
-        return ()
-    found = []
-    for place in spots:
-        said = [one.heard for probe, one in zip(probes, seen, strict=True) if probe.place == place]
-        if any(one.banner for one in said):
-            plain = next((one for one in said if one.plain), None)
-            found.append(
-                Conversation(
-                    place.text,
-                    next(one.banner for one in said if one.banner),
-                    tuple(one.offered for one in said if one.offered is not None),
-                    any(one.crossed_out for one in said),
-                    next((one.starttls_code for one in said if one.starttls_code), 0),
-                    plain.plain if plain else 0,
-                    plain.plain_said if plain else "",
-                )
-            )
-    return tuple(found)
 
 
 def _size(seen: Seen) -> int:
