@@ -53,4 +53,5 @@ def test_domains_and_services_from_end_to_end(zoo: Zoo, look: tuple[str, ...], s
     table = say("policy", "--list", tmp_path / "list", *look)
     assert table.code == 0
     assert f"{good}  dane-only" in table.out.splitlines()
+    assert f"{bare}  encrypt" in table.out.splitlines()
     assert not any(line.startswith(stale) for line in table.out.splitlines())

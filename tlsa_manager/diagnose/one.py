@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager import clock
 from tlsa_manager.checks import CRASH, examine
 from tlsa_manager.checks.case import Case
+from tlsa_manager.diagnose.facts import Facts, facts
 from tlsa_manager.diagnose.look import Look
 from tlsa_manager.diagnose.report import Report
 from tlsa_manager.sender.delivery import Delivery
@@ -26,11 +27,13 @@ async def diagnose_one(target: Target, dns: Dns, tls: Tls, settings: Settings, h
     try:
         case = await _case(target, dns, tls, settings, home)
         found, outcome, verdicts, why = examine(case), case.outcome, case.verdicts, case.why
+        met = facts(case)
     except Exception as error:
         logging.getLogger("tlsa_manager").info("%s could not be diagnosed", target, exc_info=error)
         message = f"the target could not be diagnosed ({type(error).__name__}: {str(error)[:120]})"
         found, outcome, verdicts, why = (CRASH.at(str(target), message),), Delivery.UNKNOWN, (), message
-    return Report(target, outcome, verdicts, found, clock.now(), clock.monotonic() - began, why)
+        met = Facts()
+    return Report(target, outcome, verdicts, found, clock.now(), clock.monotonic() - began, why, met)
 
 
 async def _case(target: Target, dns: Dns, tls: Tls, settings: Settings, home: Home | None) -> Case:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tlsa_manager.diagnose.facts import Facts
 from tlsa_manager.finding import Severity
 from tlsa_manager.sender.delivery import Delivery
 
@@ -28,6 +29,7 @@ class Report:
     at: float
     took: float = 0.0
     why: str = ""
+    facts: Facts = field(default_factory=Facts)
 
     @property
     def severity(self) -> Severity:
@@ -78,6 +80,7 @@ class Report:
                 }
                 for one in self.findings
             ],
+            "facts": self.facts.value(),
         }
 
 
