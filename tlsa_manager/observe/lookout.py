@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tlsa_manager.observe.anchor import Anchor
     from tlsa_manager.snapshot import OwnerView
 
+STAY = 10.0  # seconds with one resolver before it is found out again which one answers
 BOGUS = "dnssec-failed.org."  # signed wrongly on purpose, by its owner, for tests like ours
 
 
@@ -66,6 +67,7 @@ class Lookout:
         self._memory = Memory()
         self._swept = monotonic()
         self._sight: Sight | None = None
+        self._chosen_until = 0.0
         self._asker = self._new_asker(math.inf, KEEP)
 
     def begin_round(self, owners: int, seconds_each: float) -> None:
@@ -131,6 +133,8 @@ class Lookout:
             self._asker.sweep()
             self._swept = monotonic()
         asker = self._asker
+        if self._sight is not None and self._sight.asker is asker and monotonic() < self._chosen_until:
+            return self._sight
         chosen = await first(asker, self._resolvers, witness.ROOT, lambda reply: reply.message is not None)
         if chosen.message is None:
             silent = ", ".join(str(place) for place in self._resolvers)
@@ -138,6 +142,7 @@ class Lookout:
         if self._sight is None or self._sight.asker is not asker or self._sight.resolver != chosen.place:
             walk = Walk(asker, chosen.place, self._port, self._memory)
             self._sight = Sight(walk, self._memory, self._anchor, self._bogus)
+        self._chosen_until = monotonic() + STAY
         return self._sight
 
 

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 PAYLOAD = 1232  # bytes; fits every path without fragments (DNS flag day 2020, RFC 9715 §3.2)
 HEADER = 12
 _DO = 0x8000
-_OPT, _TSIG, _RRSIG, _TLSA = 41, 250, 46, 52
+_SOA, _OPT, _TLSA, _TSIG = 6, 41, 52, 250
+_Wanted = tuple[frozenset[int] | None, ...]  # types by section; None for all
+_WHOLE: _Wanted = (None, None, None)
+_BRIEF: _Wanted = (None, frozenset({_SOA}), frozenset())
 _MAY_BE_BARE = (dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED)  # without repeating the question
 
 
@@ -40,11 +43,15 @@ class Garbage(Exception):
 
 
 class Query:
-    """A question as it goes over the wire, but for its identifier. `edns`: with EDNS and DO (RFC 6891, RFC 3225)."""
+    """A question as it goes over the wire, but for its identifier. `edns`: with EDNS and DO (RFC 6891, RFC 3225).
 
-    __slots__ = ("_rest", "_tail", "_title")
+    `brief`: to a resolver (RD), of whose answer only the records and the SOA of a denial are read: its proofs are its own affair.
+    """
+
+    __slots__ = ("_rest", "_tail", "_title", "brief")
 
     def __init__(self, name: Name, rdtype: RdataType, rdclass: RdataClass, flags: int, *, edns: bool = True) -> None:
+        self.brief = bool(flags & dns.flags.RD)
         self._title = name.to_wire() or b"\0"
         self._tail = struct.pack("!HH", rdtype, rdclass)
         opt = struct.pack("!BHHIH", 0, _OPT, PAYLOAD, _DO, 0) if edns else b""
@@ -66,19 +73,19 @@ class Query:
         return questions == 1 and same
 
 
-def read(data: bytes) -> Message:
+def read(data: bytes, *, brief: bool = False) -> Message:
     """Read a message. Raises Garbage. Names that point at themselves and lengths beyond the end are garbage.
 
     Two servers that say the same, as they should, make one message, whose identifier is 0: it is for the caller to compare.
     """
     try:
-        return _read(data[2:])
+        return _read(data[2:], _BRIEF if brief else _WHOLE)
     except Exception as fault:  # noqa: BLE001  fed by strangers: whatever it trips over is their garbage
         raise Garbage(f"sent an answer that cannot be read ({type(fault).__name__}: {str(fault)[:80]})") from None
 
 
 @lru_cache(256)
-def _read(rest: bytes) -> Message:
+def _read(rest: bytes, wanted: _Wanted) -> Message:
     parser = dns.wire.Parser(b"\0\0" + rest)  # names point at places in the whole
     _, flags, questions, *counts = parser.get_struct("!HHHHHH")
     message = dns.message.QueryMessage(0)
@@ -89,8 +96,8 @@ def _read(rest: bytes) -> Message:
         rdtype, rdclass = parser.get_struct("!HH")
         kind, cls = dns.rdatatype.RdataType.make(rdtype), dns.rdataclass.RdataClass.make(rdclass)
         message.question.append(dns.rrset.RRset(name, cls, kind))
-    for section, count in zip((message.answer, message.authority, message.additional), counts, strict=True):
-        _records(names, count, section, message)
+    for section, count, kinds in zip((message.answer, message.authority, message.additional), counts, wanted, strict=True):
+        _records(names, count, section, message, kinds)
     if parser.remaining():
         raise dns.message.TrailingJunk
     return message
@@ -116,7 +123,7 @@ class _Names:
         return name
 
 
-def _records(names: _Names, count: int, section: list[RRset], message: Message) -> None:
+def _records(names: _Names, count: int, section: list[RRset], message: Message, wanted: frozenset[int] | None) -> None:
     """Read a section. Records of one name and type are one set, wherever they stand (RFC 2181 §5)."""
     sets: dict[tuple[Name, int, int, int], RRset] = {}
     parser = names.parser
@@ -126,6 +133,9 @@ def _records(names: _Names, count: int, section: list[RRset], message: Message) 
         if number == _OPT:
             with parser.restrict_to(length):
                 _extended(parser, name, rdclass, ttl, message)
+            continue
+        if wanted is not None and number not in wanted:
+            parser.get_bytes(length)
             continue
         kind = _kind(rdclass, number)
         with parser.restrict_to(length):

@@ -268,12 +268,17 @@ class Walk:
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(make())
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            task.add_done_callback(partial(self._done, key))
         found = await asyncio.shield(task)
         if not isinstance(found, kind):
             raise TypeError(key)
         self._memory.put(key, found, _life(found))
         return found
+
+    def _done(self, key: Hashable, task: asyncio.Task[object]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # nobody may be left who waits for it
 
 
 def _life(found: Zone | Addresses | Reply) -> float:
