@@ -17,7 +17,7 @@ from tlsa_manager.rollover.state import Phase
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.judge import judge
 from tlsa_manager.service import Service
-from tlsa_manager.snapshot import FileView, Held
+from tlsa_manager.snapshot import FileView, Held, Outcome, Presentation, ServiceView
 
 if TYPE_CHECKING:
     from tlsa_manager.checks.case import Case
@@ -231,9 +231,22 @@ def test_what_shows_that_the_clock_is_wrong() -> None:
 
 def test_a_change_of_the_kind_of_key() -> None:
     """Before it is in service it is told as an error, and also when it was done and RSA clients are shut out."""
-    rsa = Generation(NEW, chain_of(presented("RSA")))
-    known = facts(ev.Staged(rsa))
-    assert codes(of_lineage(right(), home=at_home(known)))["F-KEYTYPE"] == "error"
+    rsa, place = presented("RSA"), "192.0.2.1"
+    other = Generation(NEW, chain_of(rsa))
+    assert codes(of_lineage(right(), home=at_home(facts(ev.Staged(other)))))["F-KEYTYPE"] == "error"
+    known = apply(Facts(HOST), ev.Adopted(Generation(OLD, chain_of(rsa))), NOW - 90000)
+    known = apply(known, ev.Staged(Generation(NEW, chain_of(presented()))), NOW - 9000)
+    for event in (ev.Deploying(NEW), ev.Deployed(NEW), ev.Confirmed(NEW), ev.Finished(OLD)):
+        known = apply(known, event, NOW - 8000)
+    made = of_lineage(right(), home=at_home(known))
+    (name,) = made.snapshot.services
+    seen = (
+        Presentation(place, "any", Outcome.PRESENTED, chain_of(presented()), certificates=presented()),
+        Presentation(place, "rsa", Outcome.UNSHARED, reason="no shared cipher"),
+    )
+    met = replace(made, snapshot=replace(made.snapshot, services={name: ServiceView(name, NOW, seen)}))
+    assert codes(met)["F-KEYTYPE"] == "error"
+    assert codes(replace(met, household=None))["F-KEYTYPE"] == "notice"
 
 
 def test_a_stranger_s_target_has_no_house() -> None:

@@ -411,3 +411,14 @@ def test_nobody_else_can_read_what_the_test_made(home: Home) -> None:
     """The house of these tests is closed, so that F-PERM is not found by accident."""
     assert stat.S_IMODE(home.file.stat().st_mode) == 0o600
     assert json.loads(home.installation.command("status", "--json"))["lineages"]
+
+
+def test_a_real_postfix_looked_at_thoroughly(zoo: Zoo, dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path) -> None:
+    """All ports of a Postfix as Debian ships it, with old versions, weak suites and plain text tried: nothing above notice."""
+    mail = establish(dns_lab, mx_lab, tmp_path, dns_lab.zone)
+    installation = Installation(tmp_path, dns_lab, mail)
+    installation.command("run")
+    installation.command("records", mail.host, "--adopt")
+    report = zoo.check(mail.host, config=config.load(installation.config), lineages=(mail.host,), thorough=True)
+    print("\n".join(f"{one.code} {one.severity} {one.subject}: {one.message}" for one in report.findings))
+    calm(report)

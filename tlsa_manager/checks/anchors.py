@@ -10,7 +10,7 @@ from tlsa_manager.checks.meeting import meetings
 from tlsa_manager.checks.mending import line
 from tlsa_manager.checks.moments import day
 from tlsa_manager.finding import Severity
-from tlsa_manager.sender.issuing import issued, paper
+from tlsa_manager.sender.issuing import paper
 from tlsa_manager.sender.path import problem
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Tlsa
 
@@ -249,11 +249,17 @@ def tell(fault: Fault, meeting: Meeting) -> Finding:
 
 def is_short(seen: Presentation) -> bool:
     """Whether a certificate that somebody else issued is sent alone."""
-    return len(seen.certificates) == 1 and not issued(seen.certificates[0], seen.certificates[0])
+    return len(seen.certificates) == 1 and not _issued_itself(seen.certificates[0])
 
 
 def _is_complete(seen: Presentation) -> bool:
-    return bool(seen.certificates) and issued(seen.certificates[-1], seen.certificates[-1])
+    """Whether the chain goes up to a root."""
+    return bool(seen.certificates) and _issued_itself(seen.certificates[-1])
+
+
+def _issued_itself(certificate: bytes) -> bool:
+    found = paper(certificate)
+    return found is not None and found.certificate.issuer == found.certificate.subject
 
 
 def _fault_of_path(seen: Presentation, place: int, meeting: Meeting) -> str:

@@ -244,7 +244,7 @@ def bad_is_accepted(case: Case) -> Iterator[Finding]:
     """Find servers that agree to bad versions or suites beside good ones."""
     for meeting in meetings(case):
         best = [one.version for one in meeting.shown("any")]
-        bad = [one for one in meeting.by("tls1.0", "tls1.1", "weak") if one.outcome is Outcome.PRESENTED]
+        bad = [one for one in meeting.by("tls1.0", "tls1.1", "weak", "anonymous") if one.outcome is Outcome.PRESENTED]
         if not bad or any(one in _OLD for one in best):
             continue
         agreed = ", ".join(

@@ -9,9 +9,11 @@ from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.home_causes import fits_on_disk, is_own_record_gone
 from tlsa_manager.checks.meeting import is_explained, meetings
 from tlsa_manager.checks.mending import line
+from tlsa_manager.checks.moments import day
 from tlsa_manager.checks.readings import former
 from tlsa_manager.finding import Severity
 from tlsa_manager.rollover.state import Phase
+from tlsa_manager.sender.issuing import paper
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Tlsa
 
 if TYPE_CHECKING:
@@ -255,9 +257,18 @@ def _message(fault: Fault, meeting: Meeting, here: tuple[Meeting, ...], case: Ca
 
 
 def _history(meeting: Meeting, case: Case) -> str:
-    """Say what is known of the records: whether they are of a former key of this machine's."""
-    known = {name for record in meeting.usable if (name := former(record, case))}
-    return f"; the records are of the former generation {', '.join(sorted(known))}" if known else ""
+    """Say what is known of how it came: since when the certificate is valid, when its file was written, whose the records are."""
+    words = []
+    seen = next((one for one in meeting.unmatched() if one.certificates), None)
+    found = paper(seen.certificates[0]) if seen else None
+    if found is not None:
+        words.append(f"the certificate is valid since {day(found.not_before)}")
+    home = case.household
+    contents = home.contents.values() if home else ()
+    words += [f"{one.path} was written at {day(one.modified)}" for one in contents if one.modified]
+    if known := sorted({name for record in meeting.usable if (name := former(record, case))}):
+        words.append(f"the records are of the former generation {', '.join(known)}")
+    return "".join(f"; {one}" for one in words)
 
 
 def _remedy(fault: Fault, meeting: Meeting) -> str:
