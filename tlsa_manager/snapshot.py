@@ -55,7 +55,8 @@ class Answer:
 class Witness:
     """What the configured recursive resolver says. `validates`: found out by experiment; None = could not be found out.
 
-    `lies`: it vouches (AD) for what no validator can have validated.
+    `lies`: it vouches (AD) for what no validator can have validated; `serves`: it answered from a zone that it serves itself,
+    and nobody validates his own zones.
     """
 
     resolver: str
@@ -64,6 +65,7 @@ class Witness:
     records: RRset | None = None
     reason: str = ""
     lies: bool = False
+    serves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,8 +195,8 @@ def test_serials_alone_are_good_to_know() -> None:
         ),  # a removal that it has not seen
         (Witness(RESOLVER, validates=True, security=SECURE, records=frozenset()), "F-SPLIT", None),  # nor an addition
         (Witness(RESOLVER, validates=True, security=SECURE, records=STALE), "F-SPLIT", "warning"),
-        (Witness(RESOLVER, validates=False, records=STALE, reason=f"{RESOLVER} serves the zone itself"), "F-SPLIT", "error"),
-        (Witness(RESOLVER, validates=False, records=STALE, reason=f"{RESOLVER} serves the zone itself"), "F-NOVALID", None),
+        (Witness(RESOLVER, validates=False, records=STALE, serves=True), "F-SPLIT", "error"),
+        (Witness(RESOLVER, validates=False, records=STALE, serves=True), "F-NOVALID", None),
         (Witness(RESOLVER, validates=False, records=GOOD), "F-NOVALID", "error"),
         (Witness(RESOLVER, validates=None), "F-NOVALID", None),
         (Witness(RESOLVER, validates=False, records=GOOD, lies=True), "F-ADLIE", "error"),
@@ -212,6 +212,18 @@ def test_the_resolver(word: Witness, code: str, severity: str | None) -> None:
     assert made.outcome is Delivery.AUTH
 
 
+@pytest.mark.parametrize("serves", [False, True])
+def test_a_word_that_is_worth_nothing(serves: bool) -> None:  # noqa: FBT001  both ways
+    """Where all rests on a resolver that does not validate, or that serves the zone itself, nobody can tell."""
+    word = Witness(RESOLVER, validates=False, records=GOOD, serves=serves)
+    heard = answer(GOOD, INDETERMINATE, cause=Cause.RESOLVER, reason="so it is", server="", serial=None)
+    made = case(heard, witness=word, seen_as={"zone": ""})
+    assert made.outcome is Delivery.UNKNOWN
+    found = codes(made)
+    assert found["F-NOVALID"] == "error"
+    assert "critical" not in found.values()
+
+
 @pytest.mark.parametrize(
     ("zone", "code", "severity"),
     [
@@ -221,11 +233,11 @@ def test_the_resolver(word: Witness, code: str, severity: str | None) -> None:
         (ZoneView(ZONE, SECURE, iterations=0), "F-N3ITER", None),
         (ZoneView(ZONE, SECURE, iterations=1), "F-N3ITER", "warning"),
         (ZoneView(ZONE, SECURE, iterations=101), "F-N3ITER", "error"),
-        (ZoneView(ZONE, SECURE, negative_ttl=10800), "F-NEGLONG", None),
-        (ZoneView(ZONE, SECURE, negative_ttl=10801), "F-NEGLONG", "notice"),
-        (ZoneView(ZONE, SECURE, parent_hosts=("a.", "b."), child_hosts=("b.", "a.")), "F-NSSET", None),
-        (ZoneView(ZONE, SECURE, parent_hosts=("a.",), child_hosts=("b.", "a.")), "F-NSSET", "warning"),
-        (ZoneView(ZONE, SECURE, parent_hosts=("a.",)), "F-NSSET", None),
+        (ZoneView(ZONE, SECURE, signed=True, negative_ttl=10800), "F-NEGLONG", None),
+        (ZoneView(ZONE, SECURE, signed=True, negative_ttl=10801), "F-NEGLONG", "notice"),
+        (ZoneView(ZONE, SECURE, signed=True, parent_hosts=("a.", "b."), child_hosts=("b.", "a.")), "F-NSSET", None),
+        (ZoneView(ZONE, SECURE, signed=True, parent_hosts=("a.",), child_hosts=("b.", "a.")), "F-NSSET", "warning"),
+        (ZoneView(ZONE, SECURE, signed=True, parent_hosts=("a.",)), "F-NSSET", None),
     ],
 )
 def test_zones(zone: ZoneView, code: str, severity: str | None) -> None:

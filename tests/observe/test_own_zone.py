@@ -65,5 +65,6 @@ def test_a_resolver_is_no_witness_of_a_zone_that_it_serves(dns_lab: DnsLab, both
     assert ours is not None
     assert (ours.validates, ours.security) == (False, Security.INDETERMINATE)
     assert "serves the zone itself" in ours.reason
+    assert ours.serves
     assert theirs is not None
     assert (theirs.validates, theirs.security) == (True, Security.SECURE)

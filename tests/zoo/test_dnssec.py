@@ -263,6 +263,14 @@ def test_71_servers_differ(zoo: Zoo, yard: Yard) -> None:
     assert len(table) == 2
 
 
+def test_71_a_server_that_was_left_behind(zoo: Zoo, yard: Yard) -> None:
+    """F-SECSYNC: the certificate was swapped, and one server has the old record alone: a part of the mail is deferred."""
+    new = yard.zone(records=(f"3 1 1 {'ab' * 32}",), second=str)
+    yard.mend(new, change=lambda text: text.replace(f"TLSA 3 1 1 {'ab' * 32}", f"TLSA {new.host.record()}"))
+    fault = found(zoo.check(new.name), "F-SECSYNC", outcome="defer")
+    assert "3 1 1 abababab" in dict(fault.evidence)[f"ns2.{new.name} ({SECOND})"]
+
+
 def test_72_a_server_is_down(zoo: Zoo, yard: Yard) -> None:
     """F-NSDOWN: one of two; and a server that does not have the zone."""
     host = zoo.host()

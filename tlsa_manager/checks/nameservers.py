@@ -124,11 +124,11 @@ def does_not_answer(case: Case) -> Iterator[Finding]:
 
 @check(NSSET)
 def other_servers(case: Case) -> Iterator[Finding]:
-    """Find zones whose name servers parent and child do not agree about."""
+    """Find signed zones whose name servers parent and child do not agree about."""
     names = dict.fromkeys(chain((view.zone for view in on_the_way(case)), _zones_of_lookups(case)))
     for zone in (case.snapshot.zones[name] for name in names if name in case.snapshot.zones):
         above, below = set(zone.parent_hosts), set(zone.child_hosts)
-        if above and below and above != below:
+        if zone.signed and above and below and above != below:
             only_above, only_below = ", ".join(sorted(above - below)), ", ".join(sorted(below - above))
             told = [f"only the parent names {only_above}"] * bool(only_above) + [f"only the zone names {only_below}"] * bool(
                 only_below

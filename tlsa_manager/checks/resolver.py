@@ -83,13 +83,13 @@ SPLIT = Fault(
 def worthless_word(case: Case) -> Iterator[Finding]:
     """Find a resolver whose word is worth nothing."""
     heard = [view.witness for view in on_the_way(case) if view.witness is not None]
-    for name in dict.fromkeys(one.resolver for one in heard):
-        mine = [one for one in heard if one.resolver == name]
-        if any(one.lies for one in mine):
-            yield ADLIE.at(name, f"{name} sets AD where nobody can have validated", evidence={"resolver": name})
-        elif any(one.validates is False and not _at_home(one) for one in mine):
-            yield NOVALID.at(name, f"{name} does not validate", evidence={"resolver": name})
-    for name, found in by_zone(case, Cause.RESOLVER) if not heard else ():
+    lying = {one.resolver for one in heard if one.lies}
+    silent = {one.resolver for one in heard if one.validates is False and not one.serves} - lying
+    for name in sorted(lying):
+        yield ADLIE.at(name, f"{name} sets AD where nobody can have validated", evidence={"resolver": name})
+    for name in sorted(silent):
+        yield NOVALID.at(name, f"{name} does not validate", evidence={"resolver": name})
+    for name, found in by_zone(case, Cause.RESOLVER) if not lying | silent else ():
         yield NOVALID.at(subject(name, found), tell(found), evidence=evidence(found))
 
 
@@ -116,21 +116,16 @@ def sees_another_world(case: Case) -> Iterator[Finding]:
         if word is None or word.records is None or not public or not view.complete:
             continue
         foreign = all(not _may_be_cached(word, one) for one in public)
-        if foreign or (_at_home(word) and word.records not in public):
+        if foreign or (word.serves and word.records not in public):
             yield SPLIT.at(
                 view.owner,
                 f"{word.resolver} has other TLSA records at {view.owner} than the public name servers",
-                severity=Severity.ERROR if _at_home(word) else Severity.WARNING,
+                severity=Severity.ERROR if word.serves else Severity.WARNING,
                 evidence={
                     word.resolver: ", ".join(map(str, sorted(word.records))) or "none",
                     "public": ", ".join(map(str, sorted(public[0]))) or "none",
                 },
             )
-
-
-def _at_home(word: Witness) -> bool:
-    """Whether the resolver serves the zone itself, and so is no witness (see the reason it gives)."""
-    return "serves the zone itself" in word.reason
 
 
 def _is_well(view: OwnerView) -> bool:

@@ -92,10 +92,10 @@ def not_the_same(case: Case) -> Iterator[Finding]:
 
 @check(ABSENT)
 def absence_remembered(case: Case) -> Iterator[Finding]:
-    """Find zones whose negative answers live for hours."""
+    """Find signed zones whose negative answers live for hours; elsewhere a first record would change nothing."""
     for name in dict.fromkeys(view.zone for view in on_the_way(case)):
         zone = case.snapshot.zones.get(name)
-        if zone is not None and zone.negative_ttl > NEGATIVE:
+        if zone is not None and zone.signed and zone.negative_ttl > NEGATIVE:
             message = f"{name} lets resolvers remember for {_time(zone.negative_ttl)} that a record is absent"
             yield ABSENT.at(name, message, evidence={"seconds": str(zone.negative_ttl), "wanted": f"{NEGATIVE} at most"})
 

@@ -129,7 +129,7 @@ def _judge(resolver: Place, validates: bool | None, testimony: Testimony) -> Wit
     rcode = message.rcode()
     if _its_own(message):
         reason = f"{resolver} serves the zone itself, and a server does not validate its own zones"
-        return Witness(str(resolver), validates=False, records=_records(message), reason=reason)
+        return Witness(str(resolver), validates=False, records=_records(message), reason=reason, serves=True)
     if rcode in NEGATIVE:
         return Witness(str(resolver), validates, _security(validates, message), _records(message), doubt(resolver, validates))
     reason = f"{resolver} answered {dns.rcode.to_text(rcode)}{told(message)}"
