@@ -85,6 +85,11 @@ def test_each_fault_zone_has_its_cause(out: Lookout, zone: str, security: Securi
     (answer,) = view.answers
     assert (answer.security, found.security) == (security, security), (answer.reason, found.reason)
     assert bool(answer.reason) is bool(found.reason) is (security is not SECURE)
+    if security is SECURE:
+        assert answer.signed_from is not None
+        assert answer.signed_until is not None
+        assert answer.signed_from < view.at < answer.signed_until
+        assert answer.signed_life > 0
     if not is_quick(out):
         assert (answer.cause, found.cause) == (cause, cause), (answer.reason, found.reason)
     if security in {SECURE, INSECURE}:
@@ -209,7 +214,13 @@ def test_the_cause_of_a_zone(dns_lab: DnsLab) -> None:
         "nods": Cause.NO_DS, "bogusds": Cause.DS_MISMATCH, "badalg": Cause.OLD_ALGORITHM, "unsigned": Cause.NO_DNSKEY,
         "refused": Cause.RCODE,
     }  # fmt: skip
-    assert "belongs to a.example." in zone_view(out, "mx.a.example.").reason
+
+
+def test_a_name_where_no_zone_begins(out: Lookout) -> None:
+    """It is told which zone it belongs to, and nothing of that zone is said to be its own."""
+    seen = zone_view(out, "mx.a.example.")
+    assert seen.reason == "no zone begins at mx.a.example.; it belongs to a.example."
+    assert (seen.signed, seen.child_hosts, seen.negative_ttl) == (False, (), 0)
 
 
 def test_one_run_with_many_targets_asks_everything_once(dns_lab: DnsLab) -> None:

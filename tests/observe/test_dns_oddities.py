@@ -14,7 +14,7 @@ import dns.rdata
 import dns.rdatatype
 import dns.rrset
 import pytest
-from dns_strangers import DnsStranger, answers, negative, numbers, resolver_that, response, says, zone_of
+from dns_strangers import DnsStranger, answers, negative, numbers, resolver_that, response, says, tlsa, zone_of
 from lab.daemon import until
 from lab.zones import TLD_SERVER
 
@@ -208,6 +208,32 @@ def test_a_server_that_drops_the_type_is_told_from_a_dead_one(
     assert (answer.records, answer.cause, answer.serial) == (None, wanted, 7), answer.reason
     assert (found.records, found.cause) == (None, wanted)
     assert [one.records for one in more.values()] == [()], "other types are still asked for"
+
+
+def test_silence_about_one_type_is_not_waited_for_again_and_again(dns_lab: DnsLab, out: Lookout) -> None:
+    """After three questions it is enough, however many owners there are; an answer in between begins a new count."""
+    asked = []
+
+    def drops(sock: socket.socket, data: bytes, sender: Address) -> None:
+        query = dns.message.from_wire(data)
+        name = query.question[0].name.to_text()
+        if query.question[0].rdtype != TLSA:
+            sock.sendto(negative(query).to_wire(), sender)
+        elif name.startswith("good"):
+            sock.sendto(tlsa(query).to_wire(), sender)
+        else:
+            asked.append(name)
+
+    with zone_of(dns_lab, drops) as owner:
+        zone = owner.removeprefix("_25._tcp.mx.")
+
+        async def one_by_one(names: list[str]) -> list[Lookup]:
+            return [(await out.look_up([(f"{name}.{zone}", "TLSA")]))[f"{name}.{zone}", "TLSA"] for name in names]
+
+        found = asyncio.run(one_by_one(["a", "b", "good1", "c", "d", "e", "f", "g"]))
+    assert [one.cause for one in found if one.records is None] == [Cause.SILENT] * 7
+    assert set(asked) == {f"{name}.{zone}" for name in "abcde"}
+    assert "has kept silent about TLSA 3 times" in found[-1].reason
 
 
 def test_an_answer_that_cannot_be_had_over_tcp(dns_lab: DnsLab, out: Lookout) -> None:

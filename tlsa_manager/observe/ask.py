@@ -126,7 +126,7 @@ class Asker:
                 break
             del self._replies[oldest]
         if moment >= self._forget_silence:
-            self.heard, self._dead, self._silent = set(), set(), Counter()
+            self._dead, self._silent = set(), Counter()
             self._forget_silence = moment + self._keep
 
     async def _turn(self, place: Place, question: Question) -> Reply:
@@ -146,14 +146,18 @@ class Asker:
         return reply
 
     def _given_up(self, place: Place, question: Question) -> Reply | None:
-        if place in self._dead or self._silent[place, question.rdtype] >= MAX_SILENT:
+        if place in self._dead:
             return self._without(place, NOTHING_CAME, NOTHING_CAME)
-        return None
+        if self._silent[place, question.rdtype] < MAX_SILENT:
+            return None
+        kind = dns.rdatatype.to_text(question.rdtype)
+        return Reply(place, None, f"answers other questions, but has kept silent about {kind} {MAX_SILENT} times", Cause.SILENT)
 
     async def _ask(self, place: Place, question: Question) -> Reply:
         reply = await self._try(place, _query(question))
         if reply.message is not None:
             self.heard.add(place)
+            self._silent.pop((place, question.rdtype), None)
             return await self._plainly(question, reply) if _declines_edns(reply.message) else reply
         if reply.cause is Cause.SILENT and not question.recurse:  # a resolver may be silent about one dead zone only
             self._silent[place, question.rdtype] += 1

@@ -96,11 +96,12 @@ def view(owner: str, name: Name, testimony: Testimony, word: Word, at: float) ->
         return OwnerView(owner, text(name), "", at, problem=reason, cause=Cause.LOOP)
     security, cause, reason = _worth(heard, word)
     missing = f"{text(heard.target)} does not exist" if heard.message.rcode() == dns.rcode.NXDOMAIN else ""
-    begin, end = _dates(heard)
+    begin, end, life = _dates(heard)
     answer = replace(
         base, records=records.tlsa(heard.rrset), ttl=_ttl(heard), security=security, cause=cause, exists=exists(heard.message),
         reason="; ".join(filter(None, (reason, missing, records.stumps(heard.rrset), records.excess(heard.rrset)))),
         wildcard=records.wildcard(heard.rrset, heard.message), signed_from=begin, signed_until=end,
+        signed_life=life,
     )  # fmt: skip
     alias_ttl = max((int(rrset.ttl) for _, _, rrset in heard.steps), default=0)
     problem = records.excess(heard.rrset)
@@ -175,7 +176,11 @@ def _signer(message: Message, rrset: RRset) -> str:
     return text(made[0].signer) if made else ""
 
 
-def _dates(heard: _Heard) -> tuple[float | None, float | None]:
+def _dates(heard: _Heard) -> tuple[float | None, float | None, float]:
+    """Return the latest beginning and the earliest end of all signatures, and the life of the one that ends first."""
     made = [one for _, _, rrset in heard.steps for one in _made(heard.message, rrset)] + _made(heard.message, heard.rrset)
-    begin = max((float(one.inception) for one in made), default=None)
-    return begin, min((float(one.expiration) for one in made), default=None)
+    if not made:
+        return None, None, 0.0
+    shortest = min(made, key=lambda one: one.expiration)
+    begin = max(float(one.inception) for one in made)
+    return begin, float(shortest.expiration), float(shortest.expiration - shortest.inception)

@@ -57,6 +57,8 @@ async def overhear_zone(sight: Sight, name: Name) -> ZoneView:
         overhear(sight, name, _SOA), asyncio.gather(*(sight.walk.resolve(name, kind) for kind in kinds))
     )
     base = ZoneView(text(name), judged.security, judged.cause, judged.reason)
+    if judged.records == ():
+        return replace(base, reason=f"no zone begins at {text(name)}; it belongs to {judged.zone or 'one above'}")
     return replace(_filled(base, name, replies[:4]), ds=_ds(replies[4], name))
 
 
