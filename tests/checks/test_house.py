@@ -201,6 +201,17 @@ def test_parts_of_the_file() -> None:
         assert codes(of_lineage(right(), home=at_home(contents={"postfix": content})))[code] == severity
 
 
+def test_a_file_that_no_server_could_load_is_the_cause() -> None:
+    """Then STARTTLS is missing because of it: the file is told, critical, and nothing else is."""
+    made = of_lineage(right(), home=at_home(contents={"postfix": Content(PATH, "ECDSA", strangers="no")}))
+    (name,) = made.snapshot.services
+    bare = (Presentation("192.0.2.1", "any", Outcome.NO_TLS, reason="the server does not offer STARTTLS"),)
+    snapshot = replace(made.snapshot, services={name: ServiceView(name, NOW, bare)})
+    made = replace(made, snapshot=snapshot, verdicts=judge(made.route, snapshot))
+    assert {one.code for one in examine(made) if str(one.severity) == "critical"} == {"F-KEYMISMATCH"}
+    assert "F-NOTLS" not in codes(made)
+
+
 def test_who_is_at_work() -> None:
     """A run is a notice, a run that was not heard for an hour is an error."""
     busy = at_home(holder=Holder("mx", 4711, NOW - 5))
@@ -227,6 +238,8 @@ def test_what_shows_that_the_clock_is_wrong() -> None:
         answers = tuple(replace(one, security=Security.BOGUS, broken_zone=zone, cause=cause) for one in view.answers)
         snapshot = replace(made.snapshot, owners={OWNER: replace(view, answers=answers)})
         assert ("F-SKEW" in codes(replace(made, snapshot=snapshot))) is found
+        partly = replace(made.snapshot, owners={OWNER: replace(view, answers=(answers[0], view.answers[1]))})
+        assert "F-SKEW" not in codes(replace(made, snapshot=partly))
 
 
 def test_a_change_of_the_kind_of_key() -> None:

@@ -91,6 +91,8 @@ def test_of_several_addresses_one_is_wrong() -> None:
     assert mismatches(one) == {"F-IPDIFF": "critical"}
     assert "192.0.2.2 presents" in finding(one, "F-IPDIFF").message
     assert mismatches(case(right(), chains=(other(), other()))) == {"F-STALE": "critical"}
+    two = finding(case(right(), chains=(presented(), other(), other())), "F-IPDIFF")  # one finding for both
+    assert "192.0.2.2, 192.0.2.3 presents" in two.message
 
 
 def test_one_kind_of_key_is_not_covered() -> None:
@@ -207,6 +209,19 @@ def test_retired_issuers() -> None:
     assert mismatches(anchored(issued_to()[:1], *records)) == {"F-CAPIN": "critical"}
 
 
+def test_an_issuer_left_out_is_worse_without_a_record_of_the_key() -> None:
+    """Beside `3 1 1` the pins are a second way; alone the next certificate may be an outage. Whole certificates of the public."""
+    pin = right("2 1 1", presented(), 1).__class__(2, 1, 1, next(iter(letsencrypt.ISSUERS)))
+    chain = issued_to()
+    assert codes(anchored(chain, right(chain=chain), pin))["F-CAPIN"] == "warning"
+    assert codes(anchored(chain, right("2 1 1", presented(), 1), pin))["F-CAPIN"] == "error"
+    public = Presentation("192.0.2.1", "any", Outcome.PRESENTED, chain_of(chain), certificates=chain, pkix="")
+    for params, found in (("2 0 1", True), ("2 1 1", False), ("3 0 1", False)):
+        made = anchored(chain, right(params, chain, int(params[0] == "2")))
+        assert ("F-CAPIN0" in codes(met(made, public))) is found
+        assert "F-CAPIN0" not in codes(met(made, replace(public, pkix="unknown authority")))
+
+
 def test_which_issuers_are_left_out() -> None:
     """Of the kinds that are pinned: all active and reserve ones; a pin of the root that is sent covers its kind."""
     by_name = {one.name: digest for digest, one in letsencrypt.ISSUERS.items()}
@@ -260,6 +275,22 @@ def test_one_cause_why_tls_does_not_begin(conversation: Conversation, outcome: O
     assert set(codes(made)) & {"F-NOTLS", "F-NOTLSSEL", "F-STRIP", "F-454", "F-UNREACH"} == {code}
 
 
+def test_mail_in_plain_text() -> None:
+    """Right on port 25, and not where users send from; an answer other than 250 is no acceptance."""
+    said = Conversation("192.0.2.1", offers=(True,), plain=250, plain_said="2.1.5 Ok")
+    here = seen("192.0.2.1", "any", presented())
+    assert codes(met(case(right()), here, conversations=(said,)))["F-PLAIN"] == "notice"
+    assert codes(met(case(right(), service=f"{HOST}:587"), here, conversations=(said,)))["F-PLAIN"] == "warning"
+    assert "F-PLAIN" not in codes(met(case(right()), here, conversations=(replace(said, plain=530),)))
+
+
+def test_a_handshake_without_sni() -> None:
+    """Told only where the one with SNI comes about."""
+    without = Presentation("192.0.2.1", "no-sni", Outcome.FAILED, reason="unrecognized name")
+    assert codes(met(case(right()), seen("192.0.2.1", "any", presented()), without))["F-SNIREQ"] == "warning"
+    assert "F-SNIREQ" not in codes(met(case(right()), replace(without, client="any"), without))
+
+
 def test_a_machine_without_ipv6() -> None:
     """Where no IPv6 address at all can be reached it may be our own fault, and is no more than a notice."""
     away = Presentation("2001:db8::1", "any", Outcome.UNREACHABLE, reason="no route to host")
@@ -307,6 +338,23 @@ def test_an_expired_certificate() -> None:
         made = case(right(), now=late)
         policy = StsPolicy("example.org", announced=True, mode=mode, mx=("*.example.org",))
         assert codes(replace(made, snapshot=replace(made.snapshot, policies={"example.org": policy})))["F-EEEXP"] == severity
+
+
+def test_an_expired_certificate_under_usage_2_is_no_small_matter() -> None:
+    """F-TAEXP tells it, and nobody says that DANE does not mind."""
+    late = chain_of(presented()).not_after + 1
+    report = codes(case(right("2 1 1", place=1), now=late))
+    assert report["F-TAEXP"] == "critical"
+    assert "F-EEEXP" not in report
+
+
+def test_a_muddled_chain() -> None:
+    """All certificates are there, in the wrong order; one that belongs to nobody is no matter of order."""
+    root, stranger = pki.authority().root.public_bytes(pki.DER), pki.authority("Other").root.public_bytes(pki.DER)
+    leaf, issuer = presented()
+    assert codes(case(right(), chains=((leaf, root, issuer),)))["F-ORDER"] == "warning"
+    assert "F-ORDER" not in codes(case(right(), chains=((leaf, issuer, root),)))
+    assert "F-ORDER" not in codes(case(right(), chains=((leaf, issuer, stranger),)))
 
 
 def test_one_kind_of_key() -> None:
