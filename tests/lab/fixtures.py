@@ -118,7 +118,7 @@ def sender_lab(dns_lab: DnsLab) -> Iterator[SenderLab]:
     from lab.sender import RESOLVER, SenderLab
     from lab.unbound import Unbound
 
-    own = Unbound(dns_lab.dir / "unbound-sender", RESOLVER, hints=dns_lab.hints, anchor=dns_lab.anchor)
+    own = Unbound(dns_lab.dir / "unbound-sender", RESOLVER, anchor=dns_lab.anchor)
     lab = SenderLab(dns_lab.dir, own)
     try:
         lab.start()

@@ -49,7 +49,7 @@ class DnsLab:
         self._primary = self._server("primary", 9531, zones.PRIMARY)
         self._secondary = self._server("secondary", 9532, zones.SECONDARY)
         self._faults = self._server("faults", 9539, zones.FAULTS)
-        self._resolver = Unbound(directory / "unbound", self.resolver, hints=self.hints, anchor=self.anchor)
+        self._resolver = Unbound(directory / "unbound", self.resolver, anchor=self.anchor)
         self.slow = DelayedRefresh(self.slow_zone, self.serial, self._refresh)
 
     def start(self) -> None:
