@@ -305,7 +305,9 @@ def test_nowhere_to_go(zoo: Zoo) -> None:
     zoo.zone(f"{domain}. 3600 MX 10 gone.b.example.")
     fault = found(zoo.check(domain), "F-NOHOST", outcome="defer")
     assert fault.subject == "gone.b.example"
-    found(zoo.check(zoo.fresh("nothing")), "F-NOHOST", outcome="defer")
+    nothing = zoo.fresh("nothing")
+    fault = found(zoo.check(nothing), "F-NOHOST", outcome="defer")
+    assert fault.message == f"{nothing} does not exist"
 
 
 def test_questions_of_the_normal_case_are_few(zoo: Zoo) -> None:

@@ -102,6 +102,7 @@ def into_the_open(case: Case) -> Iterator[Finding]:
             yield INSEC.at(
                 stop.host,
                 f"{stop.host} is an alias for {target}, which is not signed: only TLSA records at {stop.service.owner} count",
+                remedy=INSEC.remedy.replace("the alias's own name", stop.service.owner),
                 evidence={"alias": stop.host, "leads to": target, "TLSA looked for at": stop.service.owner},
             )
 

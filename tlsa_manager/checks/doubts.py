@@ -125,9 +125,9 @@ def of_view(view: OwnerView) -> Iterator[Doubt]:
         if one.records is not None and one.security is Security.SECURE:
             continue
         state = Security.INDETERMINATE if one.records is None and one.security is Security.INSECURE else one.security
-        alive = one.serial is not None
+        elsewhere, alive = good and state in FAILED, one.serial is not None
         zone = one.broken_zone or view.zone
-        yield Doubt(view.owner, "TLSA", state, one.cause, one.reason, zone, one.place, one.signed_from, good, alive)
+        yield Doubt(view.owner, "TLSA", state, one.cause, one.reason, zone, one.place, one.signed_from, elsewhere, alive)
 
 
 def drops(one: Doubt) -> bool:

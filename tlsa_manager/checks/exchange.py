@@ -130,8 +130,9 @@ def nowhere_to_go(case: Case) -> Iterator[Finding]:
     found = case.lookup(case.target.name, "SRV" if case.target.kind is Kind.SRV else "MX")
     if case.target.kind is Kind.SRV and found is not None and found.records == () and not srv_targets(found).null:
         yield NOHOST.at(case.target.name, f"{case.target.name} has no SRV record", severity=Severity.ERROR)
-    elif case.target.kind is Kind.DOMAIN and found is not None and found.exists is False and not case.route.stops:
+    elif case.target.kind is Kind.DOMAIN and found is not None and found.exists is False and found.security not in FAILED:
         yield NOHOST.at(case.target.name, f"{case.target.name} does not exist", evidence={"asked": f"{found.name} MX"})
+        return
     for stop in case.route.stops:
         if stop.outcome is Delivery.DEFER and _has_no_address(case, stop):
             yield NOHOST.at(stop.host, f"{stop.host} has no address", evidence={"asked": f"{stop.service.host}. A, AAAA"})

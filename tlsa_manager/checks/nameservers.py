@@ -118,7 +118,7 @@ def does_not_answer(case: Case) -> Iterator[Finding]:
         severity = Severity.WARNING if all(one.elsewhere for one in found) else Severity.CRITICAL
         message = places or tell(found)
         yield NSDOWN.at(
-            zone or subject(zone, found), message, severity=severity, remedy=mend(NSDOWN, zone), evidence=evidence(found)
+            zone or subject(zone, found), message, severity=severity, remedy=mend(NSDOWN, zone, found), evidence=evidence(found)
         )
 
 

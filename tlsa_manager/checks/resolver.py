@@ -74,7 +74,7 @@ SPLIT = Fault(
     consequence=(
         "Senders see what the public servers say. Looking from inside alone would show a state that no sender ever meets."
     ),
-    remedy="Make the same change in both views, the public one first; check with: dig @PUBLIC-SERVER OWNER TLSA",
+    remedy="Make the same change in both views, the public one first; check with: dig @SERVER NAME TLSA",
     reference="RFC 6698 A.4",
 )
 
@@ -121,6 +121,7 @@ def sees_another_world(case: Case) -> Iterator[Finding]:
                 view.owner,
                 f"{word.resolver} has other TLSA records at {view.owner} than the public name servers",
                 severity=Severity.ERROR if word.serves else Severity.WARNING,
+                remedy=SPLIT.remedy.replace("SERVER", view.answers[0].server.rstrip(".")).replace("NAME", view.owner),
                 evidence={
                     word.resolver: ", ".join(map(str, sorted(word.records))) or "none",
                     "public": ", ".join(map(str, sorted(public[0]))) or "none",

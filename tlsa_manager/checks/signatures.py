@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -206,9 +207,12 @@ def other_failures(case: Case) -> Iterator[Finding]:
         yield BOGUS.at(subject(zone, found), tell(found), evidence=evidence(found))
 
 
-def mend(fault: Fault, zone: str) -> str:
-    """Return the remedy of a fault with the zone's name put in."""
-    return fault.remedy.replace("ZONE", zone.rstrip(".")) if zone else fault.remedy
+def mend(fault: Fault, zone: str, found: tuple[Doubt, ...] = ()) -> str:
+    """Return the remedy of a fault with what is known put in: the zone, a server, the name that was asked for."""
+    server = next((one.place.split()[0] for one in found if one.place), "")
+    name = found[0].name if found else ""
+    known = {"SERVER": server, "ZONE": zone.rstrip("."), "NAME": name}
+    return re.sub(r"(?<!-)\b(SERVER|ZONE|NAME)\b", lambda word: known[word[0]] or word[0], fault.remedy)
 
 
 def subject(zone: str, found: tuple[Doubt, ...]) -> str:
@@ -227,11 +231,12 @@ def tell(found: tuple[Doubt, ...]) -> str:
 
 def evidence(found: tuple[Doubt, ...]) -> dict[str, str]:
     """Return what was measured."""
-    return {
+    measured = {
         "asked": ", ".join(dict.fromkeys(f"{one.name} {one.rdtype}" for one in found)),
         "zone": found[0].zone,
-        "servers": ", ".join(dict.fromkeys(one.place for one in found if one.place)) or "all that were asked",
+        "servers": ", ".join(dict.fromkeys(one.place for one in found if one.place)),
     }
+    return {name: value for name, value in measured.items() if value}
 
 
 def date(moment: float) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.doubts import by_zone, drops, of_view, on_the_way
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.signatures import DEFERS, evidence, subject, tell
+from tlsa_manager.checks.signatures import DEFERS, evidence, mend, subject
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.checks.case import Case
+    from tlsa_manager.checks.doubts import Doubt
     from tlsa_manager.finding import Finding
     from tlsa_manager.snapshot import OwnerView
 
@@ -83,11 +84,15 @@ def drops_tlsa(case: Case) -> Iterator[Finding]:
     for view in on_the_way(case):
         found = tuple(one for one in of_view(view) if drops(one))
         if found:
-            some = any(one.elsewhere for one in found) or len(found) < len(view.answers)
-            severity = Severity.ERROR if some or not _signed_around(case, view) else Severity.CRITICAL
+            harmless = any(one.elsewhere for one in found) or not _signed_around(case, view)
             where = ", ".join(one.place for one in found)
-            message = f"{where} answers other questions, but when asked for TLSA of {view.owner} {found[0].reason}"
-            yield TYPEDROP.at(view.owner, message, severity=severity, evidence=evidence(found))
+            yield TYPEDROP.at(
+                view.owner,
+                f"{where} answers other questions, but when asked for TLSA of {view.owner} {found[0].reason}",
+                severity=Severity.ERROR if harmless else Severity.CRITICAL,
+                remedy=mend(TYPEDROP, view.zone, found),
+                evidence=evidence(found),
+            )
 
 
 @check(TCP)
@@ -95,7 +100,8 @@ def no_tcp(case: Case) -> Iterator[Finding]:
     """Find answers that are cut off and cannot be had whole."""
     for zone, found in by_zone(case, Cause.CUT_OFF):
         severity = Severity.ERROR if any(one.elsewhere for one in found) else Severity.CRITICAL
-        yield TCP.at(subject(zone, found), f"{found[0].place} {tell(found)}".strip(), severity=severity, evidence=evidence(found))
+        about, remedy = subject(zone, found), mend(TCP, zone, found)
+        yield TCP.at(about, _said(found), severity=severity, remedy=remedy, evidence=evidence(found))
 
 
 @check(FRAG)
@@ -117,10 +123,15 @@ def no_edns(case: Case) -> Iterator[Finding]:
     """Find servers that do not take EDNS, or drop it."""
     for zone, found in by_zone(case, Cause.EDNS):
         worst = any(one.security is Security.BOGUS or not one.elsewhere for one in found)
-        where = ", ".join(dict.fromkeys(one.place for one in found if one.place)) or "the server"
-        what = "answers without EDNS, and so without signatures" if found[0].security is Security.BOGUS else tell(found)
         severity = Severity.CRITICAL if worst else Severity.ERROR
-        yield EDNS.at(subject(zone, found), f"{where} {what}", severity=severity, evidence=evidence(found))
+        about, remedy = subject(zone, found), mend(EDNS, zone, found)
+        yield EDNS.at(about, _said(found), severity=severity, remedy=remedy, evidence=evidence(found))
+
+
+def _said(found: tuple[Doubt, ...]) -> str:
+    """Say which servers do what; a lookup that tried all of them names one in its reason."""
+    told = [f"{one.place} {one.reason}" if one.security is not Security.BOGUS else f"{one.place}: {one.reason}" for one in found]
+    return next((words for one, words in zip(found, told, strict=True) if one.place), found[0].reason)
 
 
 def _signed_around(case: Case, view: OwnerView) -> bool:

@@ -26,7 +26,7 @@ LONG = Fault(
         "A rollover has to wait twice that long. In an emergency, when a key has leaked or was lost, senders go by the old "
         "records for that long, and the mail is kept."
     ),
-    remedy="Set the TTL to 3600 well before the next rollover: the old one goes on counting for as long as it says.",
+    remedy="Set the TTL to 3600, well before the next rollover: the old one goes on counting for as long as it says.",
     reference="RFC 7671 §8.1, §13",
 )
 SHORT = Fault(
@@ -75,9 +75,12 @@ def too_long_or_short(case: Case) -> Iterator[Finding]:
             severity = Severity.WARNING if longest > DAY else Severity.NOTICE
             alias = f" (its alias {view.alias_ttl} s)" if view.alias_ttl else ""
             message = f"the TLSA records of {view.owner} may be kept for {_time(longest)}{alias}"
-            yield LONG.at(view.owner, message, severity=severity, evidence=seen)
+            remedy = LONG.remedy.replace("the TTL", f"the TTL of {view.target} TLSA", 1)
+            yield LONG.at(view.owner, message, severity=severity, remedy=remedy, evidence=seen)
         elif max(ttls) < TINY:
-            yield SHORT.at(view.owner, f"the TLSA records of {view.owner} have a TTL of {max(ttls)} s", evidence=seen)
+            remedy = SHORT.remedy.replace("the TTL", f"the TTL of {view.target} TLSA", 1)
+            message = f"the TLSA records of {view.owner} have a TTL of {max(ttls)} s"
+            yield SHORT.at(view.owner, message, remedy=remedy, evidence=seen)
 
 
 @check(MIXED)
