@@ -137,7 +137,7 @@ def test_starttls_for_some(zoo: Zoo) -> None:
     settings = context(zoo.directory, host.pair)
     zoo.serve(host, behaviour=mail(settings, offer=lambda visit: visit.number % 2 == 0))
     zoo.publish(host, host.record())
-    found(zoo.check(f"{host.name}:25"), "F-NOTLSSEL")
+    found(zoo.check(f"{host.name}:25"), "F-NOTLSSEL")  # which of them senders meet is chance, and so is the outcome
 
 
 def test_starttls_for_known_clients(zoo: Zoo) -> None:
@@ -146,7 +146,7 @@ def test_starttls_for_known_clients(zoo: Zoo) -> None:
     settings, stranger = context(zoo.directory, host.pair), zoo.address()
     zoo.serve(host, behaviour=mail(settings, offer=lambda visit: visit.socket.getpeername()[0] != stranger))
     zoo.publish(host, host.record())
-    found(zoo.check(f"{host.name}:25", sources=(stranger,)), "F-NOTLSSEL")
+    found(zoo.check(f"{host.name}:25", sources=(stranger,)), "F-NOTLSSEL", outcome="defer")
 
 
 def test_starttls_is_crossed_out(zoo: Zoo) -> None:
