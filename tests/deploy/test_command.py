@@ -100,3 +100,15 @@ def test_the_order_in_a_foreign_file_does_not_hide_its_certificate(tmp_path: Pat
     (tmp_path / "mx.pem").touch(mode=0o600)
     (tmp_path / "mx.pem").write_bytes(chain + key)
     assert consumer(tmp_path).look().fingerprint
+
+
+def test_a_file_of_an_acme_client_is_told(tmp_path: Path) -> None:
+    """Whoever reads an ACME client's own file presents the new key unpublished; a link into its directory is no better."""
+    live = tmp_path / ".acme.sh" / "mx.example.org"
+    live.mkdir(parents=True)
+    (tmp_path / "tls").symlink_to(live)
+    for place in (live, tmp_path / "tls"):
+        view = consumer(place).look()
+        assert "ACME client" in view.from_acme[0]
+        assert view.from_acme[0] in view.problems
+    assert consumer(tmp_path).look().from_acme == ()

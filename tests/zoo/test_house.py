@@ -21,11 +21,11 @@ from lab.installation import Installation
 from lab.maildomain import PORTS, establish
 from observe.strangers import context
 
-from tlsa_manager import config, wiring
+from tlsa_manager import config, pem, wiring
 from tlsa_manager.publish import conflict
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.tlsa import owner_name
-from zoo.zoo import absent, calm, found
+from zoo.zoo import absent, calm, digest, found
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -274,7 +274,7 @@ def test_somebody_else_changes_the_records(home: Home) -> None:
 
 _HOLD = """
 import sys, time
-from tlsa_manager import config, wiring
+from tlsa_manager import config, pem, wiring
 house = wiring.house(config.load(sys.argv[1]))
 with house.journal.lease(sys.argv[2]):
     print("held", flush=True)
@@ -422,3 +422,21 @@ def test_a_real_postfix_looked_at_thoroughly(zoo: Zoo, dns_lab: DnsLab, mx_lab: 
     report = zoo.check(mail.host, config=config.load(installation.config), lineages=(mail.host,), thorough=True)
     print("\n".join(f"{one.code} {one.severity} {one.subject}: {one.message}" for one in report.findings))
     calm(report)
+
+
+def test_the_digest_of_a_private_key(home: Home) -> None:
+    """F-CSR: beside the right record somebody published what sha256sum says of a key file; only this machine can tell."""
+    (file, *_) = (home.installation.config.parents[1] / "state" / "lineages").glob("*/*/privkey.pem")
+    for data, words in (
+        (file.read_bytes(), "the file privkey.pem"),
+        (pki_der(file.read_bytes()), "the private key in privkey.pem"),
+    ):
+        home.publish(home.host.record(), digest(data))
+        one = found(home.check(), "F-CSR", outcome="auth", severity="warning")
+        assert words in one.message
+
+
+def pki_der(key_pem: bytes) -> bytes:
+    """Return a private key as DER."""
+    (block,) = pem.blocks(key_pem, "key")
+    return block.content

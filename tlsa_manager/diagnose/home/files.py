@@ -53,7 +53,7 @@ def digests(house: House, lineage: Lineage) -> dict[str, str]:
         with suppress(OSError, TlsaManagerError):
             content = path.read_bytes()
             for what, data in _hashed(path, content):
-                found |= {hashlib.sha256(data).hexdigest(): what, hashlib.sha512(data).hexdigest(): what}
+                found = {hashlib.sha256(data).hexdigest(): what, hashlib.sha512(data).hexdigest(): what} | found
     return found
 
 
@@ -184,7 +184,7 @@ def _is_key_file(file: Path) -> bool:
 
 def _files(house: House, lineage: Lineage) -> Iterator[Path]:
     for generation in _generations(house.config.directory / "lineages" / lineage.name):
-        yield from sorted(generation.glob("*.pem"))
+        yield from sorted(generation.glob("*.pem"), reverse=True)  # the key by itself first
     for name in lineage.consumers:
         with suppress(TlsaManagerError, OSError):
             path = house.hands.consumer(name).path
