@@ -24,6 +24,7 @@ class Cause(StrEnum):
     CUT_OFF = "cut-off"  # too long for UDP, and over TCP it cannot be had
     GARBAGE = "garbage"  # what came back cannot be read, or answers something else
     RCODE = "rcode"  # SERVFAIL, REFUSED, NOTIMP ...
+    MANY = "many"  # more records of one type than resolvers take
     EDNS = "edns"  # the server does not take EDNS: FORMERR or BADVERS
     LAME = "lame"  # the server is not authoritative for it
     EMPTY = "empty"  # an answer that denies nothing (no SOA, RFC 2308 §2)

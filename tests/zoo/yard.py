@@ -98,11 +98,12 @@ class Yard:
         host: Host | None = None,
         mx: bool = True,
         zsk: bool = False,
+        options: str = "",
     ) -> Planted:
         """Make a zone with a mail host whose server runs, and delegate it.
 
         `lines`: more of the zone file, with {zone} and {host}; `records`: TLSA of the host, else the right one; `sign`: options
-        of the signer, None for an unsigned zone; `zsk`: the keys are two, not one.
+        of the signer, None for an unsigned zone; `zsk`: the keys are two, not one; `options`: of BIND for the zone.
         """
         zone = f"yard-{os.getpid()}-{next(_numbers)}.example"
         assert self.zoo is not None, "the yard is closed"
@@ -126,7 +127,7 @@ class Yard:
             text = self._sign(zone, sign if zsk else ("-z", *sign))
             key_file = str(self.directory / "keys" / zone / f"{key}.key")
             digests = run("dnssec-dsfromkey", digest, key_file).strip().splitlines()
-        self._serve(FIRST, zone, spoil(text) if spoil else text)
+        self._serve(FIRST, zone, spoil(text) if spoil else text, options)
         if second:
             self._serve(SECOND, zone, second(text))
         self._delegate(zone, servers, ds(digests))
@@ -143,10 +144,10 @@ class Yard:
         run("dnssec-signzone", *usual, *options, str(plain), cwd=self.directory)
         return (self.directory / f"{zone}.db.signed").read_text()
 
-    def _serve(self, address: str, zone: str, text: str) -> None:
+    def _serve(self, address: str, zone: str, text: str, options: str = "") -> None:
         server = self._servers[address]
         (server.directory / f"{zone}.db").write_text(text)
-        self._served[address].append(f'zone "{zone}" {{ type primary; file "{zone}.db"; notify no; }};\n')
+        self._served[address].append(f'zone "{zone}" {{ type primary; file "{zone}.db"; notify no; {options} }};\n')
         server.configure("".join(self._served[address]))
         server.rndc("reconfig")
         until(lambda: self.lab.ask(address, zone, "SOA") is not None, "the server has read its configuration")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from tlsa_manager.checks.doubts import doubts
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.mending import line, remove
 from tlsa_manager.checks.readings import explained, former
@@ -12,6 +13,8 @@ from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import brief, evidence
 from tlsa_manager.finding import Finding, Severity
 from tlsa_manager.rollover.law import wanted
+from tlsa_manager.security import Cause
+from tlsa_manager.sender.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +92,8 @@ def listed_twice(case: Case) -> Iterator[Finding]:
 
 @check(MANY)
 def too_many(case: Case) -> Iterator[Finding]:
-    """More than eight records, or more than twelve."""
+    """More than eight records, more than twelve, or more than resolvers take at all."""
+    yield from _refused(case)
     for spot in spots(case):
         number = len(spot.records)
         if number > FEW:
@@ -97,7 +101,7 @@ def too_many(case: Case) -> Iterator[Finding]:
             size = max((one.size for one in spot.view.answers), default=0)
             message = f"there are {number} records" + (f", in an answer of {size} octets" if size else "")
             idle = [one for one in sorted(spot.records) if not spot.selects(one)]
-            remedy = f"keep the records of the current and of the next key; {remove(spot, *idle[:number])}" if idle else ""
+            remedy = f"keep the records of the current and of the next key; {remove(spot, *idle)}" if idle else ""
             yield MANY.at(
                 spot.owner, message, severity=severity, remedy=remedy, evidence={"owner": spot.target, "number": str(number)}
             )
@@ -130,6 +134,20 @@ def left_over(case: Case) -> Iterator[Finding]:
             yield _left(spot, case, gone, Severity.WARNING)
         if severity is not None:
             yield _left(spot, case, [one for one in idle if one not in gone], severity)
+
+
+def _refused(case: Case) -> Iterator[Finding]:
+    """Tell of answers with more records than resolvers take, whatever the type: the lookup fails."""
+    found = {(one.name, one.rdtype): one for one in doubts(case) if one.cause is Cause.MANY}
+    for (name, rdtype), one in found.items():
+        yield MANY.at(
+            name,
+            f"{one.place} {one.reason}".strip(),
+            severity=Severity.CRITICAL if case.outcome is Delivery.DEFER else Severity.ERROR,
+            consequence=f"The {rdtype} lookup of senders fails, with BIND as their resolver for one, and mail is held back.",
+            remedy="" if rdtype == "TLSA" else f"Remove {rdtype} records at {name} until a dozen are left at most.",
+            evidence={"owner": name, "type": rdtype, "answer": one.reason},
+        )
 
 
 def _left(spot: Spot, case: Case, records: list[Tlsa], severity: Severity) -> Finding:

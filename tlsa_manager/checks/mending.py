@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tlsa_manager.tlsa import Params, Tlsa
 
 
+_TOLD = 24  # records named one by one; a remedy is read by a person
+
+
 def line(owner: str, ttl: int, record: Tlsa) -> str:
     """Return a record as it stands in a zone file: `_25._tcp.mx.example.org. 3600 IN TLSA 3 1 1 ab12...`."""
     return f"{owner} {ttl} IN TLSA {record}"
@@ -31,7 +34,8 @@ def add(spot: Spot, records: Iterable[Tlsa] = ()) -> str:
 
 def remove(spot: Spot, *records: Tlsa) -> str:
     """Say which lines to take out."""
-    return "remove: " + "; and: ".join(line(spot.target, spot.ttl, one) for one in records)
+    more = f"; and {len(records) - _TOLD} records more" if len(records) > _TOLD else ""
+    return "remove: " + "; and: ".join(line(spot.target, spot.ttl, one) for one in records[:_TOLD]) + more
 
 
 def replace(spot: Spot, *wrong: Tlsa) -> str:

@@ -108,7 +108,7 @@ def no_tcp(case: Case) -> Iterator[Finding]:
 def large(case: Case) -> Iterator[Finding]:
     """Find answers that are too large for a datagram."""
     for view in on_the_way(case):
-        size = max((one.size for one in view.answers), default=0)
+        size = max((one.size for one in view.answers if one.cause is not Cause.MANY), default=0)
         if size > DATAGRAM:
             records = max(len(one.records or ()) for one in view.answers)
             yield FRAG.at(

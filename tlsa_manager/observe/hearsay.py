@@ -69,6 +69,8 @@ def lookup(name: Name, rdtype: RdataType, testimony: Testimony, word: Word, firs
     if heard is None:
         reason = f"the aliases of {text(name)} go round in a circle, or are too many"
         return replace(base, cause=Cause.LOOP, reason=reason)
+    if many := records.excess(heard.rrset):
+        return replace(base, target=text(heard.target), cause=Cause.MANY, reason=f"{word.resolver} {many}")
     security, cause, reason = _worth(heard, word)
     aliases = [
         Alias(text(at), text(to), _signer(heard.message, rrset), security, int(rrset.ttl)) for at, to, rrset in heard.steps
@@ -94,21 +96,19 @@ def view(owner: str, name: Name, testimony: Testimony, word: Word, at: float) ->
     if heard is None:
         reason = f"the aliases of {text(name)} go round in a circle, or are too many"
         return OwnerView(owner, text(name), "", at, problem=reason, cause=Cause.LOOP)
+    if many := records.excess(heard.rrset):
+        return OwnerView(owner, text(name), "", at, (replace(base, cause=Cause.MANY, reason=many),))
     security, cause, reason = _worth(heard, word)
     missing = f"{text(heard.target)} does not exist" if heard.message.rcode() == dns.rcode.NXDOMAIN else ""
     begin, end, life = _dates(heard)
     answer = replace(
         base, records=records.tlsa(heard.rrset), ttl=_ttl(heard), security=security, cause=cause, exists=exists(heard.message),
-        reason="; ".join(filter(None, (reason, missing, records.stumps(heard.rrset), records.excess(heard.rrset)))),
+        reason="; ".join(filter(None, (reason, missing, records.stumps(heard.rrset)))),
         wildcard=records.wildcard(heard.rrset, heard.message), signed_from=begin, signed_until=end,
         signed_life=life,
     )  # fmt: skip
     alias_ttl = max((int(rrset.ttl) for _, _, rrset in heard.steps), default=0)
-    problem = records.excess(heard.rrset)
-    return OwnerView(
-        owner, text(heard.target), heard.zone, at, (answer,), alias_ttl, problem=problem,
-        cause=Cause.GARBAGE if problem else Cause.NONE,
-    )  # fmt: skip
+    return OwnerView(owner, text(heard.target), heard.zone, at, (answer,), alias_ttl)
 
 
 def aliased(reply: Reply, name: Name) -> bool:

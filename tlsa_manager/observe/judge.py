@@ -48,7 +48,6 @@ def view(owner: str, trail: Trail, trust: Trust, word: Proof | None) -> OwnerVie
     answers = () if trail.problem else tuple(judge.answer(last, seen, proof) for seen in last.sightings)
     if not all(answer.security is Security.SECURE for answer in answers):
         problems += [(str(hop.doubt), hop.doubt.cause) for hop in trail.hops if hop.doubt is not None]
-    problems += [(records.excess(_rrset(last, seen)), Cause.GARBAGE) for seen in last.sightings]
     told: dict[str, Cause] = {}
     for words, cause in problems:
         told.setdefault(words, cause)
@@ -130,6 +129,8 @@ class _Judge:
         rrset = find(message.answer, hop.name, hop.rdtype)
         if rrset is None and soa(message) is None:  # RFC 2308 §2: without SOA it may mean anything
             return replace(base, reason="gave an empty answer that denies nothing (no SOA)", cause=Cause.EMPTY)
+        if many := records.excess(rrset):
+            return replace(base, reason=many, cause=Cause.MANY, exists=True)
         proof = before.along(_for_want_of_edns(self._prove(hop, seen, rrset, message), base))
         missing = f"{text(hop.name)} does not exist" if message.rcode() == dns.rcode.NXDOMAIN else ""
         odd = records.stumps(rrset) if hop.rdtype == dns.rdatatype.TLSA else ""
@@ -138,7 +139,7 @@ class _Judge:
             records=records.tlsa(rrset) if hop.rdtype == dns.rdatatype.TLSA else frozenset(),
             ttl=records.ttl(rrset, message) if rrset is not None else records.negative_ttl(message),
             security=proof.security,
-            reason="; ".join(filter(None, (proof.reason, missing, odd, records.excess(rrset)))),
+            reason="; ".join(filter(None, (proof.reason, missing, odd))),
             broken_zone=proof.zone,
             signed_from=proof.since,
             signed_until=proof.until,

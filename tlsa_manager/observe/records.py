@@ -22,24 +22,23 @@ if TYPE_CHECKING:
 
     from tlsa_manager.tlsa import RRset as Records
 
-MAX_RECORDS = 500  # of one RRset are kept; nobody needs more than a dozen
+MAX_RECORDS = 100  # of one type at one name: BIND refuses an answer with more by default (9.18.28, against CVE-2024-1737)
 _LABEL = 3  # octets of a TLSA record before its data (RFC 6698 §2.1)
 _NAMES = {dns.rdatatype.NS, dns.rdatatype.CNAME, dns.rdatatype.DNAME, dns.rdatatype.PTR}
 
 
 def tlsa(rrset: RRset | None) -> Records:
-    """Return the TLSA records, MAX_RECORDS of them at most, whatever they hold."""
+    """Return the TLSA records, whatever they hold."""
     whole = (data for one in rrset or () if len(data := _octets(one)) >= _LABEL)
-    return frozenset(sorted(Tlsa(data[0], data[1], data[2], data[_LABEL:].hex()) for data in whole)[:MAX_RECORDS])
+    return frozenset(Tlsa(data[0], data[1], data[2], data[_LABEL:].hex()) for data in whole)
 
 
 def excess(rrset: RRset | None) -> str:
-    """Say that there are more records than are kept, or nothing."""
+    """Say that there are more records than a sender's resolver may take, or nothing. Such an answer is none."""
     if rrset is None or len(rrset) <= MAX_RECORDS:
         return ""
-    return (
-        f"{text(rrset.name)} has {len(rrset)} {dns.rdatatype.to_text(rrset.rdtype)} records, of which {MAX_RECORDS} are looked at"
-    )
+    kind = dns.rdatatype.to_text(rrset.rdtype)
+    return f"gave {len(rrset)} {kind} records of {text(rrset.name)}, and resolvers refuse more than {MAX_RECORDS}"
 
 
 def stumps(rrset: RRset | None) -> str:
@@ -49,8 +48,8 @@ def stumps(rrset: RRset | None) -> str:
 
 
 def presented(rrset: RRset | None) -> tuple[str, ...]:
-    """Return the records in presentation form, names in lower case with a final dot, sorted, MAX_RECORDS at most."""
-    return tuple(sorted(_presented(one) for one in rrset or ()))[:MAX_RECORDS]
+    """Return the records in presentation form, names in lower case with a final dot, sorted."""
+    return tuple(sorted(_presented(one) for one in rrset or ()))
 
 
 def ttl(rrset: RRset, message: Message) -> int:

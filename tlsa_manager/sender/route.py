@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Lookups = Mapping[tuple[str, str], Lookup]
 
 FAILED = (Security.BOGUS, Security.INDETERMINATE)  # RFC 7672 §2.1.1: both count as a failed lookup
+MOST_HOSTS = 32  # of one target are looked at; senders try far fewer (Postfix five addresses)
 UNTOLD = (Cause.LOST, Cause.RESOLVER)  # but here it is we who do not know: nobody was asked, or only who cannot tell
 
 
@@ -171,12 +172,20 @@ def route(target: Target, lookups: Lookups, services: tuple[Service, ...] = ()) 
     )
     if not stops:
         return _nowhere(target, found, what)
+    if len(_all_named(target, lookups)) > MOST_HOSTS:
+        why = f"{what} name {len(_all_named(target, lookups))} hosts; only the {MOST_HOSTS} most preferred were looked at"
+        return Route(stops, Delivery.UNKNOWN, why)
     if secure:
         return Route(stops)
     return Route(stops, Delivery.OPPORTUNISTIC, f"{what} are not signed, so DANE does not protect the way to its hosts")
 
 
 def _named(target: Target, lookups: Lookups) -> list[tuple[int, Service]]:
+    """Return preference and service of the hosts that are looked at: no domain may send us to everybody."""
+    return _all_named(target, lookups)[:MOST_HOSTS]
+
+
+def _all_named(target: Target, lookups: Lookups) -> list[tuple[int, Service]]:
     """Return preference and service of each host that MX or SRV records name."""
     if target.kind is Kind.DOMAIN:
         mail = lookups.get((target.name + ".", "MX"))
