@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pki
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.made import HOST, case, codes, finding, hashed, presented, right
 from tlsa_manager.certificates import chain_of, to_pem
-from tlsa_manager.checks import FAULTS, faults
+from tlsa_manager.checks import FAULTS, examine, faults
 from tlsa_manager.checks.readings import codes as reading_codes
-from tlsa_manager.checks.readings import explained
+from tlsa_manager.checks.readings import explained, former
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.der import certificate_spki
 from tlsa_manager.household import Household
@@ -24,6 +27,8 @@ from tlsa_manager.lineage import Generation, Lineage
 from tlsa_manager.rollover.facts import Facts
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.security import Security
+from tlsa_manager.sender.delivery import Delivery
+from tlsa_manager.sender.route import Route
 from tlsa_manager.service import Service
 from tlsa_manager.tlsa import Tlsa
 
@@ -146,6 +151,21 @@ def test_a_mistake_in_an_unsigned_zone(code: str) -> None:
     assert codes(case(record, security=Security.INSECURE))[code] == "error"
 
 
+def test_a_mistake_where_mail_is_held_back_for_another_reason() -> None:
+    """A bogus zone is why nothing arrives, or nobody asks for the records: the mistake is an error beside that."""
+    assert codes(case(hashed(leaf()), security=Security.BOGUS))["F-SEL01"] == "error"
+    made = case(hashed(leaf()))
+    unasked = tuple(replace(one, outcome=Delivery.OPPORTUNISTIC) for one in made.verdicts)
+    assert codes(replace(made, verdicts=unasked))["F-SEL01"] == "error"
+
+
+def test_five_digits_are_no_slip() -> None:
+    """Up to four digits are a typing error; five are another key."""
+    data = right().data
+    wrong = "".join(("0" if digit != "0" else "1") for digit in data[:5]) + data[5:]
+    assert not set(codes(case(f"3 1 1 {wrong}"))) & set(reading_codes())
+
+
 def test_the_bare_rsa_key() -> None:
     """PKCS#1, its PEM text and the modulus, for a key of that kind."""
     chain = presented("RSA")
@@ -210,12 +230,14 @@ def test_any_record_can_be_read(fields: tuple[int, int, int, bytes]) -> None:
 # A lineage of this machine
 
 
-def household(*former: tuple[bytes, ...], digests: dict[str, str] | None = None, origin: str = "files") -> Household:
-    """Make a lineage that presents the usual chain now and presented others before."""
-    chains = {"g2": presented()} | {f"g-{n}": chain for n, chain in enumerate(former)}
+def household(
+    *others: tuple[bytes, ...], digests: dict[str, str] | None = None, origin: str = "files", coming: str = ""
+) -> Household:
+    """Make a lineage that presents the usual chain now and has others, g-0, g-1...: former ones, but for `coming`."""
+    chains = {"g2": presented()} | {f"g-{n}": chain for n, chain in enumerate(others)}
     generations = {name: Generation(name, chain_of(chain), origin=origin) for name, chain in chains.items()}
     lineage = Lineage(HOST, (Service.parse(f"{HOST}:25"),))
-    return Household(lineage, Facts(HOST, generations, current="g2"), Phase.STABLE, digests=digests or {})
+    return Household(lineage, Facts(HOST, generations, current="g2", next=coming), Phase.STABLE, digests=digests or {})
 
 
 def test_digests_of_files_that_belong_into_no_record() -> None:
@@ -233,6 +255,14 @@ def test_a_previous_key_is_named() -> None:
     one = finding(case(right(), right(chain=old), household=household(old)), "F-LEFTOVER")
     assert "previous key g-0" in one.message
     assert str(right(chain=old)) in one.remedy
+
+
+def test_the_coming_key_is_no_leftover() -> None:
+    """The next generation's record is there on purpose; the current one is nobody's former key."""
+    new = presented(days=(-2, 364))
+    made = case(right(), right(chain=new), household=household(new, coming="g-0"))
+    assert "F-LEFTOVER" not in codes(made)
+    assert (former(right(), made), former(right(chain=new), case(right(), household=household(new)))) == ("", "g-0")
 
 
 def test_of_a_lineage_an_unknown_record_is_left_over() -> None:
@@ -270,6 +300,11 @@ def test_whole_things_in_dns() -> None:
     assert f"publish: _25._tcp.mx.example.org. 3600 IN TLSA {right()}; wait 7200 seconds" in finding(made, "F-FULL").remedy
 
 
+def test_a_whole_key_of_another() -> None:
+    """What does not match is not called working."""
+    assert "F-FULL" not in codes(case(right("3 1 0", presented("RSA"))))
+
+
 def test_sha512_alone() -> None:
     """SHA-512 without SHA-256."""
     assert codes(case(right("3 1 2")))["F-512ONLY"] == "warning"
@@ -290,6 +325,15 @@ def test_algorithms_of_different_keys() -> None:
     assert f"publish: _25._tcp.mx.example.org. 3600 IN TLSA {right()}" in finding(weak, "F-AGILITY").remedy
 
 
+def test_algorithms_where_nothing_matches_anyway() -> None:
+    """F-AGILITY does not speak beside a key that changed; of two kinds only that of the key presented is critical."""
+    old, older = (hashed(data, params) for data, params in ((b"old", "3 1 1"), (b"older", "3 1 1")))
+    assert "F-AGILITY" not in codes(case(old, older, hashed(b"old", "3 1 2")))
+    others = (hashed(b"x", "2 1 1"), hashed(b"y", "2 1 1"), hashed(b"x", "2 1 2"))
+    made = case(right(), hashed(b"old", "3 1 2"), *others)
+    assert sorted(str(one.severity) for one in examine(made) if one.code == "F-AGILITY") == ["critical", "error"]
+
+
 def test_whole_certificate_and_a_program_that_renews() -> None:
     """3 0 1 breaks at the next renewal, of which the day is told; with 3 1 1 beside it survives."""
     chain = presented(days=(-30, 60))
@@ -297,9 +341,16 @@ def test_whole_certificate_and_a_program_that_renews() -> None:
     assert codes(made)["F-30ACME"] == "error"
     assert "when the certificate is renewed: about 20" in finding(made, "F-30ACME").message
     assert codes(case(right("3 0 1", chain), right(chain=chain), chains=(chain,)))["F-30ACME"] == "warning"
+    own = self_signed()
+    assert "F-30ACME" not in codes(case(right("3 0 1", own), chains=(own,)))
     assert "F-30ACME" not in codes(case(right("3 0 1")))  # a year: somebody renews it by hand
     assert "F-30ACME" in codes(case(right("3 0 1"), household=household(origin="certbot")))
     assert "F-30ACME" not in codes(case(right(chain=chain), chains=(chain,)))
+
+
+def self_signed() -> tuple[bytes, ...]:
+    key, name = pki.new_key(), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    return (pki._sign(HOST, key, name, key, extensions=[], days=(-1, 60)).public_bytes(pki.DER),)
 
 
 def _now() -> float:
@@ -313,6 +364,8 @@ def test_a_kind_without_match() -> None:
     assert f"publish: _25._tcp.mx.example.org. 3600 IN TLSA {right()}; or remove" in finding(made, "F-COMBO").remedy
     assert "F-COMBO" not in codes(case(right(), right("2 1 1", place=1)))
     assert "F-COMBO" not in codes(case(right(), hashed(spki(), "3 0 1")))  # F-SEL10 explains it
+    own = self_signed()
+    assert "F-COMBO" not in codes(case(hashed(b"old"), right("2 1 1", own), chains=(own,)))  # senders refuse it: F-EEASCA
 
 
 # Numbers of records
@@ -361,6 +414,17 @@ def test_short_keys() -> None:
     weak = presented("RSA", 1024)
     assert codes(case(right(chain=weak), chains=(weak,)))["F-WEAKKEY"] == "error"
     assert "F-WEAKKEY" not in codes(case(right(chain=presented("RSA")), chains=(presented("RSA"),)))
+
+
+@pytest.mark.parametrize(
+    ("other", "severity"), [("www.example.org:443", "warning"), (f"{HOST}:443", "notice"), ("mx2.example.org:25", None)]
+)
+def test_one_key_for_two_services(other: str, severity: str | None) -> None:
+    """Mail and web are not the same; two mail servers are; on one host it is a notice."""
+    mail, second = case(right()), case(right(), service=other)
+    snapshot = replace(mail.snapshot, services={**mail.snapshot.services, **second.snapshot.services})
+    both = replace(mail, route=Route((*mail.route.stops, *second.route.stops)), snapshot=snapshot)
+    assert codes(both).get("F-KEYREUSE") == severity
 
 
 def test_old_keys() -> None:
