@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pki
 import pytest
+from cli.program import Say
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key, load_pem_private_key
@@ -117,6 +118,18 @@ def test_the_whole_domain_is_told(zoo: Zoo) -> None:
     host = zoo.mx(lambda host: digest(host.certificates[0]))
     one = found(zoo.check(zoo.domain(host)), "F-SEL01", outcome="defer")
     assert one.subject == host.owner
+
+
+def test_the_program_names_it(zoo: Zoo) -> None:
+    """The process ends with 2 and has the finding in its JSON, with the record that mends it."""
+    host = zoo.mx(lambda host: digest(host.certificates[0]))
+    say = Say(zoo.directory / "none.toml")
+    ended = say("check", f"{host.name}:25", "--json", "--resolver", zoo.lab.resolver, "--trust-anchor", str(zoo.lab.anchor))
+    assert ended.code == 2, ended.err + ended.out
+    (target,) = ended.json["targets"]
+    (one,) = [one for one in target["findings"] if one["severity"] == "critical"]
+    assert (target["outcome"], one["code"], one["subject"]) == ("defer", "F-SEL01", host.owner)
+    assert f"{host.owner} 3600 IN TLSA {host.record()}" in one["remedy"]
 
 
 def test_a_program_renews_a_whole_certificate(zoo: Zoo) -> None:
