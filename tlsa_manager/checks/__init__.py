@@ -24,7 +24,7 @@ MODULES: tuple[str, ...] = (  # in the order of the reference page
     *("content", "usages", "matchings", "selections", "amounts", "server_keys"),
     *("placement", "aliases", "coverage", "unsigned", "exchange", "ttls"),
     *("delegation", "signatures", "denial", "transport", "nameservers", "resolver"),
-    *("server", "mismatch", "anchors", "certificate", "house"),
+    *("server", "mismatch", "anchors", "certificate", "handshakes", "sts", "house_files", "house_records", "house"),
 )
 
 CRASH = Fault(

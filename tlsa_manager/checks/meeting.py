@@ -16,7 +16,7 @@ from tlsa_manager.sender.match import match
 from tlsa_manager.snapshot import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tlsa_manager.checks.case import Case
     from tlsa_manager.sender.delivery import Verdict
@@ -95,6 +95,16 @@ def _meeting(case: Case, stop: Stop, verdict: Verdict, spot: Spot | None) -> Mee
     seen = tuple(one for one in view.presentations if one.address == verdict.address) if view else ()
     said = tuple(one for one in view.conversations if one.address == verdict.address) if view else ()
     return Meeting(stop, verdict, seen, said, spot, case.now)
+
+
+def leaves(case: Case) -> Iterator[tuple[Meeting, Presentation]]:
+    """Yield what senders are presented, each certificate once for each service and address."""
+    for meeting in meetings(case):
+        seen: dict[str, Presentation] = {}
+        for one in meeting.shown():
+            if one.chain is not None:
+                seen.setdefault(one.chain.fingerprint, one)
+        yield from ((meeting, one) for one in seen.values())
 
 
 def is_explained(meeting: Meeting, case: Case) -> bool:
