@@ -115,6 +115,7 @@ def test_the_round_as_a_whole() -> None:
         (Cause.SILENT, "F-NSDOWN", "warning"),
         (Cause.LAME, "F-NSDOWN", "warning"),
         (Cause.CUT_OFF, "F-TCP", "error"),
+        (Cause.EDNS, "F-EDNS", "error"),
         (Cause.DENIAL_UNPROVEN, "F-NSECBROKEN", "error"),
     ],
 )
@@ -198,6 +199,8 @@ def test_serials_alone_are_good_to_know() -> None:
         (Witness(RESOLVER, validates=True, security=SECURE, records=STALE), "F-SPLIT", "warning"),
         (Witness(RESOLVER, validates=False, records=STALE, serves=True), "F-SPLIT", "error"),
         (Witness(RESOLVER, validates=False, records=STALE, serves=True), "F-NOVALID", None),
+        (Witness(RESOLVER, validates=False, records=GOOD | STALE, serves=True), "F-SPLIT", "error"),  # no cache stands between
+        (Witness(RESOLVER, validates=False, records=GOOD, serves=True), "F-SPLIT", None),
         (Witness(RESOLVER, validates=False, records=GOOD), "F-NOVALID", "error"),
         (Witness(RESOLVER, validates=None), "F-NOVALID", None),
         (Witness(RESOLVER, validates=False, records=GOOD, lies=True), "F-ADLIE", "error"),

@@ -177,3 +177,47 @@ def test_host_names_that_are_empty_non_terminals() -> None:
     assert codes(case(answer(), lookups=(denied,)))["F-ENT"] == "critical"
     assert "F-ENT" not in codes(case(BARE, lookups=(denied,)))
     assert "F-ENT" not in codes(case(answer(), lookups=(replace(denied, exists=True),)))
+
+
+def test_a_cut_at_the_host() -> None:
+    """An error where records are wasted, a warning where there are none yet; nothing where the zone around is unsigned."""
+    host = f"{HOST}."
+    unsigned = {"security": INSECURE, "cause": Cause.NO_DS, "reason": "no DS", "broken_zone": host, "zone": host}
+    addresses = tuple(lookup(host, kind, "192.0.2.1", **unsigned) for kind in ("A", "AAAA"))
+    for records, severity in ((GOOD, "error"), (NONE, "warning")):
+        made = case(
+            answer(records, INSECURE, cause=Cause.NO_DS, broken_zone=host), target="example.org", lookups=(MX, *addresses)
+        )
+        assert codes(made)["F-AINSEC"] == severity
+        assert "F-MXUNSIGNED" not in codes(made)
+        assert made.outcome is Delivery.OPPORTUNISTIC
+    around = replace(MX, security=INSECURE, cause=Cause.NO_DS, broken_zone=ZONE)
+    made = case(answer(GOOD, INSECURE, cause=Cause.NO_DS, broken_zone=host), target="example.org", lookups=(around, *addresses))
+    assert "F-AINSEC" not in codes(made)
+    assert codes(made)["F-MXUNSIGNED"] == "error"
+
+
+def test_an_unsigned_domain_with_a_signed_host() -> None:
+    """Told where the domain is plainly unsigned, and its host has records; other causes have other codes."""
+    for cause, expected in ((Cause.NO_DS, True), (Cause.RESOLVER, True), (Cause.OLD_ALGORITHM, False)):
+        unsigned = replace(MX, security=INSECURE, cause=cause, broken_zone=ZONE)
+        assert ("F-DOMUNSIGNED" in codes(case(answer(), target="example.org", lookups=(unsigned,)))) is expected
+        assert "F-DOMUNSIGNED" not in codes(case(BARE, target="example.org", lookups=(unsigned,)))
+    assert "F-DOMUNSIGNED" not in codes(case(answer(), target="example.org", lookups=(MX,)))
+
+
+def test_services_of_a_lineage_without_records() -> None:
+    """What has no records is told for itself: the services of a lineage are no ways to the same mail."""
+    addresses = (lookup("imap.example.org.", "A", "192.0.2.2"), lookup("imap.example.org.", "AAAA"))
+    other = view("_993._tcp.imap.example.org.", answer(NONE, exists=False))
+    services = (f"{HOST}:25", "imap.example.org:993")
+    found = codes(case(answer(), target="home", services=services, household=home(), lookups=addresses, owners=(other,)))
+    assert found["F-NOTLSA"] == "warning"
+    assert "F-MXCOVER" not in found
+
+
+def test_an_alias_with_records_behind_it_is_well() -> None:
+    """An alias is no fault."""
+    found = codes(case(answer(), seen_as={"target": f"tlsa.{ZONE}"}))
+    assert "F-CNAME-DANGLE" not in found
+    assert codes(case(BARE, seen_as={"target": f"tlsa.{ZONE}"}))["F-CNAME-DANGLE"] == "error"
