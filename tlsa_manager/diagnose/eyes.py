@@ -51,9 +51,10 @@ class _Services:
     clients: tuple[str, ...]
     thorough: bool
 
-    async def look(self, service: Service, addresses: Sequence[str], *, recipient: str) -> ServiceView:
+    async def look(self, service: Service, addresses: Sequence[str], *, recipient: str, repeats: int) -> ServiceView:
         """Probe a service. `recipient`: the mail domain whose postmaster mail without TLS would go to."""
-        return await self.prober.look(service, addresses, clients=self.clients, plain_to=recipient if self.thorough else "")
+        plain_to = recipient if self.thorough else ""
+        return await self.prober.look(service, addresses, clients=self.clients, repeats=repeats, plain_to=plain_to)
 
     async def policy(self, domain: str, texts: Sequence[str], addresses: Sequence[str]) -> StsPolicy:
         """Fetch the MTA-STS policy of a mail domain."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tlsa_manager.target import Target
 
 Question = tuple[str, str]
+REPEATS = 3  # handshakes of each kind where old and new processes may stand side by side
 
 
 class Dns(Protocol):
@@ -46,7 +47,7 @@ class Dns(Protocol):
 class Tls(Protocol):
     """The eyes for services: one for a whole run."""
 
-    async def look(self, service: Service, addresses: Sequence[str], *, recipient: str) -> ServiceView:
+    async def look(self, service: Service, addresses: Sequence[str], *, recipient: str, repeats: int) -> ServiceView:
         """Probe a service at these addresses, or where its `connect` says."""
 
     async def policy(self, domain: str, texts: Sequence[str], addresses: Sequence[str]) -> StsPolicy:
@@ -106,19 +107,20 @@ class Look:
     async def _service(self, service: Service) -> None:
         """Look at one service: its addresses, then its records and itself."""
         host = service.host + "."
-        if not service.connect:
-            guess = asyncio.create_task(self._owners((service.owner,)))  # nearly always the base that senders use
-            try:
+        async with asyncio.TaskGroup() as group:
+            if not service.connect:
+                group.create_task(self._owners((service.owner,)))  # nearly always the base that senders use
                 await self._ask({(host, "A"), (host, "AAAA")})
-            finally:
-                await guess
-        found = stop(service, self.lookups)
-        await self._together(self._owners(found.owners), self._probe(service))
+            others = [owner for owner in stop(service, self.lookups).owners if service.connect or owner != service.owner]
+            group.create_task(self._owners(others))
+            group.create_task(self._probe(service))
 
     async def _probe(self, service: Service) -> None:
         if service.probe:
             recipient = self.target.name if self.target.kind is Kind.DOMAIN else service.host
-            self.seen[str(service)] = await self.tls.look(service, self._addresses(service.host), recipient=recipient)
+            repeats = REPEATS if self.settings.thorough or self.target.kind is Kind.LINEAGE else 1
+            addresses = self._addresses(service.host)
+            self.seen[str(service)] = await self.tls.look(service, addresses, recipient=recipient, repeats=repeats)
 
     async def _mta_sts(self) -> None:
         """Fetch the policy of a mail domain, where one is announced (RFC 8461 §3.1)."""
@@ -133,9 +135,11 @@ class Look:
 
     async def _zones(self) -> None:
         names = {one.zone for one in self.owners.values()} | {one.zone for one in self.lookups.values()}
+        names |= {one.broken_zone for one in self.lookups.values()}
+        names |= {answer.broken_zone for one in self.owners.values() for answer in one.answers}
         self.zones |= await self.dns.zones(sorted(filter(None, names)))
 
-    async def _owners(self, names: tuple[str, ...]) -> None:
+    async def _owners(self, names: Sequence[str]) -> None:
         wanted = [name for name in names if name not in self.owners]
         if wanted:
             self.owners |= await self.dns.owners(wanted)

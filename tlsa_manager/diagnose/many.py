@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 import signal
+import sys
+import warnings
 import zlib
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
@@ -17,7 +20,6 @@ from threading import Condition, Thread
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tlsa_manager.diagnose.eyes import open_eyes
-from tlsa_manager.diagnose.home import home_of
 from tlsa_manager.diagnose.one import diagnose_one
 from tlsa_manager.errors import TlsaManagerError
 from tlsa_manager.target import Target
@@ -205,8 +207,9 @@ class _Process:
             while True:
                 got = self._pipe.recv()
                 results.put(got if isinstance(got, BaseException) else (self, got))
-        except (EOFError, OSError):
+        except Exception as error:
             if not self._closed:
+                logging.getLogger("tlsa_manager").info("a worker process cannot be heard", exc_info=error)
                 results.put(
                     WorkerError("a worker process ended before its time", "was it killed for want of memory? try --workers 1")
                 )
@@ -214,6 +217,8 @@ class _Process:
 
 def _work_apart(pipe: Connection, settings: Settings) -> None:
     """Work in a process of its own until the pipe is closed."""
+    if not sys.warnoptions:  # of libraries, about strangers' certificates
+        warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
 
     def take() -> Target | None:
@@ -251,7 +256,7 @@ async def _serve(
         tasks: set[asyncio.Task[None]] = set()
 
         async def one(target: Target) -> None:
-            give(await diagnose_one(target, dns, tls, settings, home_of(target, config)))
+            give(await diagnose_one(target, dns, tls, settings, config))
 
         while (target := await inbox.get()) is not None:
             task = asyncio.create_task(one(target))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -9,23 +10,27 @@ from tlsa_manager import clock
 from tlsa_manager.checks import CRASH, examine
 from tlsa_manager.checks.case import Case
 from tlsa_manager.diagnose.facts import Facts, facts
+from tlsa_manager.diagnose.home import home_of
 from tlsa_manager.diagnose.look import Look
 from tlsa_manager.diagnose.report import Report
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.sender.judge import judge
 
 if TYPE_CHECKING:
+    from tlsa_manager.config import Config
     from tlsa_manager.diagnose.home import Home
     from tlsa_manager.diagnose.look import Dns, Tls
     from tlsa_manager.diagnose.settings import Settings
+    from tlsa_manager.household import Household
+    from tlsa_manager.snapshot import Snapshot
     from tlsa_manager.target import Target
 
 
-async def diagnose_one(target: Target, dns: Dns, tls: Tls, settings: Settings, home: Home | None = None) -> Report:
+async def diagnose_one(target: Target, dns: Dns, tls: Tls, settings: Settings, config: Config | None = None) -> Report:
     """Diagnose one target. Remote faults are findings; a fault of our own is one, too, and nothing is raised for it."""
     began = clock.monotonic()
     try:
-        case = await _case(target, dns, tls, settings, home)
+        case = await _case(target, dns, tls, settings, home_of(target, config))
         found, outcome, verdicts, why = examine(case), case.outcome, case.verdicts, case.why
         met = facts(case)
     except Exception as error:
@@ -38,8 +43,12 @@ async def diagnose_one(target: Target, dns: Dns, tls: Tls, settings: Settings, h
 
 async def _case(target: Target, dns: Dns, tls: Tls, settings: Settings, home: Home | None) -> Case:
     look = Look(target, dns, tls, settings, home.services if home else ())
-    snapshot = await look.gather()
-    if home is not None:
-        snapshot = home.beside(snapshot)
+    snapshot, household = await look.gather(), None
+    if home is not None:  # it asks programs, files and a backend, which may hang: other targets go on meanwhile
+        snapshot, household = await asyncio.to_thread(_at_home, home, snapshot)
     route = look.route
-    return Case(target, snapshot, route, judge(route, snapshot), snapshot.at, home.household if home else None)
+    return Case(target, snapshot, route, judge(route, snapshot), snapshot.at, household)
+
+
+def _at_home(home: Home, snapshot: Snapshot) -> tuple[Snapshot, Household]:
+    return home.beside(snapshot), home.household
