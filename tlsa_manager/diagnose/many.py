@@ -14,7 +14,7 @@ import signal
 import sys
 import warnings
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from queue import SimpleQueue
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Protocol, cast
@@ -23,6 +23,7 @@ from tlsa_manager.diagnose.eyes import open_eyes
 from tlsa_manager.diagnose.one import diagnose_one
 from tlsa_manager.errors import TlsaManagerError
 from tlsa_manager.target import Target
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tlsa_manager.diagnose.report import Report
     from tlsa_manager.diagnose.settings import Settings
 
-    Give = Callable[["Report | BaseException"], None]
+    Give = Callable[[Report | Exception], None]
 
 GRACE = 2.0  # seconds that a worker process has to end when it is told to
 
@@ -154,6 +155,11 @@ def _family(target: Target) -> str:
     return ".".join(host.split(".")[-2:])
 
 
+def _by(member: _Member, got: Report | Exception) -> object:
+    """Say whose report it is; an error is everybody's."""
+    return got if isinstance(got, Exception) else (member, got)
+
+
 class _InThread:
     """A worker that is a thread of this process."""
 
@@ -163,7 +169,7 @@ class _InThread:
 
         def work() -> None:
             try:
-                asyncio.run(_serve(settings, config, self._inbox.get, lambda report: results.put((self, report))))
+                asyncio.run(_serve(settings, config, self._inbox.get, lambda got: results.put(_by(self, got))))
             except BaseException as error:  # noqa: BLE001  it is raised where the reports are read
                 results.put(error)
 
@@ -206,7 +212,7 @@ class _Process:
         try:
             while True:
                 got = self._pipe.recv()
-                results.put(got if isinstance(got, BaseException) else (self, got))
+                results.put(_by(self, got))
         except Exception as error:
             if not self._closed:
                 logging.getLogger("tlsa_manager").info("a worker process cannot be heard", exc_info=error)
@@ -237,9 +243,7 @@ def _work_apart(pipe: Connection, settings: Settings) -> None:
             pipe.send(error)
 
 
-async def _serve(
-    settings: Settings, config: Config | None, take: Callable[[], Target | None], give: Callable[[Report], None]
-) -> None:
+async def _serve(settings: Settings, config: Config | None, take: Callable[[], Target | None], give: Give) -> None:
     """Diagnose what `take` (which blocks) brings, side by side, until it brings None; what is under way then is given up."""
     loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Target | None]()
 
@@ -256,7 +260,10 @@ async def _serve(
         tasks: set[asyncio.Task[None]] = set()
 
         async def one(target: Target) -> None:
-            give(await diagnose_one(target, dns, tls, settings, config))
+            try:
+                give(await diagnose_one(target, dns, tls, settings, config))
+            except Exception as error:  # noqa: BLE001  a report that cannot be given is told, or all would wait for it
+                give(error)
 
         while (target := await inbox.get()) is not None:
             task = asyncio.create_task(one(target))
