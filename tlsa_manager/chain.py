@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Params, RRset, Tlsa
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,8 @@ is nearly always the same; nearly is not enough for something that decides wheth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tlsa_manager.errors import BadInput
+from tlsa_manager.value import dataclass
 
 _SEQUENCE = 0x30
 _VERSION = 0xA0  # [0] EXPLICIT: absent in a version 1 certificate

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.chain import Chain, Digests
@@ -28,6 +27,7 @@ from tlsa_manager.snapshot import (
     Snapshot,
 )  # fmt: skip
 from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

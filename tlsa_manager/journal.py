@@ -10,7 +10,7 @@ import os
 import socket
 import sqlite3
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock, local
 from typing import TYPE_CHECKING, get_args
@@ -23,6 +23,7 @@ from tlsa_manager.household import Holder
 from tlsa_manager.rollover.events import Event
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.plan import Plan
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

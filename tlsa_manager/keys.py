@@ -5,12 +5,13 @@ Nothing here puts private bytes into a repr, a message or a log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
 from tlsa_manager import clock, der, pem
 from tlsa_manager.certificates import CERTIFICATE_LABELS, certificates_in, chain_of, names_cover, read_chain, to_pem
 from tlsa_manager.errors import BadInput
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

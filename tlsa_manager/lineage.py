@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tlsa_manager.chain import Chain
 from tlsa_manager.errors import BadInput
 from tlsa_manager.policy import Policy
 from tlsa_manager.service import Service
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Params, RRset
+from tlsa_manager.value import dataclass
 
 _NAME = re.compile(r"[A-Za-z0-9*_](?:[A-Za-z0-9._+*-]{0,126}[A-Za-z0-9_+*-])?")
 

@@ -7,10 +7,11 @@ Pure: nothing here opens a file or asks the network.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from tlsa_manager.errors import BadInput, ConfigError
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

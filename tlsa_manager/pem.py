@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tlsa_manager.errors import BadInput
+from tlsa_manager.value import dataclass
 
 MAX_BYTES = 1 << 20  # of a file; the largest honest chain is some tens of kilobytes
 _BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tlsa_manager.value import dataclass
 
 MINUTE = 60.0
 HOUR = 3600.0

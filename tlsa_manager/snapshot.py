@@ -5,11 +5,12 @@ Unknown is never absent: `records is None` means that nobody knows; an empty set
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.security import Cause, Security
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tlsa_manager.security import Cause, Security
+from tlsa_manager.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
 from tlsa_manager.service import Service, host_name
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection

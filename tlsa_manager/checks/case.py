@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.sender.delivery import Delivery, worst
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.household import Household

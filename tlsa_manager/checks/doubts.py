@@ -6,7 +6,6 @@ Each cause belongs to one fault, so that nothing is told twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.sender.route import FAILED, in_use
 from tlsa_manager.target import Kind
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

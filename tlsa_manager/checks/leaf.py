@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+from tlsa_manager.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

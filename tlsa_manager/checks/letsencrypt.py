@@ -6,7 +6,7 @@ alone: it only says what a digest is of, and which issuers may sign the next cer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tlsa_manager.value import dataclass
 
 AS_OF = "2026-07-08"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.readings import explained
@@ -14,6 +13,7 @@ from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.sender.judge import SENDERS
 from tlsa_manager.sender.match import match
 from tlsa_manager.snapshot import Outcome
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,11 +11,11 @@ import hashlib
 import re
 import string
 from base64 import b64decode
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.mistaken import digests, inner_keys, public_key, texts
 from tlsa_manager.tlsa import DIGEST_BYTES, Params, Tlsa, associate
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

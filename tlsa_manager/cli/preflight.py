@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.completion import lineage_names
 from tlsa_manager.cli.voice import voice_of
 from tlsa_manager.errors import BadInput, UsageError
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.cli.voice import Voice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ from tlsa_manager.cli.lineages import chosen, names
 from tlsa_manager.cli.voice import Voice, voice_of
 from tlsa_manager.errors import BadInput, UsageError
 from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

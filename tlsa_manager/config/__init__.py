@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from tlsa_manager.config.references import check_names, check_references
 from tlsa_manager.config.sections import Section, section
 from tlsa_manager.errors import ConfigError
 from tlsa_manager.policy import Policy
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

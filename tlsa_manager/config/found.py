@@ -6,12 +6,12 @@ import shutil
 import socket
 import stat
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from tlsa_manager.errors import BadInput
 from tlsa_manager.lineage import lineage_name
 from tlsa_manager.service import host_name
+from tlsa_manager.value import dataclass
 
 _PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _ANCHORS = ("/usr/share/dns/root.key", "/var/lib/unbound/root.key", "/etc/unbound/root.key")

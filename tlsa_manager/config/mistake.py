@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

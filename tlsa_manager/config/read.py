@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import stat
 import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.config.mistake import Mistakes, Place
 from tlsa_manager.errors import ConfigError
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

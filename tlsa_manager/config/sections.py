@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tlsa_manager.config.mistake import unknown_keys
 from tlsa_manager.errors import BadInput, ConfigError
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

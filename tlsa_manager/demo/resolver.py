@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -21,6 +21,7 @@ from tlsa_manager.observe.chain_of_trust import Delegation, Keys, delegated, ent
 from tlsa_manager.observe.denial import absent
 from tlsa_manager.observe.message import addresses, find, hosts, referral, signatures, soa, soa_data
 from tlsa_manager.observe.signature import Proof, verify
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.message import Message

@@ -10,7 +10,7 @@ import hashlib
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tlsa_manager import clock
 from tlsa_manager.demo.names import DOMAIN
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from io import BufferedRWPair

@@ -7,7 +7,6 @@ import errno
 import logging
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -29,6 +28,7 @@ from tlsa_manager.errors import NotYet, TlsaManagerError
 from tlsa_manager.observe.anchor import parse_anchor
 from tlsa_manager.observe.ask import Place
 from tlsa_manager.observe.chain_of_trust import trusted
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -14,7 +14,7 @@ from __future__ import annotations
 import grp
 import pwd
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.deploy.files import Wanted
 from tlsa_manager.errors import ConfigError
 from tlsa_manager.option import Option
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

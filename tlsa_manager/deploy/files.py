@@ -12,7 +12,6 @@ import re
 import secrets
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager import keys
@@ -20,6 +19,7 @@ from tlsa_manager.disk import Owner, distrust, entries, in_words, open_directory
 from tlsa_manager.errors import BadInput, DeployError
 from tlsa_manager.pem import MAX_BYTES
 from tlsa_manager.snapshot import FileView
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

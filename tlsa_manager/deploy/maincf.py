@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.deploy.files import read_current
 from tlsa_manager.der import certificate_spki, kind_of_key
 from tlsa_manager.errors import BadInput, DeployError
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,13 +7,14 @@ New smtpd processes read a replaced file at once and old ones do not, so the wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import files, maincf, process
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.option import Settings

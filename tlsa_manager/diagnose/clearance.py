@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import EXIT_FAILED, EXIT_NOT_YET, EXIT_OK
 from tlsa_manager.snapshot import Outcome, Presentation
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.chain import Chain

@@ -8,7 +8,7 @@ A host's handshakes begin when its addresses are known, while DNS is still being
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from tlsa_manager import clock
@@ -16,6 +16,7 @@ from tlsa_manager.checks.questions import questions
 from tlsa_manager.sender.route import route, services_of, stop
 from tlsa_manager.snapshot import Snapshot
 from tlsa_manager.target import Kind
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence

@@ -6,7 +6,7 @@ asks before its swap, so that the two cannot disagree, and then what a sender wo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from tlsa_manager.diagnose.clearance import Candidate, Clearance, Judged, Reason
@@ -20,6 +20,7 @@ from tlsa_manager.sender.route import Route, Stop
 from tlsa_manager.service import Service
 from tlsa_manager.snapshot import Answer, OwnerView, ServiceView, Snapshot
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
@@ -17,6 +17,7 @@ from tlsa_manager.rollover.note import note
 from tlsa_manager.rollover.scene import Scene
 from tlsa_manager.sender.route import FAILED, bases
 from tlsa_manager.snapshot import Snapshot
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

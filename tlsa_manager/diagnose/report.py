@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.diagnose.facts import Facts
 from tlsa_manager.finding import Severity
 from tlsa_manager.sender.delivery import Delivery
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.finding import Finding

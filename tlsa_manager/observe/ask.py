@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
@@ -24,6 +24,7 @@ from tlsa_manager.clock import monotonic
 from tlsa_manager.observe.carry import CUT, NOTHING_CAME, SILENCE, Heard, Unheard, over_tcp, over_udp
 from tlsa_manager.observe.wording import Query
 from tlsa_manager.security import Cause
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

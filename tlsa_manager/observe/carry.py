@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.observe.wording import HEADER, Garbage, Query, read
 from tlsa_manager.security import Cause
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.message import Message

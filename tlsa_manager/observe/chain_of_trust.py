@@ -6,7 +6,6 @@ own DNSKEY RRset, signed by a key that a DS record names. Pure; judged anew agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import dns.dnssec
@@ -21,6 +20,7 @@ from tlsa_manager.observe.denial import absent
 from tlsa_manager.observe.message import NEGATIVE, cause_of, find, text, unusable
 from tlsa_manager.observe.signature import ALGORITHMS, MAX_SIGNATURES, NOTHING, Proof, Signer, verify
 from tlsa_manager.security import Cause, Security
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.name import Name

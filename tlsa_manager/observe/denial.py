@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import dns.dnssec
@@ -15,6 +14,7 @@ import dns.rdatatype
 from tlsa_manager.observe.message import text
 from tlsa_manager.observe.signature import NOTHING, Proof, Signer, expanded, verify
 from tlsa_manager.security import Cause, Security
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.message import Message

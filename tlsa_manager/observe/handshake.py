@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
 from tlsa_manager.observe.ending import ProbeError, printable
 from tlsa_manager.snapshot import Outcome
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from OpenSSL import SSL

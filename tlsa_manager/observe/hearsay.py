@@ -5,7 +5,7 @@ Whether its word counts at all is found out first (witness.py); where it does no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, cast
 
 import dns.flags
@@ -17,6 +17,7 @@ from tlsa_manager.observe.message import NEGATIVE, alias, exists, find, signatur
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.snapshot import Answer, OwnerView
 from tlsa_manager.surroundings import Alias, Lookup
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.message import Message

@@ -6,7 +6,7 @@ found out, even while others are well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dns.rcode
@@ -20,6 +20,7 @@ from tlsa_manager.observe.trust import Trust
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.snapshot import Answer, OwnerView
 from tlsa_manager.surroundings import Alias, Lookup
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.message import Message

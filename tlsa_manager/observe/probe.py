@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.clock import now
@@ -12,6 +12,7 @@ from tlsa_manager.observe.starttls import FAREWELL, Dialogue, Heard
 from tlsa_manager.observe.weak import SUITES, offer
 from tlsa_manager.observe.wire import Wire
 from tlsa_manager.snapshot import Outcome, Presentation
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.observe.places import Place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +14,7 @@ import dns.rdatatype
 
 from tlsa_manager.observe.message import signatures, text
 from tlsa_manager.security import Cause, Security
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.name import Name

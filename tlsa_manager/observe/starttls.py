@@ -8,11 +8,11 @@ could put it there in front of the encrypted answers (response injection, the cl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.observe.ending import ProbeError, printable
 from tlsa_manager.snapshot import Outcome
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

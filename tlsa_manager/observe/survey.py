@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import dns.rcode
@@ -18,6 +18,7 @@ from tlsa_manager.observe.ask import Place, Question, Reply
 from tlsa_manager.observe.message import alias, find, hosts, text, unusable
 from tlsa_manager.observe.zone import MAX_HOSTS, Addresses, LostError
 from tlsa_manager.security import Cause
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.name import Name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import dns.rdatatype
@@ -11,6 +11,7 @@ from tlsa_manager.observe.chain_of_trust import Delegation, Keys, delegated, ent
 from tlsa_manager.observe.message import find, text
 from tlsa_manager.observe.signature import Proof
 from tlsa_manager.security import Cause, Security
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ A resolver that serves the zone itself (one BIND for both) answers from it with 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dns.flags
@@ -36,6 +36,7 @@ from tlsa_manager.observe.ask import Place, Question, Reply
 from tlsa_manager.observe.message import NEGATIVE, told
 from tlsa_manager.security import Security
 from tlsa_manager.snapshot import Witness
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.message import Message

@@ -8,7 +8,7 @@ What was found is kept for a minute at most, and never longer than its TTL.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -33,6 +33,7 @@ from tlsa_manager.observe.message import (
     unusable,
 )
 from tlsa_manager.security import Cause
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Iterable

@@ -11,11 +11,11 @@ package plugs in by an entry point of the group `tlsa_manager.backends` that nam
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from tlsa_manager.errors import ConfigError, Conflict
 from tlsa_manager.option import settle, suggestion
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

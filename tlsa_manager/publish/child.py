@@ -6,10 +6,10 @@ import os
 import selectors
 import signal
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tlsa_manager.clock import monotonic
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

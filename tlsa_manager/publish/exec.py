@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput, PublishError, PublishTemporary
@@ -16,6 +15,7 @@ from tlsa_manager.option import Option
 from tlsa_manager.publish import Ticket, conflict
 from tlsa_manager.snapshot import Held
 from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

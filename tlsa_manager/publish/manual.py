@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.publish import Ticket
 from tlsa_manager.snapshot import Held
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.option import Option, Settings

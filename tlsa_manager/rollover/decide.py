@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import rules, timing
 from tlsa_manager.rollover.state import due_by_time
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.lineage import Lineage

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tlsa_manager.lineage import Generation
 from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tlsa_manager.rollover.steps import Blocker
+from tlsa_manager.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

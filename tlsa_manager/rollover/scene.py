@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import law
 from tlsa_manager.snapshot import Outcome
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.chain import Chain

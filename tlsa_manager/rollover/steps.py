@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.tlsa import RRset
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.rollover.events import Event

@@ -6,7 +6,6 @@ combination is some sender's, and the worst counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover.law import usable
@@ -17,6 +16,7 @@ from tlsa_manager.sender.match import match
 from tlsa_manager.sender.route import FAILED, in_use
 from tlsa_manager.snapshot import Outcome
 from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

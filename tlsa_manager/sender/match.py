@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.sender.path import MOST_CERTIFICATES, label, problem, problem_with_key
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.chain import Chain

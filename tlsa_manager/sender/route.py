@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
@@ -11,6 +10,7 @@ from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.service import Service, host_name
 from tlsa_manager.target import Kind
 from tlsa_manager.tlsa import owner_name
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

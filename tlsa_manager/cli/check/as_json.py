@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from textwrap import indent
 from typing import TYPE_CHECKING
 
 from tlsa_manager.diagnose.report import SCHEMA
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.cli.check.form import Wish

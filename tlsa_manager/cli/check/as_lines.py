@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.diagnose.report import SCHEMA
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

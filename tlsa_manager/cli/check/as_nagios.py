@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
@@ -10,6 +10,7 @@ from tlsa_manager.cli.check.result import STATUS, Result, Tally, ends
 from tlsa_manager.cli.flat import flat
 from tlsa_manager.diagnose.report import EXIT_CRITICAL, EXIT_OK, EXIT_UNKNOWN, EXIT_WARNING
 from tlsa_manager.finding import Severity
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

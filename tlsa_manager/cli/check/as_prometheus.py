@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
 from tlsa_manager.cli.check.result import STATUS, Result, Tally, ends
 from tlsa_manager.cli.voice import printable
 from tlsa_manager.finding import Severity
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.cli.check.form import Wish

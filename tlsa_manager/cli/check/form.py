@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tlsa_manager.finding import Severity
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.cli.check.paper import Paper

@@ -9,12 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from tlsa_manager.cli.check.as_lines import line
 from tlsa_manager.cli.check.result import UNREADABLE, Result, of_line
 from tlsa_manager.errors import BadInput, Busy
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 from tlsa_manager.diagnose.report import EXIT_CRITICAL, EXIT_OK, EXIT_UNKNOWN, EXIT_WARNING, Report, exit_code
 from tlsa_manager.finding import Finding, Severity
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.target import Kind, Target
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ import re
 import sys
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,6 +16,7 @@ from tlsa_manager.cli.check.looking import config_if_any
 from tlsa_manager.cli.check.result import Result, of_mistake
 from tlsa_manager.errors import BadInput, UsageError
 from tlsa_manager.target import Kind, Target
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

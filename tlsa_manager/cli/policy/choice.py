@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.service import host_name
 from tlsa_manager.target import Kind
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.cli.check.result import Result

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import ConfigError, PublishError
@@ -17,6 +16,7 @@ from tlsa_manager.publish import Ticket
 from tlsa_manager.publish.rfc2136 import key as tsig
 from tlsa_manager.publish.rfc2136 import refusals
 from tlsa_manager.snapshot import Held
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     import dns.message

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tlsa_manager.errors import ConfigError
 from tlsa_manager.publish.secret import read_secret
+from tlsa_manager.value import dataclass
 
 # RFC 8945 §6: SHA-256 is mandatory; MD5 and SHA-1 are not recommended; truncated MACs are not worth having.
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")

@@ -5,11 +5,11 @@ Response codes are those of RFC 1035 §4.1.1 and RFC 2136 §2.2, TSIG errors tho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import PublishError, PublishTemporary
 from tlsa_manager.publish import conflict
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

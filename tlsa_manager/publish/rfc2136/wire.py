@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -22,6 +21,7 @@ from tlsa_manager.clock import monotonic, now
 from tlsa_manager.errors import PublishError, PublishTemporary
 from tlsa_manager.publish.rfc2136 import refusals
 from tlsa_manager.tlsa import RRset, Tlsa
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.publish import Change
