@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tlsa_manager import der, pem
 from tlsa_manager.chain import Chain, Digests
 from tlsa_manager.errors import BadInput
+from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +66,7 @@ def chain_of(certificates: Sequence[bytes]) -> Chain:
     if not certificates:
         raise BadInput("there is no certificate", "a server must send one")
     digests = tuple(Digests.of(one, der.certificate_spki(one)) for one in certificates)
-    leaf = _parse(certificates[0], 1)
-    return Chain(digests, der.kind_of_key(der.certificate_spki(certificates[0])), leaf.not_valid_after_utc.timestamp())
+    return Chain(digests, der.kind_of_key(der.certificate_spki(certificates[0])), _end(certificates[0]))
 
 
 def names_cover(names: Sequence[str], host: str) -> bool:
@@ -85,6 +84,16 @@ def to_pem(certificate: bytes) -> bytes:
     return b"\n".join((b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""))
 
 
+def _end(leaf: bytes) -> float:
+    """Return when a leaf ends. Its names may be as odd as they like: where a record names the key nobody looks at them."""
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(leaf).not_valid_after_utc.timestamp()
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion):
+        raise _unread(1) from None
+
+
 def _parse(certificate: bytes, place: int) -> Certificate:
     """Parse a certificate, and at once those fields that the library would parse (and refuse) only when they are asked for."""
     from cryptography import x509
@@ -93,9 +102,13 @@ def _parse(certificate: bytes, place: int) -> Certificate:
         parsed = x509.load_der_x509_certificate(certificate)
         _ = parsed.subject, parsed.issuer, parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except (ValueError, TypeError, OverflowError, x509.InvalidVersion):
-        msg = f"certificate {place} of the chain cannot be read: it is damaged, or no certificate at all"
-        raise BadInput(msg, "try: openssl x509 -noout -text -in FILE; then fetch it again from where it was made") from None
+        raise _unread(place) from None
     return parsed
+
+
+def _unread(place: int) -> BadInput:
+    msg = f"certificate {place} of the chain cannot be read: it is damaged, or no certificate at all"
+    return BadInput(msg, "try: openssl x509 -noout -text -in FILE; then fetch it again from where it was made")
 
 
 def _check_order(parsed: Sequence[Certificate], found: Sequence[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +31,8 @@ def run(words: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if not sys.warnoptions:  # what libraries think of strangers' certificates is for programmers, and no word of ours
+        warnings.simplefilter("ignore")
     voice = Voice(json="--json" in words)  # also where the words cannot be understood
     try:
         code = _obey(list(words), voice)

@@ -98,7 +98,7 @@ def full(one: Result, wish: Wish, width: int | None) -> Iterator[Line]:
 def _place(at: ServiceValue, wish: Wish, width: int | None) -> Iterator[Line]:
     """Tell what senders do at one address, and which record it hangs on."""
     matching = [each["record"] for each in at["records"] if each["usable"] and each["matches"]]
-    told = f"{flat(at['address']) or '(no address)'}  {at['outcome']}, DNSSEC {at['dnssec']}"
+    told = f"{flat(at['address']) or '(no address)'}  {flat(at['outcome'])}, DNSSEC {flat(at['dnssec'])}"
     if matching:
         told += f"; {short(matching[0])} matches" + (f", and {len(matching) - 1} more" if len(matching) > 1 else "")
     elif why := at.get("why", ""):
