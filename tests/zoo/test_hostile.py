@@ -255,6 +255,22 @@ def test_memory_is_bounded(menagerie: Menagerie) -> None:
     assert wild.peak < 2 * calm.peak, (wild.peak, calm.peak)
 
 
+@pytest.mark.parametrize("name", ["evil-banner", "evil-refusal", "noise", "reset"])
+def test_preflight_before_a_hostile_server(menagerie: Menagerie, name: str) -> None:
+    """Nobody can tell what the server presents: what caches hold is waited for, and every word is clean."""
+    zoo = menagerie.zoo
+    host = zoo.host()
+    zoo.serve(host, behaviour=WORDS[name])
+    zoo.publish(host, host.record(), strange_record())
+    chain = zoo.directory / f"{host.name}.pem"
+    chain.write_bytes(host.chain_pem)
+    look = lab_options(zoo)[:4]  # it has no patience to be set
+    run = menagerie.program("preflight", "--certificate", chain, "--service", f"{host.name}:25", *look, "--json")
+    assert run.code == 75, run
+    assert run.json["verdict"] == "later"
+    assert run.err == ""
+
+
 def reads_text(out: str, targets: int) -> None:
     """Paragraphs of targets, each with its outcome."""
     assert len(re.findall(r"^[a-z0-9.-]+:25: (?:auth|defer): ", out, re.MULTILINE)) == targets
