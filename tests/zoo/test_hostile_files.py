@@ -153,7 +153,7 @@ def test_preflight_of_a_chain_that_means_harm(program: Program, tmp_path: Path, 
 
 HOSTILE_LINES = (
     b"\x00\x01\x02\n", b"\xff\xfe\x1b[2J\n", b"x" * (1 << 20) + b"\n", b"../../etc/passwd\n", b"--output=/etc/passwd\n",
-    b"-rf\n", b"$(reboot)\n", b"a.example\x00.org\n", b"\x1b]0;owned\x07.example.org\n", b"INJECTED | x=1\n", b"[::1]:25\n",
+    b"-rf\n", b"$(reboot)\n", b"a.example\x00.org\n", b"\x1b]0;owned\x07.example.org\n", b"INJECTED | x=1\n", b"[::1:25\n",
     b"mx.example.org:99999\n", b"a" * 64 + b".example.org\n", b".".join([b"a" * 60] * 5) + b"\n", b"\xe2\x80\xae.example.org\n",
     b"http://x.example.org/\n", b"..\n", b"*.example.org\n", b"\\010INJECTED.example.org\n", b'"\n', b"\\\n",
 )  # fmt: skip
