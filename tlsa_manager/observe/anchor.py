@@ -9,18 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import dns.dnssec
-import dns.dnssectypes
 import dns.exception
 import dns.name
+import dns.rdata
 import dns.rdatatype
-import dns.zonefile
 
 from tlsa_manager.errors import ConfigError
+from tlsa_manager.observe.seal import key_digest, key_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dns.rdata import Rdata
     from dns.rdtypes.ANY.DNSKEY import DNSKEY
     from dns.rdtypes.ANY.DS import DS
 
@@ -33,6 +33,8 @@ BUILT_IN = """
 . IN DS 38696 8 2 683d2d0acb8c9b712a1948b27f741219298d0a450d612c483af444a4c0fb2b16
 """
 MAX_BYTES = 1 << 20
+_SHA_256 = 2
+_KINDS = ("DS", "DNSKEY")
 _HINT = "give a file with DNSKEY or DS records in zone-file form, such as " + SYSTEM
 
 
@@ -52,25 +54,54 @@ def read_anchor(path: str | None) -> Anchor:
 def parse_anchor(text: str, source: str) -> Anchor:
     """Read DNSKEY and DS records in zone-file form; other types are passed over. Raises ConfigError."""
     try:
-        rrsets = dns.zonefile.read_rrsets(text, rdclass=None, default_ttl=0)
+        records = _plain(text) or _any(text)
     except (dns.exception.DNSException, ValueError) as fault:
         raise ConfigError(f"trust anchor {source} cannot be read: {fault}", _HINT) from None
     found: dict[dns.name.Name, tuple[DS, ...]] = {}
-    for rrset in rrsets:
-        if rrset.rdtype == dns.rdatatype.DS:
-            digests = tuple(cast("DS", rdata) for rdata in rrset)
-        elif rrset.rdtype == dns.rdatatype.DNSKEY:
-            digests = tuple(_digest(rrset.name, cast("DNSKEY", rdata)) for rdata in rrset)
+    for name, rdata in records:
+        if rdata.rdtype == dns.rdatatype.DS:
+            digest = cast("DS", rdata)
+        elif rdata.rdtype == dns.rdatatype.DNSKEY:
+            digest = _digest(name, cast("DNSKEY", rdata))
         else:
             continue
-        found[rrset.name] = (*found.get(rrset.name, ()), *digests)
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), digest)))
     if not found:
         raise ConfigError(f"trust anchor {source} holds neither DNSKEY nor DS records", _HINT)
     return found
 
 
+def _plain(text: str) -> list[tuple[dns.name.Name, Rdata]]:
+    """Read a file with one record a line, as nearly all are; nothing where it is another, or has a mistake."""
+    found: list[tuple[dns.name.Name, Rdata]] = []
+    for line in text.splitlines():
+        words = line.partition(";")[0].split()
+        if not words:
+            continue
+        kind = next((place for place in range(1, min(4, len(words))) if not words[place].isdigit() and words[place] != "IN"), 0)
+        if words[kind] not in _KINDS or line[0].isspace() or any(mark in line for mark in '"()'):
+            return []
+        try:
+            rdata = dns.rdata.from_text("IN", words[kind], " ".join(words[kind + 1 :]))
+            found.append((dns.name.from_text(words[0]), rdata))
+        except (dns.exception.DNSException, ValueError):
+            return []
+    return found
+
+
+def _any(text: str) -> list[tuple[dns.name.Name, Rdata]]:
+    """Read a file in any zone-file form. Raises DNSException and ValueError."""
+    import dns.zonefile
+
+    rrsets = dns.zonefile.read_rrsets(text, rdclass=None, default_ttl=0)
+    return [(rrset.name, rdata) for rrset in rrsets for rdata in rrset]
+
+
 def _digest(zone: dns.name.Name, key: DNSKEY) -> DS:
-    return dns.dnssec.make_ds(zone, key, dns.dnssectypes.DSDigest.SHA256)
+    from dns.rdtypes.ANY.DS import DS
+
+    digest = key_digest(zone, key, _SHA_256)
+    return DS(key.rdclass, dns.rdatatype.DS, key_tag(key), key.algorithm, _SHA_256, digest)  # type: ignore[no-untyped-call]
 
 
 def _text(path: str) -> str:

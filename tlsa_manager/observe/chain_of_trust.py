@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import dns.dnssec
-import dns.dnssectypes
-import dns.exception
 import dns.flags
 import dns.rcode
 import dns.rdataset
@@ -18,7 +15,8 @@ import dns.rdatatype
 
 from tlsa_manager.observe.denial import absent
 from tlsa_manager.observe.message import NEGATIVE, cause_of, find, text, unusable
-from tlsa_manager.observe.signature import ALGORITHMS, MAX_SIGNATURES, NOTHING, Proof, Signer, verify
+from tlsa_manager.observe.seal import ALGORITHMS, DIGESTS, key_digest, key_tag
+from tlsa_manager.observe.signature import MAX_SIGNATURES, NOTHING, Proof, Signer, verify
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.value import dataclass
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
     from tlsa_manager.observe.ask import Reply
 
-DIGESTS = {2: "SHA-256", 4: "SHA-384"}  # RFC 9904; SHA-1 (1) no longer counts (RFC 9905)
 MAX_KEYS = 64  # in one DNSKEY RRset
 
 
@@ -110,13 +107,9 @@ def _entries(zone: Name, rrset: RRset, digests: tuple[DS, ...]) -> list[DNSKEY]:
 
 
 def _named(zone: Name, key: DNSKEY, ds: DS) -> bool:
-    if key.algorithm != ds.algorithm or dns.dnssec.key_id(key) != ds.key_tag:
+    if key.algorithm != ds.algorithm or key_tag(key) != ds.key_tag:
         return False
-    try:
-        made = dns.dnssec.make_ds(zone, key, dns.dnssectypes.DSDigest(ds.digest_type), validating=True)
-    except (dns.exception.DNSException, ValueError):
-        return False
-    return made.digest == ds.digest
+    return key_digest(zone, key, int(ds.digest_type)) == ds.digest
 
 
 def _undelegated(proof: Proof, parent_zone: Name, zone: Name, word: Proof | None) -> Proof:

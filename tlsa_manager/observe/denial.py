@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, cast
 
-import dns.dnssec
-import dns.dnssectypes
 import dns.exception
 import dns.name
 import dns.rdatatype
 
 from tlsa_manager.observe.message import text
+from tlsa_manager.observe.seal import hashed
 from tlsa_manager.observe.signature import NOTHING, Proof, Signer, expanded, verify
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.value import dataclass
@@ -163,7 +162,7 @@ class _Nsec3:
 
     def _hash(self, name: Name, like: RRset) -> str:
         data = cast("NSEC3", like[0])
-        return dns.dnssec.nsec3_hash(name, data.salt, data.iterations, dns.dnssectypes.NSEC3Hash.SHA1).upper()
+        return base64.b32hexencode(hashed(name, data.salt or b"", data.iterations)).decode().rstrip("=")
 
     def _at(self, name: Name) -> RRset | None:
         return next((r for r in self.rrsets if _label(r) == self._hash(name, r)), None)

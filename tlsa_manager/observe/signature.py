@@ -7,26 +7,21 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-import dns.dnssec
-import dns.exception
-import dns.rdataset
 import dns.rdatatype
 
 from tlsa_manager.observe.message import signatures, text
+from tlsa_manager.observe.seal import ALGORITHMS, key_tag, sealed
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from dns.name import Name
-    from dns.node import Node
     from dns.rdata import Rdata
     from dns.rdataset import Rdataset
     from dns.rdtypes.ANY.DNSKEY import DNSKEY
     from dns.rdtypes.ANY.RRSIG import RRSIG
     from dns.rrset import RRset
 
-# RFC 9904 and RFC 9905: RSASHA1 (5) and RSASHA1-NSEC3-SHA1 (7) no longer count.
-ALGORITHMS = {8: "RSASHA256", 10: "RSASHA512", 13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519", 16: "ED448"}
 MAX_SIGNATURES = 8  # tried over one RRset, and
 MAX_KEYS = 4  # of one key tag: a zone cannot keep us busy for long (CVE-2023-50387)
 # What is told of several faulty signatures: the one that should have been good says most.
@@ -116,9 +111,9 @@ def expanded(rrset: RRset, signature: RRSIG) -> bool:
     return signature.labels < len(rrset.name) - 1 and not rrset.name.is_wild()
 
 
-def signs(rrset: RRset, signature: RRSIG, keys: list[Rdata], zone: Name) -> bool:
+def signs(rrset: RRset, signature: RRSIG, keys: list[Rdata]) -> bool:
     """Whether any of the keys has made the signature, whenever that was. Found out once for the same objects."""
-    return _signs(_Same((rrset, signature, zone, *keys)))
+    return _signs(_Same((rrset, signature, *keys)))
 
 
 def date(moment: float) -> str:
@@ -145,13 +140,8 @@ class _Same:
 
 @lru_cache(MAX_FOUND_OUT)
 def _signs(same: _Same) -> bool:
-    rrset, signature, zone, *keys = same.objects
-    try:
-        keyring: dict[Name, Node | Rdataset] = {zone: dns.rdataset.from_rdata_list(0, keys)}
-        dns.dnssec.validate_rrsig(rrset, signature, keyring, now=signature.inception)
-    except (dns.exception.DNSException, ValueError):
-        return False
-    return True
+    rrset, signature, *keys = same.objects
+    return any(sealed(rrset, signature, key) for key in keys)
 
 
 def _dated(proof: Proof, signature: RRSIG) -> Proof:
@@ -173,13 +163,13 @@ def _fault(rrset: RRset, signature: RRSIG, signer: Signer) -> tuple[Cause, str] 
     fitting = [key for key in signer.keys if _fits(cast("DNSKEY", key), signature)][:MAX_KEYS]
     if not fitting:
         return Cause.KEY_GONE, f"is made with key {signature.key_tag}, which is not among the keys of {text(zone)}"
-    if not signs(rrset, signature, fitting, zone):
+    if not signs(rrset, signature, fitting):
         return Cause.SIGNATURE_BAD, "does not fit the data"
     return None
 
 
 def _fits(key: DNSKEY, signature: RRSIG) -> bool:
-    if key.algorithm != signature.algorithm or dns.dnssec.key_id(key) != signature.key_tag:
+    if key.algorithm != signature.algorithm or key_tag(key) != signature.key_tag:
         return False
     revoked = bool(key.flags & 0x80) and signature.type_covered != dns.rdatatype.DNSKEY  # RFC 5011 §2.1
     return bool(key.flags & 0x100) and key.protocol == 3 and not revoked  # RFC 4034 §2.1
