@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.config.lineages import fields
 from tlsa_manager.config.tables import DefaultsTable
+from tlsa_manager.resolver import address_problem
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -47,25 +48,11 @@ def defaults(tables: Iterable[tuple[Place, dict[str, Any]]], base: Path, mistake
     return Defaults(usual.resolver, anchor, _state(usual, base, places, mistakes), directory, usual.authority_port)
 
 
-def address(text: str) -> str:
-    """Return why this is not ADDRESS or ADDRESS#PORT, or an empty text."""
-    from ipaddress import ip_address
-
-    place, mark, port = text.partition("#")
-    try:
-        ip_address(place)
-    except ValueError:
-        return f"{text[:80]!r} is not an address"
-    if mark and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
-        return f"{port[:20]!r} in {text[:80]!r} is not a port"
-    return ""
-
-
 def _check_resolvers(resolvers: tuple[str, ...], place: Place, mistakes: Mistakes) -> None:
     if not resolvers:
         mistakes.add(place, "is empty", "name a validating resolver, best one on this host: 127.0.0.1")
     for resolver in resolvers:
-        if problem := address(resolver):
+        if problem := address_problem(resolver):
             mistakes.add(place, problem, "write 127.0.0.1, ::1 or 192.0.2.1#5353; a name would need a resolver to be found")
 
 

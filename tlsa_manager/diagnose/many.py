@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import multiprocessing
 import signal
 import sys
 import warnings
@@ -187,6 +186,8 @@ class _Process:
 
     def __init__(self, settings: Settings, results: SimpleQueue[object]) -> None:
         self.under_way = 0
+        import multiprocessing
+
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work_apart, args=(theirs, settings), daemon=True)

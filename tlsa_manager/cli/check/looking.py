@@ -97,10 +97,10 @@ def _absolute(path: str | None) -> str | None:
 
 
 def _places(texts: tuple[str, ...]) -> tuple[str, ...]:
-    from tlsa_manager.config.defaults import address
+    from tlsa_manager.resolver import address_problem
 
     for text in texts:
-        if problem := address(text):
+        if problem := address_problem(text):
             raise UsageError(f"--resolver: {problem}", "write 127.0.0.1, ::1 or 192.0.2.1#5353")
     return texts
 
