@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import ssl
 from collections import OrderedDict
 from contextlib import suppress
@@ -25,6 +27,7 @@ MAX_REMEMBERED = 4096
 # The numbers of OpenSSL's x509_vfy.h.
 _BAD_SIGNATURE = 7
 _NOT_YET, _EXPIRED, _SELF_SIGNED_LEAF, _SELF_SIGNED_ROOT, _NO_ISSUER, _NO_SIGNER, _PURPOSE = 9, 10, 18, 19, 20, 21, 26
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 _SERVER = 2  # X509_PURPOSE_SSL_SERVER
 
 
@@ -98,11 +101,21 @@ def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
 
 
 def _system() -> tuple[str | None, str | None]:
-    """Return file and directory of the system's authorities, as Python's own OpenSSL would find them."""
+    """Return file or directory of the system's authorities, as Python's own OpenSSL would find them.
+
+    From a directory only those are read that are asked for: it is taken where it has as many as the file.
+    """
     paths = ssl.get_default_verify_paths()
     file = paths.cafile if paths.cafile and Path(paths.cafile).is_file() else None
     directory = paths.capath if paths.capath and Path(paths.capath).is_dir() else None
-    return file, None if file else directory
+    if file and directory and _by_hash(directory) < Path(file).read_bytes().count(b"-----BEGIN"):
+        directory = None
+    return None if directory else file, directory
+
+
+def _by_hash(directory: str) -> int:
+    """Return how many certificates of a directory OpenSSL would find (openssl rehash)."""
+    return sum(_HASHED.fullmatch(one) is not None for one in os.listdir(directory))  # noqa: PTH208  names are enough
 
 
 def _for_servers(store: crypto.X509Store) -> None:
