@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -26,6 +26,8 @@ from lab import namespace, programs
 from lab.certificate import self_signed
 from lab.hierarchy import DnsLab
 from lab.receiver import MxLab
+
+import tlsa_manager
 
 HOSTS, TURNS, DELAY = 1000, 1, 0.010
 SINGLE_TURNS = 9
@@ -44,6 +46,7 @@ class Taken:
     memory: float
     queries: int = 0
     connections: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
 
 
 def main(hosts: int, turns: int) -> int:
@@ -71,7 +74,8 @@ def main(hosts: int, turns: int) -> int:
 
 
 def measure(lab: DnsLab, directory: Path, hosts: int, turns: int, digest: str) -> int:
-    """Run the candidates in turns."""
+    """Run the candidates in turns. Modules are compiled before, as they are when a package is installed."""
+    subprocess.run((sys.executable, "-m", "compileall", "-q", str(Path(tlsa_manager.__file__).parent)), check=True)
     thousand = Thousand(lab, hosts, digest, "127.25.0.1", DELAY)
     try:
         thousand.start()
@@ -106,7 +110,7 @@ def contest(lab: DnsLab, directory: Path, thousand: Thousand, turns: int) -> dic
             taken = run(argv, output)
             counters = thousand.counters
             queries, connections = counters.queries.value, counters.connections.value
-            times[name].append(Taken(taken.passed, taken.worked, taken.memory, queries, connections))
+            times[name].append(Taken(taken.passed, taken.worked, taken.memory, queries, connections, counters.by_type()))
             verify(name, output, thousand.count)
             print(f"{name}: {taken.passed:.1f} s", file=sys.stderr, flush=True)
     return times
@@ -178,6 +182,9 @@ def tell_many(times: dict[str, list[Taken]], hosts: int) -> bool:
         worked = statistics.median(t.worked for t in taken)
         memory = max(t.memory for t in taken)
         print(f"{name:<32}{middle(taken):>9.1f}{middle(taken) / rival:>6.2f}x{worked:>9.1f} s{memory:>6.0f} MB{each}")
+    for name in ("check --quick", "check"):
+        kinds = ", ".join(f"{kind} {count / hosts:.1f}" for kind, count in times[name][0].kinds.items())
+        print(f"questions of {name}, and of the resolver for it, each host: {kinds}")
     quick, full = middle(times["check --quick"]) / rival, middle(times["check"]) / rival
     memory = max(one.memory for name in ("check --quick", "check") for one in times[name])
     return tell_bars(

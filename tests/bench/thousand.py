@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import dns.dnssec
 import dns.name
+import dns.rdatatype
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
 from lab import namespace
@@ -22,13 +23,14 @@ from lab.zones import TLD_SERVER
 
 if TYPE_CHECKING:
     from ctypes import c_int
-    from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 
     from lab.hierarchy import DnsLab
 
 SERVERS = ("127.53.4.1", "127.53.4.2")  # the relays, which the world knows
 BEHIND = ("127.53.5.1", "127.53.5.2")  # BIND
 TTL = 3600
+MOST_TYPES = 258
 AT_ONCE = 500  # records in one dynamic update
 
 
@@ -44,14 +46,20 @@ def address(number: int) -> str:
 
 @dataclass(slots=True)
 class Counters:
-    """What went through the relays: questions to authoritative servers, connections to mail servers."""
+    """What went through the relays: questions to authoritative servers, also by type, and connections to mail servers."""
 
     queries: Synchronized[c_int] = field(default_factory=lambda: multiprocessing.Value("i", 0))
     connections: Synchronized[c_int] = field(default_factory=lambda: multiprocessing.Value("i", 0))
+    kinds: SynchronizedArray[int] = field(default_factory=lambda: multiprocessing.Array("i", MOST_TYPES))
 
     def reset(self) -> None:
         """Begin anew."""
         self.queries.value = self.connections.value = 0
+        self.kinds[:] = [0] * MOST_TYPES
+
+    def by_type(self) -> dict[str, int]:
+        """Return the number of questions for each type."""
+        return {dns.rdatatype.to_text(number): count for number, count in enumerate(self.kinds[:]) if count}
 
 
 class Thousand:
@@ -133,6 +141,8 @@ class _Front(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._counters.queries.value += 1
+        kind = int.from_bytes(data[data.index(b"\0", 12) + 1 :][:2], "big")  # behind the name that is asked for
+        self._counters.kinds[min(kind, MOST_TYPES - 1)] += 1
         self._loop.call_later(self._delay, lambda: self._loop.create_task(self._ask(data, addr)))
 
     async def _ask(self, data: bytes, addr: tuple[str, int]) -> None:
