@@ -1,6 +1,7 @@
-"""What the configured resolver says, taken as it is: for a quick look, where its word for DNSSEC is enough. Pure.
+"""What the configured resolver says, taken as it is: for a quick look, where its word for DNSSEC is enough.
 
-Whether its word counts at all is found out first (witness.py); where it does not, nothing is known of DNSSEC.
+Whether its word counts at all is found out first (witness.py); where it does not, nothing is known of DNSSEC. Nor does it where
+it comes from another host over plain UDP: whoever is on the way can write AD into it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import dns.rdatatype
 
 from tlsa_manager.observe import records
 from tlsa_manager.observe.message import NEGATIVE, alias, exists, find, signatures, soa, text, told
+from tlsa_manager.observe.nearness import here
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.snapshot import Answer, OwnerView
 from tlsa_manager.surroundings import Alias, Lookup
@@ -35,10 +37,18 @@ _CNAME, _TLSA = dns.rdatatype.from_text("CNAME"), dns.rdatatype.from_text("TLSA"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A resolver and what its word is worth. `doubt`: why it is worth nothing, or empty."""
+    """A resolver and what its word is worth. `suspicion`: why it is worth nothing, wherever it is, or empty."""
 
     resolver: Place
-    doubt: str = ""
+    suspicion: str = ""
+
+    @property
+    def doubt(self) -> str:
+        """Why its word is worth nothing, or empty."""
+        if self.suspicion or here(self.resolver.address):
+            return self.suspicion
+        remedy = "ask a validating resolver on this host, or leave --quick out"
+        return f"what {self.resolver} says of DNSSEC (AD) may be forged on the way; {remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +137,7 @@ def _fault(testimony: Testimony, word: Word) -> tuple[Security, Cause, str] | No
         return None
     reason = f"{word.resolver} answered {dns.rcode.to_text(rcode)}{told(message)}"
     unchecked = testimony.unchecked.message if testimony.unchecked is not None else None
-    if unchecked is not None and unchecked.rcode() in NEGATIVE and not word.doubt:
+    if unchecked is not None and unchecked.rcode() in NEGATIVE and not word.suspicion:
         return Security.BOGUS, Cause.RCODE, reason + ", and answers when told not to check"
     return Security.INDETERMINATE, Cause.RCODE, reason
 
