@@ -31,9 +31,10 @@ class Service:
     probe: bool = True
 
     def __str__(self) -> str:
-        """Return `host:port`, with the protocol where the port does not tell it."""
+        """Return `host:port`, with the protocol where the port does not tell it; `[::1]:25` where the host is an IPv6 address."""
         usual = _BY_PORT.get(self.port)
-        return f"{self.host}:{self.port}" + ("" if self.protocol == usual else f"/{self.protocol}")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" + ("" if self.protocol == usual else f"/{self.protocol}")
 
     @property
     def owner(self) -> str:
@@ -46,8 +47,8 @@ class Service:
         return self.protocol == "smtp"
 
     @classmethod
-    def parse(cls, text: str, *, connect: tuple[str, ...] = (), probe: bool = True) -> Service:
-        """Read `HOST:PORT[/PROTOCOL]`. Raises BadInput."""
+    def parse(cls, text: str, *, connect: tuple[str, ...] = (), probe: bool = True, bracketed: bool = False) -> Service:
+        """Read `HOST:PORT[/PROTOCOL]`; `bracketed`: an IPv6 address in brackets may be the host, too. Raises BadInput."""
         place, _, protocol = text.partition("/")
         host, colon, port_text = place.rpartition(":")
         if not colon or not port_text.isascii() or not port_text.isdigit() or not 0 < int(port_text[:6]) < 65536:
@@ -58,7 +59,20 @@ class Service:
         if protocol not in PROTOCOLS:
             msg = f"protocol {protocol[:40]!r} of service {text[:80]!r} is unknown"
             raise BadInput(msg, "use one of: " + ", ".join(PROTOCOLS))
-        return cls(host_name(host), port, protocol, connect, probe)
+        address = literal(host[1:-1]) if bracketed and host.startswith("[") and host.endswith("]") else ""
+        return cls(address or host_name(host), port, protocol, connect, probe)
+
+
+def literal(text: str) -> str:
+    """Return an IPv4 or IPv6 address in its usual form, an empty text for everything else: an address is no name."""
+    if ":" not in text and not text[-1:].isdigit():
+        return ""
+    from ipaddress import ip_address
+
+    try:
+        return "" if "%" in text else str(ip_address(text))
+    except ValueError:
+        return ""
 
 
 def host_name(text: str) -> str:

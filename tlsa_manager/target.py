@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
-from tlsa_manager.service import Service, host_name
+from tlsa_manager.service import Service, host_name, literal
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -44,12 +44,16 @@ class Target:
         if words in lineages:
             return cls(Kind.LINEAGE, words)
         if ":" in words or "/" in words:
-            service = Service.parse(words)
+            service = Service.parse(words, bracketed=True)
             return cls(Kind.SERVICE, str(service), service)
         labels = words.split(".")
         if len(labels) > 2 and labels[0].startswith("_") and labels[1].lower() in {"_tcp", "_udp"}:
             return cls(Kind.SRV, host_name(words))
-        domain = host_name(words.rpartition("@")[2])
+        domain = words.rpartition("@")[2]
+        if address := literal(domain.strip("[]")):
+            msg = f"{address} is an address, and DANE needs names: it is no mail domain"
+            raise BadInput(msg, f"to look at the server there, name its port: {Service(address, 25, 'smtp')}")
+        domain = host_name(domain)
         if "." not in domain:
             msg = f"{text[:80]!r} is neither a mail domain nor a service nor a configured lineage"
             raise BadInput(msg, "give a domain such as example.org, or HOST:PORT such as mx.example.org:25")

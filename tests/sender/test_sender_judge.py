@@ -156,6 +156,44 @@ def test_records_are_weighed_one_by_one() -> None:
     assert why[NOBODYS] == "matching type 3 is not defined"
 
 
+@pytest.mark.parametrize("garbage", ["3 0 0 00ff", "3 1 0 00ff", "2 0 0 3000", "3 1 0 " + MINE.hex()])
+def test_data_that_is_no_certificate_and_no_key(garbage: str) -> None:
+    """RFC 6698 §4.1: what is malformed is unusable: alone it forces TLS without authentication, beside others it is nothing."""
+    broken = Tlsa.parse(garbage)
+    (verdict,) = verdicts(answer(rrset(broken)))
+    assert verdict.outcome is Delivery.ENCRYPT
+    assert (verdict.records[0].usable, verdict.records[0].matches) == (False, False)
+    assert "in DER" in verdict.records[0].why
+    assert outcome(answer(rrset(broken, STALE))) is Delivery.DEFER
+    assert outcome(answer(rrset(broken, GOOD))) is Delivery.AUTH
+
+
+def test_whole_certificates_and_keys_are_usable() -> None:
+    """Those of others, too: they match nothing."""
+    for params in ("3 0 0", "3 1 0", "2 0 0", "2 1 0"):
+        assert outcome(answer(rrset(record(params, OTHER)))) is Delivery.DEFER
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (answer(rrset(STALE)), Delivery.AUTH),
+        (answer(rrset(PKIX_ONLY)), Delivery.ENCRYPT),
+        (answer(rrset()), Delivery.OPPORTUNISTIC),
+        (answer(rrset(GOOD), BOGUS), Delivery.DEFER),
+    ],
+)
+def test_a_service_that_the_operator_vouches_for(told: Answer, expected: Delivery) -> None:
+    """`probe = false`: his word is taken for what it presents, not for what DNS says; what was seen all the same counts."""
+    stop = dataclasses.replace(STOP, service=dataclasses.replace(STOP.service, probe=False))
+    views = {OWNER: OwnerView(OWNER, OWNER, "example.org.", AT, (told,))}
+    (verdict,) = judge(Route((stop,)), Snapshot(AT, views))
+    assert verdict.outcome is expected
+    assert expected is not Delivery.AUTH or "the operator vouches" in verdict.why
+    services = {f"{HOST}:25": ServiceView(f"{HOST}:25", AT, PRESENTED)}
+    assert judge(Route((stop,)), Snapshot(AT, views, services=services))[0].outcome is outcome(told)
+
+
 def test_the_worst_of_nothing_is_unknown() -> None:
     """Defer before unknown before opportunistic before encrypt before auth."""
     assert worst(()) is Delivery.UNKNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from ipaddress import IPv4Network
 
 import pytest
 from cryptography import x509
@@ -241,6 +242,49 @@ def test_an_anchor_that_is_not_presented() -> None:
     expired = match(record("2 1 0", ROOT.der()), seen(LEAF, dataclasses.replace(ISSUER, days=(-9, -1)).der()), STOP, AT)
     assert (expired.matches, expired.lenient) == (False, False)
     assert "has expired" in expired.why
+
+
+def test_a_leaf_that_is_sent_twice_issues_nothing() -> None:
+    """A certificate that signed itself is no issuer because it is presented again; one that others signed with its key is."""
+    own = Paper("self", names=(HOST,)).der()
+    for params in ("2 0 1", "2 1 1", "2 0 0", "2 1 0"):
+        for presented in ((own,), (own, own)):
+            found = match(record(params, own), seen(*presented), STOP, AT)
+            assert (found.matches, found.why[:22]) == (False, "it is the leaf itself,")
+
+
+def _names(*permitted: x509.GeneralName) -> tuple[tuple[x509.ExtensionType, bool], ...]:
+    return ((x509.NameConstraints(permitted, None), True),)
+
+
+PEOPLE = x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other")]))
+NET, MAIL = x509.IPAddress(IPv4Network("0.0.0.0/0")), x509.RFC822Name("example.org")
+
+
+@pytest.mark.parametrize(
+    ("below", "constraints", "why"),
+    [
+        (leaf(), (PEOPLE,), "certificate 2 (CN=Issuer) constrains directory names"),
+        (leaf(), (x509.DNSName("example.org"), PEOPLE), "constrains directory names"),
+        (leaf(common_names=("",)), (PEOPLE,), ""),  # it has no such name
+        (leaf(), (NET, MAIL), ""),
+        (Paper("leaf", "Issuer", ca=False, extensions=((x509.SubjectAlternativeName([x509.DNSName(HOST), MAIL]), False),)),
+         (NET, MAIL), "constrains mail addresses"),
+    ],
+)  # fmt: skip
+def test_constraints_that_cannot_be_judged(below: Paper, constraints: tuple[x509.GeneralName, ...], why: str) -> None:
+    """Name constraints of other kinds of names are no match where the certificate has such names, else they do not matter."""
+    issuer = dataclasses.replace(ISSUER, extensions=_names(*constraints)).der()
+    found = match(record("2 0 1", issuer), seen(below.der(), issuer), STOP, AT)
+    assert found.matches is not bool(why)
+    assert why in found.why
+
+
+def test_constraints_hold_for_what_stands_between_too() -> None:
+    """The root's constraints are about the names of the intermediate as well."""
+    root = dataclasses.replace(ROOT, extensions=_names(PEOPLE)).der()
+    found = match(record("2 0 1", root), seen(leaf(common_names=("",)).der(), ISSUER.der(), root), STOP, AT)
+    assert "certificate 3 (CN=Root) constrains directory names" in found.why
 
 
 @pytest.mark.parametrize("data", ["00", "30", "ff" * 100, "3000", ""])

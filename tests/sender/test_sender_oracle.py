@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import random
 import socket
 import ssl
@@ -10,6 +11,8 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Self
 
+import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from lab.fixtures import needs_only
 from papers import AT, HOST, ISSUER, ROOT, STOP, Paper, key_of, leaf, record, seen
@@ -104,6 +107,32 @@ def test_openssl_agrees(tmp_path: Path) -> None:
     assert min(verdicts.count(True), verdicts.count(False)) > len(verdicts) // 5, verdicts.count(True)
 
 
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        x509.NameConstraints([x509.DNSName("example.org")], None),
+        x509.NameConstraints([x509.DNSName(".example.org")], None),  # the standard knows no leading dot
+        x509.NameConstraints([x509.DNSName(".mx.example.org")], None),
+        x509.NameConstraints([x509.DNSName("mx.example.org")], None),
+        x509.NameConstraints([x509.DNSName("example.org.")], None),
+        x509.NameConstraints([x509.DNSName("")], None),
+        x509.NameConstraints(None, [x509.DNSName(".mx.example.org")]),
+        x509.NameConstraints(None, [x509.DNSName(".EXAMPLE.org")]),
+        x509.NameConstraints(None, [x509.IPAddress(ipaddress.ip_network("0.0.0.0/0"))]),
+        x509.NameConstraints([x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other")]))], None),
+    ],
+    ids=str,
+)
+def test_openssl_agrees_about_name_constraints(constraints: x509.NameConstraints, tmp_path: Path) -> None:
+    """An anchor with constraints of every form: what OpenSSL refuses we refuse, and nothing else."""
+    needs_only("openssl")
+    anchor = dataclasses.replace(ISSUER, extensions=((constraints, True),)).der()
+    with Presenting(tmp_path, (leaf().der(), anchor)) as server:
+        theirs, said = _openssl(server.port, frozenset({record("2 0 1", anchor)}))
+    ours = match(record("2 0 1", anchor), seen(leaf().der(), anchor), STOP, AT)
+    assert ours.matches is theirs, f"{ours.why}\n{said}"
+
+
 def _chain(chance: random.Random) -> tuple[tuple[bytes, ...], list[bytes]]:
     """Return what is presented, and the certificates that records may be of: some are not presented.
 
@@ -134,8 +163,6 @@ def _openssl(port: int, records: frozenset[Tlsa]) -> tuple[bool, str]:
 
 
 def _story(records: frozenset[Tlsa], chain: tuple[bytes, ...], why: list[str], said: str) -> str:
-    from cryptography import x509
-
     papers = [x509.load_der_x509_certificate(one) for one in chain]
     names = [f"{one.subject.rfc4514_string()} by {one.issuer.rfc4514_string()} until {one.not_valid_after_utc}" for one in papers]
     return "\n".join([*map(str, sorted(records)), *names, *why, said])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tlsa_manager.errors import BadInput
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery
-from tlsa_manager.sender.route import Mx, Stop, bases, exchanges, in_use, route, srv_targets, stop
-from tlsa_manager.service import Service
-from tlsa_manager.snapshot import Answer, OwnerView
+from tlsa_manager.sender.route import Mx, bases, exchanges, route, srv_targets, stop
+from tlsa_manager.service import Service, literal
 from tlsa_manager.surroundings import Alias, Lookup
 from tlsa_manager.target import Target
-from tlsa_manager.tlsa import Tlsa
 
 SECURE, INSECURE, BOGUS = Security.SECURE, Security.INSECURE, Security.BOGUS
 MX = Service("mx.example.org", 25, "smtp")
@@ -67,13 +66,18 @@ def test_base_domains(found: tuple[Lookup, ...], names: tuple[str, ...]) -> None
         (("10 mx1.example.org.", "5 MX2.example.org."), Mx(((5, "mx2.example.org", 25), (10, "mx1.example.org", 25)))),
         (("0 .",), Mx(null=True)),
         ((), Mx(((0, "example.org", 25),), implicit=True)),
-        (("10 192.0.2.1.",), Mx(odd=("192.0.2.1",))),
-        (("10 192.0.2.1.", "20 mx.example.org."), Mx(((20, "mx.example.org", 25),), odd=("192.0.2.1",))),
+        (("10 192.0.2.1.",), Mx(((10, "192.0.2.1", 25),), odd=("192.0.2.1",))),
+        (
+            ("10 2001:db8::1.", "20 mx.example.org."),
+            Mx(((10, "2001:db8::1", 25), (20, "mx.example.org", 25)), odd=("2001:db8::1",)),
+        ),
+        (("0 .", "10 mx.example.org."), Mx(((10, "mx.example.org", 25),), odd=(".",))),  # RFC 7505 §3: only alone
+        (("0 .", "10 ."), Mx(odd=(".", "."))),
         (("10 -bad-.example.org.",), Mx(odd=("-bad-.example.org.",))),
     ],
 )
 def test_exchanges(found: tuple[str, ...], expected: Mx) -> None:
-    """MX records in order; null MX (RFC 7505); none: the domain itself (RFC 5321 §5.1); an address is no host."""
+    """MX records in order; null MX (RFC 7505); none: the domain itself (RFC 5321 §5.1); an address is odd, but a host."""
     assert exchanges(lookup("example.org.", "MX", *found), "example.org") == expected
 
 
@@ -87,6 +91,8 @@ def test_srv_targets() -> None:
     found = lookup("_imap._tcp.example.org.", "SRV", "10 0 9143 imap.example.net.", "5 1 143 a.example.org.", "rubbish")
     assert srv_targets(found) == Mx(((5, "a.example.org", 143), (10, "imap.example.net", 9143)), odd=("rubbish",))
     assert srv_targets(lookup("_imap._tcp.example.org.", "SRV", "0 0 0 .")).null
+    both = srv_targets(lookup("_imap._tcp.example.org.", "SRV", "0 0 0 .", "5 1 143 a.example.org."))
+    assert both == Mx(((5, "a.example.org", 143),), odd=("0 0 0 .",))
 
 
 def test_the_port_of_the_srv_record_is_the_port_of_the_tlsa_record() -> None:
@@ -100,11 +106,21 @@ def test_the_port_of_the_srv_record_is_the_port_of_the_tlsa_record() -> None:
 
 
 def test_a_stop_with_aliases() -> None:
-    """The TLSA owners of both base domains in order; the certificate may have either name, and the mail domain's."""
-    found = stop(MX, table(*addresses(*STEPS)), via="example.org")
+    """RFC 7672 §3.2.2: the certificate may have the name of the base domain in use, and the mail domain's, and no other."""
+    found = stop(MX, table(*addresses(*STEPS)), via=("example.org",))
     assert found.owners == ("_25._tcp.host.example.net.", "_25._tcp.mx.example.org.")
-    assert found.names == ("host.example.net", "mx.example.org", "example.org")
-    assert stop(MX, table(*addresses()), via="example.org", via_secure=False).names == ("mx.example.org",)
+    assert found.by(found.owners[0]).names == ("host.example.net", "example.org")
+    assert found.by(found.owners[1]).names == ("mx.example.org", "example.org")
+    assert stop(MX, table(*addresses())).names == ("mx.example.org",)
+    itself = stop(MX, table(*addresses(*STEPS)), via=("host.example.net",))  # the mail domain is the other base domain, too
+    assert itself.by(itself.owners[1]).names == ("mx.example.org", "host.example.net")
+
+
+def test_the_name_behind_a_mail_domain_counts_too() -> None:
+    """RFC 7672 §3.2.2: where the mail domain is an alias, the certificate may have the name behind it."""
+    mail = lookup("example.org.", "MX", "10 mx.example.org.", aliases=(alias("example.org.", "example.net."),))
+    way = route(Target.parse("example.org"), table(mail, *addresses()))
+    assert way.stops[0].names == ("mx.example.org", "example.org", "example.net")
 
 
 @pytest.mark.parametrize(
@@ -153,24 +169,44 @@ def test_domains_without_mail() -> None:
     null = route(domain, table(lookup("example.org.", "MX", "0 .")))
     assert (null.outcome, null.stops) == (Delivery.OPPORTUNISTIC, ())
     assert "null MX" in null.why
-    literal = route(domain, table(lookup("example.org.", "MX", "10 192.0.2.1.")))
-    assert literal.outcome is Delivery.OPPORTUNISTIC
+    odd = route(domain, table(lookup("example.org.", "MX", "10 -bad-.")))
+    assert (odd.outcome, odd.stops) == (Delivery.OPPORTUNISTIC, ())
     implicit = route(domain, table(lookup("example.org.", "MX", exists=True), *addresses(name="example.org.")))
     assert [one.owners for one in implicit.stops] == [("_25._tcp.example.org.",)]
 
 
-def test_the_base_domain_in_use_is_the_first_with_records() -> None:
-    """Records at the expanded name win; none there: the original name; a failure there is no absence."""
-    expanded, original = "_25._tcp.host.example.net.", "_25._tcp.mx.example.org."
-    here = Stop(MX, MX.host, owners=(expanded, original))
-    one = frozenset({Tlsa.parse("3 1 1 " + "ab" * 32)})
+@pytest.mark.parametrize(
+    ("text", "host"), [("192.0.2.1:25", "192.0.2.1"), ("[::1]:25", "::1"), ("[2001:DB8:0::1]:25", "2001:db8::1")]
+)
+def test_an_address_is_not_for_dane(text: str, host: str) -> None:
+    """RFC 7672 §2.2: without a name there is no DANE; the address is where senders go, and it is read back as it is written."""
+    target = Target.parse(text)
+    assert target.service is not None
+    assert Target.parse(str(target)) == target
+    (only,) = route(target, {}).stops
+    assert (only.host, only.outcome, only.owners) == (host, Delivery.OPPORTUNISTIC, ())
+    assert f"{host} is an address" in only.why
+    mail = route(Target.parse("example.org"), table(lookup("example.org.", "MX", f"10 {host}.")))
+    assert [(one.host, one.outcome) for one in mail.stops] == [(host, Delivery.OPPORTUNISTIC)]
 
-    def view(owner: str, records: frozenset[Tlsa] | None, problem: str = "") -> OwnerView:
-        answers = () if problem else (Answer("ns.", "192.0.2.53", records, security=SECURE),)
-        return OwnerView(owner, owner, "example.org.", 0.0, answers, problem=problem)
 
-    assert in_use(here, {expanded: view(expanded, one), original: view(original, one)}) == expanded
-    assert in_use(here, {expanded: view(expanded, frozenset()), original: view(original, one)}) == original
-    assert in_use(here, {expanded: view(expanded, None), original: view(original, one)}) == expanded
-    assert in_use(here, {expanded: view(expanded, None, "lost"), original: view(original, one)}) == expanded
-    assert in_use(here, {expanded: view(expanded, frozenset()), original: view(original, frozenset())}) == original
+@pytest.mark.parametrize(
+    "text", ["192.0.2.1", "[192.0.2.1]", "somebody@[192.0.2.1]", "[::1", "[mx.example.org]:25", "[::1%eth0]:25"]
+)
+def test_what_is_no_target(text: str) -> None:
+    """An address alone is no mail domain, and brackets are for addresses."""
+    with pytest.raises(BadInput):
+        Target.parse(text)
+
+
+def test_brackets_are_for_targets_only() -> None:
+    """A configured service has a name: TLSA records are to be published for it."""
+    with pytest.raises(BadInput):
+        Service.parse("[::1]:25")
+
+
+def test_literals() -> None:
+    """Addresses, and what only looks like them."""
+    assert [literal(one) for one in ("192.0.2.1", "::1", "192.0.2", "1.example.org", "fe80::1%lo", "", "mx1")] == [
+        "192.0.2.1", "::1", "", "", "", "", "",
+    ]  # fmt: skip

@@ -40,12 +40,13 @@ def _swapped(data: str) -> str:
     return data[:20] + ("0" if data[20] != "0" else "1") + data[21:]
 
 
-# What is published -> code, outcome, severity. A record of a wrong length is unusable, not wrong: senders force TLS (encrypt).
+# What is published -> code, outcome, severity. A record of a wrong length, or whose whole data is no key, is unusable, not wrong:
+# senders force TLS (encrypt).
 RECORDS: dict[str, tuple[Callable[[Host], str], str, str, str]] = {
     "certificate as key": (lambda host: digest(host.certificates[0]), "F-SEL01", "defer", "critical"),
     "key as certificate": (lambda host: digest(host.spki, "3 0 1"), "F-SEL10", "defer", "critical"),
     "SHA-512 as SHA-256": (lambda host: host.record("3 1 2").replace("3 1 2", "3 1 1"), "F-MT12", "encrypt", "error"),
-    "SHA-256 as the key": (lambda host: host.record().replace("3 1 1", "3 1 0"), "F-MT12", "defer", "critical"),
+    "SHA-256 as the key": (lambda host: host.record().replace("3 1 1", "3 1 0"), "F-MT12", "encrypt", "error"),
     "PEM file": (lambda host: digest(to_pem(host.certificates[0])), "F-PEM", "defer", "critical"),
     "Windows": (lambda host: digest(to_pem(host.certificates[0]).replace(b"\n", b"\r\n")), "F-PEM", "defer", "critical"),
     "PEM key": (lambda host: digest(_pem_key(host)), "F-PEMKEY", "defer", "critical"),
@@ -57,7 +58,7 @@ RECORDS: dict[str, tuple[Callable[[Host], str], str, str, str]] = {
     "cut off": (lambda host: host.record()[:-2], "F-LEN", "encrypt", "error"),
     "a digit lost": (lambda host: f"3 1 1 {_data(host)[:1]}{_data(host)[2:]}0", "F-ODD", "defer", "critical"),
     "hex of hex": (lambda host: f"3 1 1 {_data(host).encode().hex()}", "F-B64", "encrypt", "error"),
-    "base64 whole": (lambda host: f"3 1 0 {b64encode(host.spki).hex()}", "F-B64", "defer", "critical"),
+    "base64 whole": (lambda host: f"3 1 0 {b64encode(host.spki).hex()}", "F-B64", "encrypt", "error"),
     "a digit wrong": (lambda host: f"3 1 1 {_swapped(_data(host))}", "F-TYPO", "defer", "critical"),
     "issuer as server": (lambda host: host.record("3 1 1", place=1), "F-CAASEE", "defer", "critical"),
     "server as issuer": (lambda host: host.record("2 1 1"), "F-EEASCA", "defer", "critical"),

@@ -193,14 +193,17 @@ def test_42_addresses_unsigned(zoo: Zoo, yard: Yard) -> None:
 
 
 def test_43_no_host_in_mx(zoo: Zoo) -> None:
-    """F-IPMX: an address instead of a name, and a domain that takes no mail."""
-    for record in ("10 192.0.2.1.", "0 ."):
+    """F-IPMX: an address instead of a name, where mail goes all the same, and a domain that takes no mail."""
+    host = zoo.host()
+    zoo.serve(host)
+    for record in (f"10 {host.address}.", "0 ."):
         domain = zoo.fresh("mail")
         zoo.zone(f"{domain}. 3600 MX {record}")
         report = zoo.check(domain)
         found(report, "F-IPMX", outcome="opportunistic", severity="notice")
         absent(report, "F-NOTLSA", "F-NOHOST")
         assert report.exit_code == 0
+        assert [one.address for one in report.verdicts] == ([host.address] if host.address in record else [])
 
 
 def test_44_implicit_mx(zoo: Zoo) -> None:

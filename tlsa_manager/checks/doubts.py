@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from tlsa_manager.checks.places import is_bare
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery
-from tlsa_manager.sender.route import FAILED, in_use
+from tlsa_manager.sender.route import FAILED
+from tlsa_manager.sender.told import asked, in_use
 from tlsa_manager.target import Kind
 from tlsa_manager.value import dataclass
 
@@ -76,8 +77,8 @@ def by_zone(case: Case, *causes: Cause, fails: bool = True) -> Iterator[tuple[st
 def on_the_way(case: Case) -> tuple[OwnerView, ...]:
     """Return the views of the TLSA owners that senders come to, each once.
 
-    Of two base domains the second counts only where the first has nothing; where the way ends before TLSA is asked for, the
-    view of the host's own name still shows what its servers do.
+    Of two base domains the second counts only where a server of the first has nothing, or nothing signed; where the way ends
+    before TLSA is asked for, the view of the host's own name still shows what its servers do.
     """
     names = dict.fromkeys(name for stop in case.route.stops for name in _owners(case, stop))
     return tuple(case.snapshot.owners[name] for name in names if name in case.snapshot.owners)
@@ -89,8 +90,7 @@ def owner_in_use(case: Case, stop: Stop) -> str:
 
 
 def _owners(case: Case, stop: Stop) -> tuple[str, ...]:
-    last = owner_in_use(case, stop)
-    return stop.owners[: stop.owners.index(last) + 1] if last in stop.owners else (last,)
+    return asked(stop, case.snapshot.owners) or (stop.service.owner,)
 
 
 def _lookups(case: Case) -> Iterator[Lookup]:
@@ -121,11 +121,13 @@ def of_view(view: OwnerView) -> Iterator[Doubt]:
     if not view.answers:
         yield Doubt(view.owner, "TLSA", Security.INDETERMINATE, view.cause or Cause.LOST, view.problem, view.zone)
     good = any(one.records is not None and one.security not in FAILED for one in view.answers)
+    heard = any(one.records is not None for one in view.answers)
     for one in view.answers:
         if one.records is not None and one.security is Security.SECURE:
             continue
         state = Security.INDETERMINATE if one.records is None and one.security is Security.INSECURE else one.security
-        elsewhere, alive = good and state in FAILED, one.serial is not None
+        better = good if one.records is not None else heard  # who is silent only makes others be asked
+        elsewhere, alive = better and state in FAILED, one.serial is not None
         zone = one.broken_zone or view.zone
         yield Doubt(view.owner, "TLSA", state, one.cause, one.reason, zone, one.place, one.signed_from, elsewhere, alive)
 

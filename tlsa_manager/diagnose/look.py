@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from tlsa_manager import clock
 from tlsa_manager.checks.questions import questions
 from tlsa_manager.sender.route import route, services_of, stop
+from tlsa_manager.service import literal
 from tlsa_manager.snapshot import Snapshot
 from tlsa_manager.target import Kind
 from tlsa_manager.value import dataclass
@@ -109,7 +110,7 @@ class Look:
         """Look at one service: its addresses, then its records and itself."""
         host = service.host + "."
         async with asyncio.TaskGroup() as group:
-            if not service.connect:
+            if not service.connect and not literal(service.host):
                 group.create_task(self._owners((service.owner,)))  # nearly always the base that senders use
                 await self._ask({(host, "A"), (host, "AAAA")})
             others = [owner for owner in stop(service, self.lookups).owners if service.connect or owner != service.owner]
@@ -151,6 +152,8 @@ class Look:
             self.lookups |= await self.dns.look_up(wanted)
 
     def _addresses(self, host: str) -> tuple[str, ...]:
+        if address := literal(host):
+            return (address,)
         kinds = ("A",) if self.settings.ipv4_only else ("AAAA",) if self.settings.ipv6_only else ("A", "AAAA")
         found = (self.lookups.get((host + ".", kind)) for kind in kinds)
         return tuple(dict.fromkeys(address for one in found if one for address in one.records or ()))

@@ -24,12 +24,12 @@ class Delivery(StrEnum):
     DEFER = "defer"  # not delivered this way
 
 
-_WORST_LAST = (Delivery.AUTH, Delivery.ENCRYPT, Delivery.OPPORTUNISTIC, Delivery.UNKNOWN, Delivery.DEFER)
+RANKS = (Delivery.AUTH, Delivery.ENCRYPT, Delivery.OPPORTUNISTIC, Delivery.UNKNOWN, Delivery.DEFER)  # the worst last
 
 
 def worst(outcomes: Iterable[Delivery]) -> Delivery:
     """Return the worst of several: the weakest server counts. UNKNOWN if there is none."""
-    return max(outcomes, key=_WORST_LAST.index, default=Delivery.UNKNOWN)
+    return max(outcomes, key=RANKS.index, default=Delivery.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from tlsa_manager.value import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cryptography.x509 import Certificate, Extensions
+    from cryptography.x509 import Certificate, Extensions, GeneralName
 
 SHORT = 60  # characters of a name that somebody else chose
+_SUBJECTS, _MAIL = "directory names", "mail addresses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Paper:
 
     `names`: the leaf's names: DNS-IDs, else the last common name (RFC 7672 §3.2.3); `label`: what people call it;
     `ca`: why it may not issue others, or empty; `longest`: how many issuers may stand below it, None for any number;
-    `server`: why it may not be used for a TLS server, or empty; `permitted`, `excluded`: DNS subtrees of its name constraints.
+    `server`: why it may not be used for a TLS server, or empty; `permitted`, `excluded`: DNS subtrees of its name constraints;
+    `bounds`: the other kinds of names that they are about; `others`: the kinds of names that it has besides DNS names.
     """
 
     certificate: Certificate = field(repr=False)
@@ -36,6 +38,8 @@ class Paper:
     server: str = ""
     permitted: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    bounds: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=128)
@@ -47,9 +51,10 @@ def paper(der: bytes) -> Paper | None:
         found = x509.load_der_x509_certificate(der)
         words = found.extensions
         permitted, excluded = _constraints(words)
+        bounds, others = _kinds((*permitted, *excluded)), _kinds(_alternatives(words)) | _of_subject(found)
         return Paper(
             found, _label(found), found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp(),
-            _names(found, words), _ca(words), _longest(words), _server(words), permitted, excluded,
+            _names(found, words), _ca(words), _longest(words), _server(words), _dns(permitted), _dns(excluded), bounds, others,
         )  # fmt: skip
     return None
 
@@ -68,7 +73,7 @@ def issued(der: bytes, issuer: bytes) -> bool:
     return False
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)
 def signed(der: bytes, spki: bytes) -> bool:
     """Whether a bare key (SubjectPublicKeyInfo, DER) has signed a certificate, whatever it is called."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -107,10 +112,9 @@ def _label(found: Certificate) -> str:
 def _names(found: Certificate, words: Extensions) -> tuple[str, ...]:
     from cryptography import x509
 
-    with suppress(x509.ExtensionNotFound):
-        names = words.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-        if names:
-            return tuple(names)
+    names = _dns(_alternatives(words))
+    if names:
+        return names
     return tuple(str(one.value) for one in found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[-1:])
 
 
@@ -152,19 +156,43 @@ def _server(words: Extensions) -> str:
     return ""
 
 
-def _constraints(words: Extensions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _alternatives(words: Extensions) -> tuple[GeneralName, ...]:
+    from cryptography import x509
+
+    with suppress(x509.ExtensionNotFound):
+        return tuple(words.get_extension_for_class(x509.SubjectAlternativeName).value)
+    return ()
+
+
+def _constraints(words: Extensions) -> tuple[tuple[GeneralName, ...], tuple[GeneralName, ...]]:
     from cryptography import x509
 
     with suppress(x509.ExtensionNotFound):
         value = words.get_extension_for_class(x509.NameConstraints).value
-        return _dns(value.permitted_subtrees), _dns(value.excluded_subtrees)
+        return tuple(value.permitted_subtrees or ()), tuple(value.excluded_subtrees or ())
     return (), ()
 
 
-def _dns(trees: Iterable[object] | None) -> tuple[str, ...]:
+def _dns(names: Iterable[GeneralName]) -> tuple[str, ...]:
     from cryptography import x509
 
-    return tuple(one.value for one in trees or () if isinstance(one, x509.DNSName))
+    return tuple(one.value for one in names if isinstance(one, x509.DNSName))
+
+
+def _kinds(names: Iterable[GeneralName]) -> frozenset[str]:
+    """Return what the kinds of names are called, of those that are no DNS names."""
+    from cryptography import x509
+
+    called = {x509.DirectoryName: _SUBJECTS, x509.RFC822Name: _MAIL, x509.IPAddress: "IP addresses"}
+    return frozenset(called.get(type(one), "names of another kind") for one in names if not isinstance(one, x509.DNSName))
+
+
+def _of_subject(found: Certificate) -> frozenset[str]:
+    """Return the kinds of names that are in a subject, which constraints are about, too (RFC 5280 §4.2.1.10)."""
+    from cryptography import x509
+
+    mail = found.subject.get_attributes_for_oid(x509.NameOID.EMAIL_ADDRESS)
+    return frozenset(kind for kind, there in ((_SUBJECTS, found.subject.rdns), (_MAIL, mail)) if there)
 
 
 __all__ = ["SHORT", "Paper", "issued", "paper", "signed"]

@@ -8,33 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover.law import usable
-from tlsa_manager.security import Cause, Security
-from tlsa_manager.sender.agility import agile
-from tlsa_manager.sender.delivery import Delivery, Verdict, Weighed
-from tlsa_manager.sender.match import match
-from tlsa_manager.sender.route import FAILED, in_use
+from tlsa_manager.security import Security
+from tlsa_manager.sender.agility import agile, usable, useless
+from tlsa_manager.sender.delivery import RANKS, Delivery, Verdict, Weighed
+from tlsa_manager.sender.told import ends, in_use, told
+from tlsa_manager.sender.weigh import weigh
 from tlsa_manager.snapshot import Outcome
 from tlsa_manager.tlsa import Tlsa
-from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from tlsa_manager.sender.match import Match
     from tlsa_manager.sender.route import Route, Stop
-    from tlsa_manager.snapshot import OwnerView, Presentation, ServiceView, Snapshot
+    from tlsa_manager.sender.told import Told
+    from tlsa_manager.snapshot import Presentation, ServiceView, Snapshot
     from tlsa_manager.tlsa import RRset
 
 SENDERS = ("any", "rsa", "ecdsa")  # the kinds of clients that a conforming sender may be: SNI is a MUST for them (RFC 7671 §10.2)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What some resolver may tell a sender about an owner. `records` None: the lookup fails."""
-
-    records: RRset | None
-    security: Security
-    why: str = ""
 
 
 def judge(route: Route, snapshot: Snapshot) -> tuple[Verdict, ...]:
@@ -42,50 +31,23 @@ def judge(route: Route, snapshot: Snapshot) -> tuple[Verdict, ...]:
     return tuple(verdict for stop in route.stops for verdict in _at(stop, snapshot))
 
 
-def told(view: OwnerView | None) -> tuple[Told, ...]:
-    """Return what resolvers may tell of an owner, as its servers answer: each different answer once; a failure if none does."""
-    if view is None:
-        return (Told(None, Security.INDETERMINATE, "it was not looked up"),)
-    found = [
-        Told(None if one.security in FAILED else one.records, one.security, one.reason)
-        for one in view.answers
-        if one.records is not None
-    ]
-    if found and view.cause is not Cause.LOOP:
-        return tuple(dict.fromkeys(found))
-    why = view.problem or "; ".join(dict.fromkeys(f"{one.place} {one.reason}" for one in view.answers))
-    return (Told(None, Security.INDETERMINATE, why),)
-
-
 def _at(stop: Stop, snapshot: Snapshot) -> list[Verdict]:
     view = snapshot.services.get(str(stop.service))
-    owner = in_use(stop, snapshot.owners)
-    seen = snapshot.owners.get(owner)
+    found = _addresses(view) or ("",)
     if stop.outcome is not None:
         state = Security.INSECURE if stop.outcome is Delivery.OPPORTUNISTIC else Security.INDETERMINATE
-        found = _addresses(view)
-        return [
-            Verdict(str(stop.service), stop.host, address, owner, stop.outcome, state, why=stop.why, reached=stop.settled)
-            for address in found or ("",)
-        ]
-    answers = told(seen)
-    unknown = seen is None or (_is_untold(seen) and not _witnessed_failure(seen))
-    return [
-        _verdict(stop, owner, answers, address, view, now=snapshot.at, unknown=unknown) for address in _addresses(view) or ("",)
-    ]
+        owner, service = in_use(stop, snapshot.owners), str(stop.service)
+        return [Verdict(service, stop.host, one, owner, stop.outcome, state, why=stop.why, reached=stop.settled) for one in found]
+    return [_verdict(stop, snapshot, address, _here(address, view)) for address in found]
 
 
-def _verdict(
-    stop: Stop, owner: str, answers: tuple[Told, ...], address: str, view: ServiceView | None, *, now: float, unknown: bool
-) -> Verdict:
-    here = [one for one in (view.presentations if view else ()) if one.address == address]
-    results = [_act(stop, one, here, now) for one in answers]
-    outcome, why, agility = max(results, key=lambda one: _rank(one[0]))
-    if unknown and outcome is Delivery.DEFER and all(one.records is None for one in answers):
-        outcome = Delivery.UNKNOWN
-    state = max((one.security for one in answers), key=list(_STATES).index)
-    records = frozenset[Tlsa]().union(*(one.records for one in answers if one.records)) if answers else frozenset()
-    weighed = tuple(_weigh(stop, one, here, now) for one in sorted(records))
+def _verdict(stop: Stop, snapshot: Snapshot, address: str, here: list[Presentation]) -> Verdict:
+    results = [(owner, *_act(stop.by(owner), one, here, snapshot.at)) for owner, one in ends(stop, snapshot.owners)]
+    owner, outcome, why, agility = max(results, key=lambda one: RANKS.index(one[1]))
+    answers = told(snapshot.owners.get(owner))
+    state = max((one.security for one in answers), key=_STATES.index)
+    records = frozenset[Tlsa]().union(*(one.records for one in answers if one.records))
+    weighed = _weigh(stop.by(owner), records, here, snapshot.at)
     reached = not here or any(one.outcome is not Outcome.UNREACHABLE for one in here)
     return Verdict(str(stop.service), stop.host, address, owner, outcome, state, weighed, why, agility, reached)
 
@@ -93,14 +55,10 @@ def _verdict(
 _STATES = (Security.SECURE, Security.INSECURE, Security.INDETERMINATE, Security.BOGUS)
 
 
-def _rank(outcome: Delivery) -> int:
-    return (Delivery.AUTH, Delivery.ENCRYPT, Delivery.OPPORTUNISTIC, Delivery.UNKNOWN, Delivery.DEFER).index(outcome)
-
-
 def _act(stop: Stop, answer: Told, here: list[Presentation], now: float) -> tuple[Delivery, str, bool]:
     """What a sender does that is told this and meets these: the outcome, why, whether only agile senders fare so badly."""
     if answer.records is None:
-        return Delivery.DEFER, f"the TLSA lookup fails: {answer.why}", False
+        return Delivery.UNKNOWN if answer.lost else Delivery.DEFER, f"the TLSA lookup fails: {answer.why}", False
     if answer.security is Security.INSECURE:
         return Delivery.OPPORTUNISTIC, f"TLSA is not signed all the way: {answer.why}", False
     if not answer.records:
@@ -108,16 +66,19 @@ def _act(stop: Stop, answer: Told, here: list[Presentation], now: float) -> tupl
     senders = [one for one in here if one.client in SENDERS]
     chains = [one for one in senders if one.outcome is Outcome.PRESENTED]
     broken = [one for one in senders if one.client == "any" and one.outcome is not Outcome.PRESENTED]
-    if broken or not chains:  # one connection in two that fails is mail that waits, whatever the other kinds of clients see
+    vouched = not senders and not stop.service.probe
+    if broken or not (chains or vouched):  # one connection in two that fails is mail that waits, whatever other clients see
         return *_without_tls(broken or senders), False
     counting = usable(answer.records, smtp=stop.service.opportunistic)
     if not counting:
         return Delivery.ENCRYPT, "no TLSA record is usable: TLS is forced, without authentication", False
-    missing = [one for one in chains if not _any(stop, counting, one, now)]
+    if vouched:
+        return Delivery.AUTH, "it is not probed: the operator vouches that a TLSA record matches", False
+    fits = [{one for one, each in weigh(answer.records, seen, stop, now).items() if each.matches} for seen in chains]
+    missing = [seen for seen, fitting in zip(chains, fits, strict=True) if not fitting & counting]
     if missing:
         return Delivery.DEFER, f"no TLSA record matches what is presented to {_clients(missing)}", False
-    fussy = [one for one in chains if not _any(stop, agile(counting), one, now)]
-    if fussy:
+    if any(not fitting & agile(counting) for fitting in fits):
         return Delivery.DEFER, "senders that go by the strongest digest only find no match (RFC 7671 §9)", True
     return Delivery.AUTH, "a TLSA record matches", False
 
@@ -132,19 +93,16 @@ def _without_tls(senders: list[Presentation]) -> tuple[Delivery, str]:
     return Delivery.DEFER, first.reason
 
 
-def _any(stop: Stop, records: Iterable[Tlsa], seen: Presentation, now: float) -> bool:
-    return any(match(one, seen, stop, now).matches for one in records)
-
-
-def _weigh(stop: Stop, record: Tlsa, here: list[Presentation], now: float) -> Weighed:
-    acted_on = bool(usable(frozenset({record}), smtp=stop.service.opportunistic))
+def _weigh(stop: Stop, records: RRset, here: list[Presentation], now: float) -> tuple[Weighed, ...]:
     chains = [one for one in here if one.client in SENDERS and one.outcome is Outcome.PRESENTED]
-    results = [match(record, one, stop, now) for one in chains]
+    results = [weigh(records, one, stop, now) for one in chains]
+    return tuple(_weighed(one, [each[one] for each in results], smtp=stop.service.opportunistic) for one in sorted(records))
+
+
+def _weighed(record: Tlsa, results: list[Match], *, smtp: bool) -> Weighed:
     best = next((one for one in results if one.matches), results[0] if results else None)
-    why = record.flaw or (best.why if best else "nothing is presented")
-    if not acted_on and not record.flaw:
-        why = f"certificate usage {record.usage} is unusable with SMTP (RFC 7672 §3.1.3)"
-    return Weighed(record, acted_on, bool(best and best.matches), why)
+    why = useless(record, smtp=smtp) or (best.why if best else "nothing is presented")
+    return Weighed(record, not useless(record, smtp=smtp), bool(best and best.matches), why)
 
 
 def _clients(seen: list[Presentation]) -> str:
@@ -156,10 +114,5 @@ def _addresses(view: ServiceView | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.address for one in view.presentations)) if view else ()
 
 
-def _is_untold(view: OwnerView) -> bool:
-    """Whether nobody was asked who could tell: neither a server nor a resolver that validates."""
-    return view.cause is Cause.LOST or any(one.cause is Cause.RESOLVER and one.security in FAILED for one in view.answers)
-
-
-def _witnessed_failure(view: OwnerView) -> bool:
-    return view.witness is not None and view.witness.security is Security.BOGUS
+def _here(address: str, view: ServiceView | None) -> list[Presentation]:
+    return [one for one in (view.presentations if view else ()) if one.address == address]

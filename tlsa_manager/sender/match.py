@@ -49,6 +49,12 @@ def match(record: Tlsa, seen: Presentation, stop: Stop, now: float, *, unexamine
     return found if not found.matches or stop.service.opportunistic else _vouched(found, seen.pkix, unexamined=unexamined)
 
 
+def is_absent_anchor(record: Tlsa, seen: Presentation) -> bool:
+    """Whether a record has a trust anchor whole that is not presented: it takes signatures to tell what it is worth."""
+    whole = record.usage == 2 and record.matching == 0 and not record.flaw
+    return whole and seen.chain is not None and not _places(record, seen.chain) and not seen.chain.leaf.matches(record)
+
+
 def _leaf(record: Tlsa, chain: Chain) -> Match:
     if chain.leaf.matches(record):
         return _yes(f"matches the leaf's {_SELECTED[record.selector]}")
@@ -107,8 +113,9 @@ def _not_presented(record: Tlsa, seen: Presentation, names: tuple[str, ...], now
 
 
 def _places(record: Tlsa, chain: Chain) -> list[int]:
-    """Where among the issuers that are presented the record's certificate or key is."""
-    return [place for place, one in enumerate(chain.certificates[:MOST_CERTIFICATES]) if place and one.matches(record)]
+    """Where among the issuers that are presented the record's certificate or key is. The leaf, sent twice, is no issuer."""
+    issuers = [(place, one) for place, one in enumerate(chain.certificates[:MOST_CERTIFICATES]) if one != chain.leaf]
+    return [place for place, one in issuers if one.matches(record)]
 
 
 def _named(seen: Presentation, place: int) -> str:

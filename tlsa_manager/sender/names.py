@@ -24,6 +24,9 @@ def plain(name: str) -> bool:
 
 
 def within(name: str, subtree: str) -> bool:
-    """Whether a DNS name lies within the subtree of a name constraint (RFC 5280 §4.2.1.10). An empty subtree is all names."""
-    own, root = name.rstrip(".").lower(), subtree.strip(".").lower()
-    return not root or own == root or own.endswith("." + root)
+    """Whether a DNS name lies within the subtree of a name constraint (RFC 5280 §4.2.1.10).
+
+    An empty subtree is all names; one that begins with a dot, which the standard does not know, is all below it, as in OpenSSL.
+    """
+    own, root = name.rstrip(".").lower(), subtree.lower()
+    return not root or own == root or own.endswith("." + root.removeprefix("."))

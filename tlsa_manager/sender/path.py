@@ -77,8 +77,10 @@ def _wrong(certificates: Certificates, path: Path, names: Sequence[str], now: fl
     for below, (place, one) in enumerate(whole):
         yield from _of_one(place, one, issuers_below=below - 1, now=now)
     if not covers(leaf.names, names):
-        yield f"the leaf's names ({_listed(leaf.names)}) do not include {' or '.join(names)}"
-    yield from (text for place, one in whole[1:] for text in _forbidden(place, one, leaf.names))
+        yield f"the leaf's names ({_listed(leaf.names)}) do not include {' or '.join(dict.fromkeys(names))}"
+    for above, (place, one) in enumerate(whole[1:], 1):
+        yield from _forbidden(place, one, leaf.names)
+        yield from _unjudged(place, one, [below for _, below in whole[:above]])
 
 
 def _of_one(place: int, one: Paper, *, issuers_below: int, now: float) -> Iterator[str]:
@@ -103,6 +105,13 @@ def _forbidden(place: int, one: Paper, names: Sequence[str]) -> Iterator[str]:
             one.permitted and not any(within(name, tree) for tree in one.permitted)
         ):
             yield f"certificate {place} ({one.label}) may not issue certificates for {name[:SHORT]} (name constraints)"
+
+
+def _unjudged(place: int, one: Paper, below: list[Paper]) -> Iterator[str]:
+    """Constraints on names that are no DNS names, of certificates that have such names: nobody here knows whether they hold."""
+    bound = sorted({kind for each in below for kind in one.bounds & each.others})
+    if bound:
+        yield f"certificate {place} ({one.label}) constrains {' and '.join(bound)} (name constraints): that cannot be judged"
 
 
 def _listed(names: Sequence[str]) -> str:

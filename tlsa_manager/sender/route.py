@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery
-from tlsa_manager.service import Service, host_name
+from tlsa_manager.service import Service, host_name, literal
 from tlsa_manager.target import Kind
 from tlsa_manager.tlsa import owner_name
 from tlsa_manager.value import dataclass
@@ -15,7 +16,6 @@ from tlsa_manager.value import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tlsa_manager.snapshot import OwnerView
     from tlsa_manager.surroundings import Lookup
     from tlsa_manager.target import Target
 
@@ -31,9 +31,10 @@ class Stop:
     """One service a sender comes to.
 
     `host`: as MX, SRV or the operator names it; `preference`: of the MX or SRV record, lower first; `owners`: the TLSA owners
-    of its base domains, the first with records counts; `names`: what a certificate may call it where names count (RFC 7672
-    §3.2.2); `outcome`: where it is settled before any TLSA record is asked for, else None; `why`: one sentence for it; `settled`:
-    False where there is no such host, so that senders go on to the next.
+    of its base domains, in the order in which they are tried; `names`: what a certificate may call it where names count, for a
+    sender that goes by the first of them: that base domain, then what counts with any (RFC 7672 §3.2.2); `outcome`: where it is
+    settled before any TLSA record is asked for, else None; `why`: one sentence for it; `settled`: False where there is no such
+    host, so that senders go on to the next.
     """
 
     service: Service
@@ -44,6 +45,10 @@ class Stop:
     outcome: Delivery | None = None
     why: str = ""
     settled: bool = True
+
+    def by(self, owner: str) -> Stop:
+        """Return the stop as it is for senders that go by this one of its owners: the other base domain is no name then."""
+        return replace(self, names=(_base_of(owner), *self.names[1:])) if owner in self.owners[1:] else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ class Route:
 class Mx:
     """What the MX records of a domain, or the SRV records of a service, name.
 
-    `implicit`: there are none, so the domain itself is meant; `null`: the domain takes no mail (RFC 7505); `odd`: targets that
-    are no host names, such as addresses.
+    `implicit`: there are none, so the domain itself is meant; `null`: the domain takes no mail (RFC 7505), which a dot says only
+    where it stands alone; `odd`: targets that are no host names. An address is odd, and a host all the same: senders go there.
     """
 
     hosts: tuple[tuple[int, str, int], ...] = ()  # preference, host, port
@@ -76,15 +81,14 @@ def exchanges(found: Lookup, domain: str) -> Mx:
     hosts, odd = [], []
     for record in found.records:
         preference, _, name = record.partition(" ")
-        if name.strip() == ".":
-            return Mx(null=True)
+        address = literal(name.strip().rstrip("."))
+        odd += [address] if address else []
         try:
-            hosts.append((int(preference), host_name(name), 25))
+            hosts.append((int(preference), address or host_name(name), 25))
         except (BadInput, ValueError):
             odd.append(name.strip())
-            continue
-        if _is_address(hosts[-1][1]):
-            odd.append(hosts.pop()[1])
+    if not hosts and odd == ["."]:
+        return Mx(null=True)
     if not hosts and not odd:
         return Mx(((0, domain, 25),), implicit=found.exists is not False)
     return Mx(tuple(sorted(hosts)), odd=tuple(odd))
@@ -95,12 +99,12 @@ def srv_targets(found: Lookup) -> Mx:
     hosts, odd = [], []
     for record in found.records or ():
         words = record.split()
-        if len(words) == 4 and words[3] == ".":
-            return Mx(null=True)
         try:
             hosts.append((int(words[0]), host_name(words[3]), int(words[2])))
         except (BadInput, ValueError, IndexError):
             odd.append(record)
+    if not hosts and len(odd) == 1 and odd[0].split()[3:] == ["."]:
+        return Mx(null=True)
     return Mx(tuple(sorted(hosts)), odd=tuple(odd))
 
 
@@ -125,14 +129,17 @@ def bases(host: str, addresses: tuple[Lookup, ...]) -> tuple[str, ...]:
     return (host,)
 
 
-def stop(service: Service, lookups: Lookups, *, preference: int = 0, via: str = "", via_secure: bool = True) -> Stop:
+def stop(service: Service, lookups: Lookups, *, preference: int = 0, via: tuple[str, ...] = ()) -> Stop:
     """Return how a sender comes to one service.
 
-    `via`: the mail domain or the SRV owner's domain it comes from; where that way is secure the certificate may name it, too.
+    `via`: the mail domain or the SRV owner's domain from which a secure way leads there: the certificate may name it, too.
     """
     host = service.host
     if service.connect:  # the operator tells where it is: the name is only a name
         return Stop(service, host, preference, (owner_name(host, service.port),), (host,))
+    if literal(host):
+        why = f"{host} is an address: DANE needs the name of a host (RFC 7672 §2.2), so senders deliver there without it"
+        return Stop(service, host, preference, outcome=Delivery.OPPORTUNISTIC, why=why)
     found = tuple(lookups[key] for key in ((host + ".", "A"), (host + ".", "AAAA")) if key in lookups)
     failed = next((one for one in found if one.records is None or one.security in FAILED), None)
     if failed is not None:
@@ -145,8 +152,7 @@ def stop(service: Service, lookups: Lookups, *, preference: int = 0, via: str = 
     if not named:
         why = f"the address records of {host} are not signed, so senders do not ask for TLSA records"
         return Stop(service, host, preference, outcome=Delivery.OPPORTUNISTIC, why=why)
-    names = dict.fromkeys((*named, *((via,) if via and via_secure else ())))
-    return Stop(service, host, preference, tuple(owner_name(one, service.port) for one in named), tuple(names))
+    return Stop(service, host, preference, tuple(owner_name(one, service.port) for one in named), (named[0], *via))
 
 
 def services_of(target: Target, lookups: Lookups, services: tuple[Service, ...] = ()) -> tuple[Service, ...]:
@@ -165,11 +171,8 @@ def route(target: Target, lookups: Lookups, services: tuple[Service, ...] = ()) 
     if found is None or found.records is None or found.security in FAILED:
         return _lost(what, found)
     secure = found.security is Security.SECURE
-    domain = target.name if target.kind is Kind.DOMAIN else ".".join(target.name.split(".")[2:])
-    stops = tuple(
-        stop(service, lookups, preference=preference, via=domain, via_secure=secure)
-        for preference, service in _named(target, lookups)
-    )
+    via = _next_hop(target, found) if secure else ()
+    stops = tuple(stop(service, lookups, preference=preference, via=via) for preference, service in _named(target, lookups))
     if not stops:
         return _nowhere(target, found, what)
     if len(_all_named(target, lookups)) > MOST_HOSTS:
@@ -178,6 +181,13 @@ def route(target: Target, lookups: Lookups, services: tuple[Service, ...] = ()) 
     if secure:
         return Route(stops)
     return Route(stops, Delivery.OPPORTUNISTIC, f"{what} are not signed, so DANE does not protect the way to its hosts")
+
+
+def _next_hop(target: Target, found: Lookup) -> tuple[str, ...]:
+    """Return the domain that mail is for, and the name behind it where it is an alias (RFC 7672 §3.2.2, RFC 7673 §4.1)."""
+    if target.kind is Kind.SRV:
+        return (".".join(target.name.split(".")[2:]),)
+    return (target.name, *(one.target.rstrip(".") for one in found.aliases[-1:]))
 
 
 def _named(target: Target, lookups: Lookups) -> list[tuple[int, Service]]:
@@ -213,14 +223,5 @@ def _lost(what: str, found: Lookup | None) -> Route:
     return Route((), Delivery.DEFER, f"{what} cannot be validated, so senders delay all mail: {found.reason}")
 
 
-def in_use(one: Stop, owners: Mapping[str, OwnerView]) -> str:
-    """Return the TLSA owner that a sender goes by: the first of the stop's with records or with a failure; the last if none."""
-    for owner in one.owners:
-        view = owners.get(owner)
-        if view is not None and (view.problem or any(answer.records is None or answer.records for answer in view.answers)):
-            return owner
-    return one.owners[-1] if one.owners else ""
-
-
-def _is_address(name: str) -> bool:
-    return name.replace(".", "").isdigit()
+def _base_of(owner: str) -> str:
+    return owner.split(".", 2)[-1].rstrip(".")
