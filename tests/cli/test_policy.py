@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,8 +39,11 @@ def result(outcome: str, *at: str, kind: str = "domain", why: str = "a reason", 
     ("one", "level", "attributes", "known"),
     [
         (result("auth", "auth", "auth"), "dane-only", (), True),
-        (result("auth", "auth", "unknown"), "dane-only", (), True),  # a host that is down just now
+        (result("auth", "auth", "unknown"), "", (), False),  # a host that is down just now: its records may match nothing
+        (result("auth", "auth", "defer"), "", (), False),  # one that refuses connections
         (result("auth", "auth", "opportunistic"), "", (), True),  # one that is down, and without DANE
+        (result("opportunistic", "auth"), "", (), True),  # MX records that are not signed
+        (result("encrypt", "encrypt", "unknown"), "", (), False),
         (result("auth", kind="service"), "", (), False),
         (result("defer", "defer", "auth"), "", (), False),
         (result("unknown"), "", (), False),
@@ -70,6 +74,19 @@ def test_what_a_domain_can_be_held_to(one: Result, level: str, attributes: tuple
     made = choice(one)
     assert (made.level, made.attributes, made.known) == (level, attributes, known)
     assert made.reason
+
+
+@pytest.mark.parametrize("evil", ["mx.org none\nother.org none", "a b.org", "mx.org:evil", "", "x" * 300, "*.org"])
+def test_what_a_file_of_results_names_is_no_line_of_the_table(evil: str) -> None:
+    """A file for --resume that somebody has tampered with puts nothing into the table that is not a host name."""
+    one = result("auth", "auth")
+    made = choice(Result({**one.value, "target": evil}, 0))
+    assert (made.level, made.known) == ("", False)
+    for more in ({"hosts": [evil]}, {"hosts": HOSTS, "sts": StsValue(mode="enforce", mx=[evil], problem="")}):
+        made = choice(result("opportunistic", "opportunistic", tls=True, pkix="", **more), pkix=True)
+        assert made.level == "encrypt" or made.attributes[0] == "match=mx.example.org:mx2.example.net"
+    table = page(merged({}, [Choice(evil, "", "", known=False)]))
+    assert read(table) == {}
 
 
 def test_certificates_without_a_promise_count_on_demand_only() -> None:
@@ -114,6 +131,48 @@ def test_weaker_on_demand() -> None:
     assert read(page(merged(former, [gone], weaken=True))) == {}
     dark = Choice("example.org", "", "unknown", known=False)
     assert read(page(merged(former, [dark], weaken=True)))["example.org"].level == "dane-only"
+
+
+@given(st.sampled_from(LEVELS[1:]), choices, st.sampled_from([".example.org", ".org"]), st.booleans())
+def test_no_domain_undercuts_the_line_of_a_parent(level: str, one: Choice, parent: str, carry: bool) -> None:  # noqa: FBT001
+    """Where a domain has no line, Postfix goes by the nearest `.parent`: no line of its own undercuts that one."""
+    former = read(f"{parent} {level}{' ciphers=high' if carry else ''}\n.net dane-only\n")
+    one = replace(one, domain="sub.example.org")
+    after = read(page(merged(former, [one])))
+    assert after[parent].text == former[parent].text
+    own = after.get("sub.example.org")
+    assert own is None or STRENGTH[own.level] >= STRENGTH[level]
+    assert own is None or not carry or "ciphers=high" in own.attributes
+    assert page(merged(after, [one])) == page(merged(former, [one]))
+
+
+def test_the_nearest_parent_counts() -> None:
+    """As Postfix looks keys up; a line of one's own goes before, --weaken allows less, the parent is no parent of itself."""
+    former = read(".org dane-only\n.example.org encrypt\nown.example.org may\n")
+    made = {
+        name: read(page(merged(former, [Choice(name, "encrypt", "why")]))).get(name)
+        for name in ("sub.example.org", "own.example.org", "example.org", "other.org", "else.net")
+    }
+    assert {name: one.level if one else "" for name, one in made.items()} == {
+        "sub.example.org": "encrypt", "own.example.org": "encrypt", "example.org": "", "other.org": "", "else.net": "encrypt",
+    }  # fmt: skip
+    left = page(merged(former, [Choice("other.org", "encrypt", "why")]))
+    assert "#: other.org: left to .org, encrypt may be weaker: why" in left
+    assert read(page(merged(former, [Choice("other.org", "encrypt", "why")], weaken=True)))["other.org"].level == "encrypt"
+
+
+@pytest.mark.parametrize("attribute", ["tafile=/etc/postfix/ca.pem", "policy_ttl=86400", "someday", "TAFILE=/x"])
+def test_a_line_made_by_hand_is_kept(attribute: str) -> None:
+    """What an attribute demands that is not known here cannot be weighed: the line stays, even with --weaken."""
+    line = f"example.org secure match=mx.example.org {attribute}"
+    for level in ("dane-only", "secure", ""):
+        for weaken in (False, True):
+            one = Choice("example.org", level, "why")
+            made = page(merged(read(line), [one], weaken=weaken))
+            assert read(made)["example.org"].text == line
+            assert "change it by hand" in made
+    below = read(f".example.org encrypt {attribute}\n")
+    assert "a.example.org" not in read(page(merged(below, [Choice("a.example.org", "dane-only", "")], weaken=True)))
 
 
 def test_names_that_only_dns_tells_are_not_added() -> None:

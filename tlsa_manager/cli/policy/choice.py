@@ -11,6 +11,8 @@ from tlsa_manager.target import Kind
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tlsa_manager.cli.check.result import Result
 
 DANE_ONLY, SECURE, ENCRYPT, NOTHING = "dane-only", "secure", "encrypt", ""
@@ -34,19 +36,23 @@ class Choice:
 def choice(one: Result, *, pkix: bool = False) -> Choice:
     """Choose for one domain. `pkix`: hold it to public certificates even if it has promised nothing."""
     domain, outcome, why = one.value["target"], Delivery(one.value["outcome"]), one.value.get("why", "")
-    if one.value["kind"] != Kind.DOMAIN:
+    if one.value["kind"] != Kind.DOMAIN or _hosts([domain]) != (domain,):  # a file of results is anybody's, until it is read
         return Choice(domain, NOTHING, why or "it is no mail domain", known=False)
     if outcome in {Delivery.UNKNOWN, Delivery.DEFER}:
         return Choice(domain, NOTHING, f"{outcome}: {why}", known=False)
     servers = {at["outcome"] for at in one.value["services"]}
-    if outcome is Delivery.AUTH and Delivery.AUTH in servers and not servers & {Delivery.ENCRYPT, Delivery.OPPORTUNISTIC}:
+    if outcome is Delivery.AUTH and servers == {Delivery.AUTH}:
         return Choice(domain, DANE_ONLY, "every server is authenticated by DANE")
+    unmet = next((at for at in one.value["services"] if at["outcome"] in {Delivery.UNKNOWN, Delivery.DEFER}), None)
+    if unmet is not None:  # one that nobody has met may have no record, or a wrong one
+        place = f"{unmet['service']} at {unmet['address']}" if unmet["address"] else unmet["service"]
+        return Choice(domain, NOTHING, f"{place} was not met: {unmet.get('why', unmet['outcome'])}", known=False)
     return _without_dane(one, domain, outcome, why, pkix=pkix)
 
 
 def _without_dane(one: Result, domain: str, outcome: Delivery, why: str, *, pkix: bool) -> Choice:
     facts = one.facts
-    hosts, patterns = tuple(facts.get("hosts", ())), _promised(one)
+    hosts, patterns = _hosts(facts.get("hosts", ())), _promised(one)
     if patterns and facts.get("pkix") == "" and all(_covered(host, patterns) for host in hosts):
         return Choice(domain, SECURE, "its MTA-STS policy demands it, and every server complies", _names(patterns))
     if (
@@ -69,8 +75,14 @@ def _promised(one: Result) -> tuple[str, ...]:
     sts = one.facts.get("sts")
     if not sts or sts["mode"] != "enforce" or sts["problem"]:
         return ()
+    names = _hosts([name.removeprefix("*.") for name in sts["mx"]])
+    return tuple(("." if asked.startswith("*.") else "") + name for asked, name in zip(sts["mx"], names, strict=bool(names)))
+
+
+def _hosts(names: Iterable[str]) -> tuple[str, ...]:
+    """Return host names as they may stand in a table; none of them where one is something else."""
     try:
-        return tuple(("." if name.startswith("*.") else "") + host_name(name.removeprefix("*.")) for name in sts["mx"])
+        return tuple(host_name(name) for name in names)
     except BadInput:
         return ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.cli.flat import flat
@@ -19,6 +20,7 @@ HEAD = (
 STRENGTH = {"none": 0, "may": 1, "encrypt": 2, "dane": 3, "verify": 4, "secure": 5, "dane-only": 6}
 _BY_HAND = 7  # a fingerprint, or a level that is not known here: nothing is surely as strong
 _CARRIED = ("protocols", "ciphers", "exclude", "connection_reuse", "enable_rpk")  # fit every level, and may be strict
+_REPLACED = ("match", "servername")  # by those of a new level
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Entry:
         found = [one.partition("=")[2] for one in self.attributes if one.startswith("match=")]
         usual = ("nexthop", "dot-nexthop") if not found else ()
         return frozenset(name.lower() for text in found for name in text.split(":")).union(usual)
+
+    @property
+    def by_hand(self) -> str:
+        """An attribute that this program would not have written and does not understand, such as `tafile`; empty if none."""
+        return next((one for one in self.attributes if one.partition("=")[0] not in {*_CARRIED, *_REPLACED}), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,8 @@ def merged(former: Mapping[str, Entry], choices: Iterable[Choice], *, weaken: bo
     """Put the choices into the former table, by key. What is on no list stays as it is."""
     rows = {key: Row(entry) for key, entry in former.items()}
     for one in choices:
-        rows[one.domain] = _row(one, former.get(one.domain), weaken=weaken)
+        own, parent = former.get(one.domain), _parent(former, one.domain)
+        rows[one.domain] = _under(parent, one, weaken=weaken) if own is None and parent else _row(one, own, weaken=weaken)
     return [rows[key] for key in sorted(rows)]
 
 
@@ -80,6 +88,8 @@ def weaker(one: Choice, old: Entry) -> bool:
 
 
 def _row(one: Choice, old: Entry | None, *, weaken: bool) -> Row:
+    if old is not None and old.by_hand:  # what it demands is not known here, and so not whether it is kept
+        return Row(old, f"{one.domain}: kept as it was, {old.by_hand} is beyond this program: change it by hand: {one.reason}")
     if not one.known:
         return Row(old, f"{one.domain}: {'kept as it was' if old else 'left out'}: {one.reason}")
     if old is not None and not weaken and weaker(one, old):
@@ -91,6 +101,22 @@ def _row(one: Choice, old: Entry | None, *, weaken: bool) -> Row:
     attributes = (*one.attributes, *carried)
     text = f"{one.domain}  {' '.join((one.level, *attributes))}"
     return Row(Entry(one.domain, one.level, attributes, text, old.comments if old else ()), f"{one.domain}: {one.reason}")
+
+
+def _under(parent: Entry, one: Choice, *, weaken: bool) -> Row:
+    """Return what becomes of a domain without a line of its own that a line for all below a parent holds for."""
+    if not one.known or not one.level:
+        return Row(None, f"{one.domain}: left to {parent.key}: {one.reason}")
+    if parent.by_hand or (not weaken and weaker(one, parent)):
+        return Row(None, f"{one.domain}: left to {parent.key}, {one.level} may be weaker: {one.reason}")
+    return _row(one, replace(parent, comments=()), weaken=True)
+
+
+def _parent(former: Mapping[str, Entry], domain: str) -> Entry | None:
+    """Return the line that Postfix goes by where a domain has none: that of the nearest parent, `.example.org`."""
+    labels = domain.split(".")
+    above = ("." + ".".join(labels[place:]) for place in range(1, len(labels)))
+    return next((former[key] for key in above if key in former), None)
 
 
 def _lines(row: Row) -> Iterator[str]:
