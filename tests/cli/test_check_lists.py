@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from acted import act, argv, environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlsa_manager.cli.check.targets import first_column
+from tlsa_manager.cli.check.targets import MOST_ASIDE, Met, Work, first_column
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,6 +145,72 @@ def test_a_former_run_counts_as_if_it_were_this_one(tmp_path: Path) -> None:
         ending = act("check", "--list", tmp_path / "list", "--resume", tmp_path / "results", "--format", form)
         assert (ending.code, ending.err) == (1, ""), form
         assert "F-TTLLONG" in ending.out, form
+
+
+def test_what_could_not_be_seen_is_looked_at_again(tmp_path: Path) -> None:
+    """Unknown is no result to rest on: the next run asks again, and what it finds out then is the result."""
+    kept = tmp_path / "results"
+    words = ("check", "good.org", "dark.org", "--resume", kept, "--format", "jsonl")
+    assert act(*words).code == 3
+    first = kept.read_text()
+    assert sorted(targets(first)) == ["dark.org", "good.org"]
+    assert act(*words).code == 3
+    assert kept.read_text() == first
+    kept.write_text(first.replace("good.org", "dark.org"))
+    told = [json.loads(line) for line in act("check", "dark.org", "--resume", kept, "--format", "jsonl").out.splitlines()]
+    assert [(one["target"], one["outcome"]) for one in told] == [("dark.org", "auth")]  # the later line, which knows
+    kept.write_text(first.replace("dark.org", "good9.org"))
+    assert act("check", "good9.org", "--resume", kept).code == 0
+    assert [json.loads(line)["outcome"] for line in kept.read_text().splitlines() if "good9" in line] == ["unknown", "auth"]
+
+
+@pytest.mark.parametrize("head", [b"", b"good0.org\n"])
+def test_mistakes_are_told_as_they_come(head: bytes) -> None:
+    """A pipe with nothing but mistakes: they are on the way out long before it ends, and none is kept for ever."""
+    words = argv("check", "--list", "-", "--format", "jsonl")
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(head + b"nonsense\n" * (2 * MOST_ASIDE + 10))
+        process.stdin.flush()
+        told = [process.stdout.readline() for _ in range(2 * MOST_ASIDE)]
+        process.stdin.write(b"good1.org\n")
+        process.stdin.close()
+        told += process.stdout.readlines()
+        assert process.wait(timeout=60) == 3
+    found = [json.loads(line)["target"] for line in told]
+    assert found.count("nonsense") == 2 * MOST_ASIDE + 10
+    assert [one for one in found if one != "nonsense"] == ([head.decode().strip()] if head else []) + ["good1.org"]
+
+
+def test_what_is_put_aside_is_bounded() -> None:
+    """While reports are awaited no more than a thousand mistakes are kept; the rest of the list waits, and nothing is lost."""
+    lines = [b"good1.org\n", *[b"nonsense\n"] * (3 * MOST_ASIDE), b"good2.org\n"]
+    read: list[bytes] = []
+    work = Work((), (read.append(line) or line for line in lines))  # type: ignore[func-returns-value]
+    run = work.next_target()
+    with pytest.raises(StopIteration) as first:
+        next(run)
+    assert [one.name for one in work.some(first.value.value)] == ["good1.org"]
+    assert len(read) == 1 + MOST_ASIDE
+    run = work.next_target()
+    with contextlib.suppress(StopIteration):
+        told = 0
+        while True:
+            next(run)
+            told += 1
+    assert told == 3 * MOST_ASIDE
+
+
+def test_what_was_met_is_remembered_for_long_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The latest targets are known again, and the memory for them has an end."""
+    monkeypatch.setattr("tlsa_manager.cli.check.targets.REMEMBERED", 100)
+    met = Met()
+    keys = [("domain", f"{number}.org") for number in range(1000)]
+    for place, key in enumerate(keys):
+        assert not met.again(key)
+        assert all(met.again(one) for one in keys[max(0, place - 99) : place + 1])
+    assert not met.again(keys[0])
 
 
 @pytest.mark.parametrize(

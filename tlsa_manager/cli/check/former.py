@@ -1,7 +1,7 @@
 """`--resume FILE`: the results of a run that was cut off, and the file that the rest of them are added to.
 
 One line of JSON a target, on the disk before the next one is asked for. What `kill -9` or a crash left half-written at the end is
-cut off; its target is looked at again.
+cut off; its target is looked at again, and so is one that nothing could be found out about.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tlsa_manager.cli.check.as_lines import line
 from tlsa_manager.cli.check.result import UNREADABLE, Result, of_line
 from tlsa_manager.errors import BadInput, Busy
+from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """The file, and where in it which target stands."""
+    """The file, and where in it which target stands. `unknown`: those that nothing could be found out about."""
 
     stream: BinaryIO
     places: dict[tuple[str, str], int]
+    unknown: frozenset[tuple[str, str]] = frozenset()
 
     def result(self, place: int) -> Result:
         """Return what a former run wrote at a place."""
@@ -35,6 +37,8 @@ class Former:
     def keep(self, one: Result) -> None:
         """Add a result; it is on the disk when this returns. Raises OSError."""
         if one.key in self.places or one.value["kind"] == UNREADABLE:
+            return
+        if one.key in self.unknown and _is_unknown(one):  # it says so already
             return
         self.stream.write(line(one.value).encode() + b"\n")
         self.stream.flush()
@@ -50,10 +54,10 @@ def resumed(path: Path | None) -> Iterator[Former | None]:
     with path.open("a+b") as stream:
         _alone(stream, path)
         stream.seek(0)
-        places, end = _read(stream, path)
+        places, unknown, end = _read(stream, path)
         stream.truncate(end)
         stream.seek(end)
-        yield Former(stream, places)
+        yield Former(stream, places, unknown)
 
 
 def _alone(stream: BinaryIO, path: Path) -> None:
@@ -64,22 +68,34 @@ def _alone(stream: BinaryIO, path: Path) -> None:
         raise Busy(f"another run is writing to {path}", "wait for its end, or name another file") from None
 
 
-def _read(stream: BinaryIO, path: Path) -> tuple[dict[tuple[str, str], int], int]:
-    """Return where each target stands, and where the last whole line ends. Raises BadInput for a file that is not ours."""
+def _read(stream: BinaryIO, path: Path) -> tuple[dict[tuple[str, str], int], frozenset[tuple[str, str]], int]:
+    """Return where each target stands, which are unknown, and where the last whole line ends.
+
+    Raises BadInput for a file that is not ours.
+    """
     places: dict[tuple[str, str], int] = {}
+    unknown: set[tuple[str, str]] = set()
     end = 0
     for number, each in enumerate(stream, 1):
         if not each.endswith(b"\n") and each.startswith(_BEGINNING[: len(each)]):
             break  # half a line of ours
         try:
-            places[of_line(each).key] = end
+            one = of_line(each)
         except ValueError:
             raise BadInput(
                 f"{path}: line {number} is no result of tlsa-manager check, so nothing was done",
                 "name the file that a former --resume, or --format jsonl, has written",
             ) from None
+        if _is_unknown(one):
+            unknown.add(one.key)
+        else:
+            places[one.key] = end
         end += len(each)
-    return places, end
+    return places, frozenset(unknown), end
+
+
+def _is_unknown(one: Result) -> bool:
+    return one.value["outcome"] == Delivery.UNKNOWN
 
 
 _BEGINNING = b'{"schema": '

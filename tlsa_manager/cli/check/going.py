@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from tlsa_manager.cli.check.resolver import insist_on_resolver
@@ -21,25 +20,18 @@ if TYPE_CHECKING:
 
 def results(work: Work, settings: Settings, *, config: Config | None, workers: int) -> Generator[Result]:
     """Yield the results of a run. Closing it ends the run. Raises Undiagnosed where no resolver answers."""
-    targets = work.remaining()
-    first = next(targets, None)
-    yield from work.aside()
-    if first is None:
-        return
-    from tlsa_manager.diagnose import many
-
-    reports = many.diagnose(chain((first,), targets), settings, config=config, workers=workers)
     heard = False
-    with closing(cast("Generator[Report]", reports)) as found:
-        for report in found:
-            if report.outcome is not Delivery.UNKNOWN:
+    while (first := (yield from work.next_target())) is not None:
+        from tlsa_manager.diagnose import many
+
+        reports = many.diagnose(work.some(first), settings, config=config, workers=workers)
+        with closing(cast("Generator[Report]", reports)) as found:
+            for report in found:
+                if report.outcome is Delivery.UNKNOWN and not heard:
+                    insist_on_resolver(settings)
                 heard = True
-            elif not heard:
-                insist_on_resolver(settings)
-                heard = True
-            one = of_report(report)
-            if work.former is not None:
-                work.former.keep(one)
-            yield one
-            yield from work.aside()
-    yield from work.aside()
+                one = of_report(report)
+                if work.former is not None:
+                    work.former.keep(one)
+                yield one
+                yield from work.aside()

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import field
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,7 +20,7 @@ from tlsa_manager.target import Kind, Target
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from tlsa_manager.cli.check.former import Former
     from tlsa_manager.cli.voice import Voice
@@ -27,48 +28,100 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 LONGEST = 4096  # bytes of a line
+MOST_ASIDE = 1000  # results that wait for the next report
+REMEMBERED = 500_000  # targets; one that is there again after more may be checked twice
 _COUNTED = 5_000_000  # lines; of a longer list nobody waits for the end
 _FIRST = re.compile(r"[\s,;]")  # what ends the first column
+
+
+class Met:
+    """What was there already, as far as it is remembered: the latest half million of targets at least, in some 70 MB at most.
+
+    Eight bytes of a digest stand for a target: that two in a million are taken for one happens once in thirty million lists.
+    """
+
+    def __init__(self) -> None:
+        self._latest: set[int] = set()
+        self._before: set[int] = set()
+
+    def again(self, key: tuple[str, str]) -> bool:
+        """Whether it was there before; remember it."""
+        mark = int.from_bytes(blake2b("\0".join(key).encode(), digest_size=8).digest())
+        if mark in self._latest or mark in self._before:
+            return True
+        if len(self._latest) >= REMEMBERED:
+            self._before, self._latest = self._latest, set()
+        self._latest.add(mark)
+        return False
 
 
 @dataclass(slots=True)
 class Work:
     """The targets of a run. A list is read as targets are taken, so it may be endless, and a pipe.
 
-    What needs no look is put aside while the list is read: lines that name no target, and targets that a former run has
-    finished; of those only the place in its file, for there may be very many.
+    What needs no look, lines that name no target and targets that a former run has finished, is told at once while nothing is
+    under way; else it is put aside until the next report comes. When very much is put aside, nothing more is taken until it has
+    been told, so that memory is bounded, and a list of nothing but mistakes is told as it is read.
     """
 
     named: tuple[Target, ...]
     lines: Iterable[bytes] = ()
     former: Former | None = None
     _aside: deque[Result | int] = field(default_factory=deque)
-    _met: set[tuple[str, str]] = field(default_factory=set)
+    _met: Met = field(default_factory=Met)
+    _items: Iterator[Target | Result | int] | None = None
 
-    def remaining(self) -> Iterator[Target]:
-        """Yield what is to be looked at, once each."""
-        for target in self._all():
-            key = str(target.kind), target.name
-            if key in self._met:
+    def next_target(self) -> Generator[Result, None, Target | None]:
+        """Yield what needs no look; return the first target that needs one, None at the end."""
+        yield from self.aside()
+        for one in self._all():
+            if isinstance(one, Target):
+                return one
+            yield self._told(one)
+        return None
+
+    def some(self, first: Target) -> Iterator[Target]:
+        """Yield this target, and those behind it until too much is put aside. Not to be taken while `next_target` reads."""
+        yield first
+        for one in self._all():
+            if isinstance(one, Target):
+                yield one
                 continue
-            self._met.add(key)
-            place = self.former.places.get(key) if self.former else None
-            if place is None:
-                yield target
-            else:
-                self._aside.append(place)
+            self._aside.append(one)
+            if len(self._aside) >= MOST_ASIDE:
+                return
 
     def aside(self) -> Iterator[Result]:
         """Yield what has been put aside since the last call."""
         with suppress(IndexError):
             while True:
-                one = self._aside.popleft()
-                if isinstance(one, Result):
-                    yield one
-                elif self.former is not None:
-                    yield self.former.result(one)
+                yield self._told(self._aside.popleft())
 
-    def _all(self) -> Iterator[Target]:
+    def _told(self, one: Result | int) -> Result:
+        if isinstance(one, Result):
+            return one
+        if self.former is None:
+            raise ValueError(one)
+        return self.former.result(one)
+
+    def _all(self) -> Iterator[Target | Result | int]:
+        """Return what is left of the list: a target that needs a look, a mistake, or where a former run has put its result."""
+        if self._items is None:
+            self._items = self._read()
+        return self._items
+
+    def _read(self) -> Iterator[Target | Result | int]:
+        for one in self._parsed():
+            if isinstance(one, Result):
+                yield one
+                continue
+            key = str(one.kind), one.name
+            if self._met.again(key):
+                continue
+            place = self.former.places.get(key) if self.former else None
+            yield one if place is None else place
+
+    def _parsed(self) -> Iterator[Target | Result]:
         yield from self.named
         for number, line in enumerate(self.lines, 1):
             text = first_column(line)
@@ -77,7 +130,7 @@ class Work:
             try:
                 target = Target.parse(text)
             except BadInput as error:
-                self._aside.append(of_mistake(text[:120], f"line {number} of the list: {error.message}; {error.hint}"))
+                yield of_mistake(text[:120], f"line {number} of the list: {error.message}; {error.hint}")
             else:
                 yield target
 
