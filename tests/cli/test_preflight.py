@@ -82,7 +82,7 @@ class Ask:
         """Ask about records."""
         (self.directory / "records").write_text(records)
         file = self.chain(*papers)
-        return self.say("preflight", "--certificate", file, "--records", self.directory / "records", "--at", at, *words)
+        return self.say("preflight", "--certificate", file, "--records", self.directory / "records", f"--at={at}", *words)
 
 
 @pytest.mark.parametrize(("records", "code"), VERDICTS, ids=range(len(VERDICTS)))
@@ -107,7 +107,12 @@ def test_names_and_dates(ask: Ask) -> None:
     """Usage 3 knows neither; usage 2 asks for both, at the time of --at, under the names of --name."""
     assert ask(str(ANCHOR), "--name", HOST).code == 0
     assert ask(str(ANCHOR), "--name", "www.example.org").code == 1
-    assert ask(str(ANCHOR), "--name", "www.example.org", "--name", HOST.upper()).code == 0
+    both = ask(str(ANCHOR), "--name", "www.example.org", "--name", HOST.upper())
+    assert both.code == 1  # senders that come to the first would refuse it
+    assert "(for www.example.org)" in both.out
+    assert f"(for {HOST})" not in both.out
+    two = (leaf(HOST, "www.example.org"), ISSUER)
+    assert ask(str(ANCHOR), "--name", "www.example.org", "--name", HOST, papers=two).code == 0
     old = ask(str(GOOD), papers=(EXPIRED, ISSUER))
     assert old.code == 0
     assert "it has expired" in old.out
@@ -117,6 +122,22 @@ def test_names_and_dates(ask: Ask) -> None:
     assert ask(f"{OWNER} TLSA {ANCHOR}", papers=(EXPIRED, ISSUER), at="2026-05-25").code == 0
     assert ask(f"{OWNER} TLSA {ANCHOR}", at="2036-06-01 12:00:00+02:00").code == 1
     assert ask(f"{OWNER} TLSA {ANCHOR}", at="1780272000").code == 0
+
+
+def test_whole_records_are_judged_under_their_own_host(ask: Ask) -> None:
+    """`--name` says what bare records cannot; who comes to a host asks for that host, by an alias and a wildcard, too."""
+    others = f"_25._tcp.other.example.org. TLSA {ANCHOR}"
+    assert ask(others, "--name", HOST).code == 1
+    assert ask(f"{OWNER} TLSA {ANCHOR}\n{others}", "--name", HOST).code == 1
+    assert ask(f"{OWNER} TLSA {ANCHOR}", "--name", "other.example.org").code == 0
+    assert ask(f"*._tcp.{HOST}. TLSA {ANCHOR}").code == 0
+    assert ask(f"*._tcp.other.example.org. TLSA {ANCHOR}", "--name", HOST).code == 1
+    assert ask(f"{OWNER} TLSA {ANCHOR}\n_25._tcp.other.example.org. CNAME {OWNER}").code == 1
+    assert ask(f"{OWNER} TLSA {GOOD}\n_25._tcp.other.example.org. CNAME {OWNER}").code == 0
+    shared = f"dane.example.org. TLSA {ANCHOR}"
+    assert ask(shared).code == 1
+    assert ask(shared, "--name", HOST).code == 0
+    assert ask(f"{shared}\n_25._tcp.other.example.org. CNAME dane.example.org.", "--name", HOST).code == 1
 
 
 def test_other_protocols_ask_public_authorities(ask: Ask, tmp_path: Path) -> None:
@@ -132,6 +153,7 @@ def test_other_protocols_ask_public_authorities(ask: Ask, tmp_path: Path) -> Non
         assert ask(f"{OWNER} TLSA {wanted}", "--ca-file", mine, "--protocol", "https").code == 0
         assert ask(wanted, "--ca-file", mine, "--protocol", "imaps", "--name", HOST).code == 0
         assert ask(wanted, "--ca-file", mine, "--protocol", "imaps", "--name", "other.example.org").code == 1
+        assert ask(wanted, "--ca-file", mine, "--protocol", "imaps", "--name", HOST, "--name", "other.example.org").code == 1
         assert ask(web + wanted, "--ca-file", mine, "--protocol", "smtp").code == 1
         assert ask(web + wanted, "--ca-file", mine, at="2027-06-01").code == 1
     assert ask(web + str(record("3 1 1", LEAF))).code == 0
@@ -199,6 +221,28 @@ def test_wrong_usage(ask: Ask, say: Say) -> None:
     assert say("preflight", "--certificate", chain, "--lineage", "mx").code == 78
 
 
+@pytest.mark.parametrize(
+    "moment", ["nan", "inf", "-inf", "1e400", "1e15", "-1", "0001-01-01", "9999-12-31T23:59:59Z", "1969-12-31"]
+)
+def test_a_moment_that_no_clock_shows_is_wrong_usage(ask: Ask, say: Say, moment: str) -> None:
+    """Not a number, before 1970, beyond all calendars: said in a sentence, for --at and for --since."""
+    at = ask(f"{OWNER} TLSA {ANCHOR}", at=moment)
+    since = say("preflight", "--certificate", ask.chain(LEAF), "--service", "b:25", f"--since={moment}")
+    for ending in (at, since):
+        assert ending.code == 2
+        assert "moment" in ending.err
+        assert "Traceback" not in ending.err
+
+
+def test_moments_at_the_ends_of_time_are_judged(ask: Ask, tmp_path: Path) -> None:
+    """The first and the last that are taken do no harm, to libraries either."""
+    mine = tmp_path / "ca.pem"
+    mine.write_bytes(to_pem(ROOT.der()))
+    for moment in ("0", "9998-12-31"):
+        refused = ask(f"_443._tcp.{HOST}. TLSA {record('1 1 1', LEAF)}\n{OWNER} TLSA {ANCHOR}", "--ca-file", mine, at=moment)
+        assert (refused.code, refused.err) == (1, "")
+
+
 def test_json(ask: Ask) -> None:
     """One object: the verdict, each owner with each record, reasons with remedies, warnings."""
     good = ask(f"{OWNER} TLSA {GOOD}\n{OWNER} TLSA {STALE}\n{OWNER} TLSA {ANCHOR}", "--json").json
@@ -246,13 +290,15 @@ def test_places() -> None:
     """An owner tells host and port; what is no TLSA owner tells nothing."""
     assert place_of(OWNER) == (HOST, 25)
     assert place_of("_443._TCP.www.example.org") == ("www.example.org", 443)
+    assert place_of("*._tcp.mx.example.org.") == (HOST, 25)
     for odd in (
         "mx.example.org.",
         "_025._tcp.mx.example.org.",
         "_0._tcp.a.",
         "25._tcp.mx.example.org.",
         "_99999._tcp.a.",
-        "*._tcp.a.",
+        "_25._tcp.*.a.",
+        "*.example.org.",
         "",
     ):
         assert place_of(odd) is None

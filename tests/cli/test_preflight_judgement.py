@@ -3,68 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judging import ANCHOR, NEW, OLD, SMTP, WAIT, answered, ask, candidate, ee, seen
 from sender.papers import AT, HOST, ISSUER, Paper, leaf, record
 
 from tlsa_manager.certificates import chain_of
-from tlsa_manager.diagnose.clearance import Candidate, Clearance, Word
-from tlsa_manager.diagnose.preflight import Liking, for_scene
-from tlsa_manager.diagnose.preflight_look import scene_of
+from tlsa_manager.diagnose import hindsight
+from tlsa_manager.diagnose.clearance import Word
+from tlsa_manager.diagnose.preflight import for_scene
+from tlsa_manager.diagnose.preflight_look import Trust
 from tlsa_manager.lineage import Generation
-from tlsa_manager.policy import Policy
 from tlsa_manager.rollover import gates, law
 from tlsa_manager.rollover.facts import CachedSet
 from tlsa_manager.rollover.safety import veto
 from tlsa_manager.rollover.steps import Deploy
 from tlsa_manager.security import Security
-from tlsa_manager.service import Service
-from tlsa_manager.snapshot import Answer, Outcome, OwnerView, Presentation, ServiceView, Snapshot
+from tlsa_manager.snapshot import Snapshot
 from tlsa_manager.tlsa import RRset, Tlsa
-
-if TYPE_CHECKING:
-    from tlsa_manager.rollover.scene import Scene
-
-SMTP = Service(HOST, 25, "smtp")
-POLICY = Policy()
-WAIT = 2 * 3600 + 600.0  # of a TTL of an hour
-OLD, NEW = (leaf().der(), ISSUER.der()), (leaf(key="new").der(), ISSUER.der())
-ANCHOR = record("2 1 1", ISSUER.der())
-
-
-def candidate(*certificates: bytes, names: tuple[str, ...] = (HOST,)) -> Candidate:
-    """Describe the new chain."""
-    return Candidate(chain_of(certificates), certificates, names, AT - 1e6, AT + 1e6)
-
-
-def answered(records: RRset | None, *, number: int = 1, security: Security = Security.SECURE, ttl: int = 3600) -> Answer:
-    """Describe what a name server says."""
-    place = f"192.0.2.{number}"
-    return Answer(f"ns{number}.example.org.", place, records, ttl, security, "", signed_from=AT - 1e6, signed_until=AT + 1e7)
-
-
-def seen(answers: tuple[Answer, ...], *presented: tuple[bytes, ...], since: float | None = None) -> Scene:
-    """Look once at a service that presents these chains."""
-    owner = SMTP.owner
-    probes = tuple(
-        Presentation("192.0.2.25", client, Outcome.PRESENTED, chain_of(one), certificates=one)
-        for one, client in zip(presented, ("any", "rsa"), strict=False)
-    ) or (Presentation("192.0.2.25", "any", Outcome.UNREACHABLE, reason="nobody is there"),)
-    view = OwnerView(owner, owner, "example.org.", AT, answers)
-    snapshot = Snapshot(AT, {owner: view}, services={str(SMTP): ServiceView(str(SMTP), AT, probes)})
-    return scene_of((SMTP,), snapshot, POLICY, since)
-
-
-def ask(scene: Scene, chain: Candidate) -> Clearance:
-    """Judge."""
-    return for_scene(scene, Generation("preflight", chain.chain), chain, Liking())
-
-
-def ee(*chains: tuple[bytes, ...]) -> RRset:
-    """Return the `3 1 1` records of chains."""
-    return frozenset(record("3 1 1", one[0]) for one in chains)
 
 
 def test_the_moment_is_that_of_the_law() -> None:
@@ -88,7 +46,9 @@ def test_the_same_key_needs_no_wait() -> None:
 
 def test_nobody_is_there() -> None:
     """What is presented is not known: then what may have stood before has to be waited for."""
-    assert ask(seen((answered(ee(NEW)),)), candidate(*NEW)).word is Word.SAFE  # nothing else stood there as far as is known
+    alone = (answered(ee(NEW)),)
+    assert ask(seen(alone), candidate(*NEW)).not_before == AT + WAIT  # whatever stood there before fitted what is presented
+    assert ask(seen(alone, since=AT - WAIT), candidate(*NEW)).word is Word.SAFE
     assert ask(seen((answered(ee(OLD, NEW)),)), candidate(*NEW)).word is Word.LATER
     assert ask(seen((answered(ee(OLD)),)), candidate(*NEW)).word is Word.UNSAFE
 
@@ -113,7 +73,7 @@ def test_usage_2_is_judged_by_the_path() -> None:
         found = ask(seen((answered(with_own),), OLD), candidate(*chain))
         assert (found.word, found.not_before) == (Word.LATER, AT + WAIT)  # caches may hold the anchor alone
         assert any("from before" in one.message for one in found.reasons)
-    assert ask(seen((answered(frozenset({ANCHOR})),), OLD), candidate(*NEW)).word is Word.SAFE
+    assert ask(seen((answered(frozenset({ANCHOR})),), OLD, since=0.0), candidate(*NEW)).word is Word.SAFE
 
 
 def test_a_set_that_only_caches_hold() -> None:
@@ -127,6 +87,65 @@ def test_a_set_that_only_caches_hold() -> None:
         found = ask(dataclasses.replace(scene, facts=facts), candidate(*expired))
         assert found.word is word
         assert found.not_before == (gone + WAIT if word is Word.LATER else None)
+
+
+@pytest.mark.parametrize("presented", [(OLD,), (OLD, NEW), ()], ids=["old", "both", "nobody-knows"])
+@pytest.mark.parametrize(
+    "served", [ee(NEW), frozenset({ANCHOR}), frozenset({record("1 1 1", OLD[0])})], ids=["3 1 1", "2 1 1", "1 1 1"]
+)
+def test_what_was_replaced_a_minute_ago(served: RRset, presented: tuple[tuple[bytes, ...], ...]) -> None:
+    """The record of the key that is presented is gone, and caches may hold it alone: the wait of the law, unless vouched for."""
+    found = ask(seen((answered(served),), *presented), candidate(*NEW))
+    assert (found.word, found.not_before) == (Word.LATER, AT + WAIT)
+    assert "before this look" in found.reasons[0].message
+    assert ask(seen((answered(served),), *presented, since=AT - 600), candidate(*NEW)).not_before == AT - 600 + WAIT
+    assert ask(seen((answered(served),), *presented, since=AT - WAIT), candidate(*NEW)).word is Word.SAFE
+
+
+def test_a_set_that_was_removed_a_minute_ago_cannot_be_seen() -> None:
+    """Nothing is there, and that is proven: safe, with a word about what nobody can see, unless somebody vouches for it."""
+    empty = seen((answered(frozenset()),), OLD)
+    assert ask(empty, candidate(*NEW)).word is Word.SAFE
+    ((owner, text),) = hindsight.removals(empty, None)
+    assert owner == SMTP.owner
+    assert "removed within the last 7800 s" in text
+    assert "--since" in text
+    assert list(hindsight.removals(empty, AT - 600))
+    assert not list(hindsight.removals(empty, AT - WAIT))
+    assert not list(hindsight.removals(seen((answered(ee(OLD)),), OLD), None))
+
+
+def test_a_kind_without_a_match_is_told_as_the_rule_it_is() -> None:
+    """Every sender would take the anchor's record; RFC 7671 §8 keeps it back all the same, and the very record is named."""
+    both = frozenset({ANCHOR}) | ee(OLD)
+    found = ask(seen((answered(both), answered(both, number=2)), OLD, since=0.0), candidate(*NEW))
+    assert found.word is Word.UNSAFE
+    assert "every sender would authenticate" in found.reasons[0].message
+    assert "RFC 7671 §8" in found.reasons[0].message
+    assert str(record("3 1 1", NEW[0])) in found.reasons[0].remedy
+    assert not found.warnings
+    full = frozenset({ANCHOR, record("3 0 0", OLD[0])})
+    assert "with parameters 3 0 0" in ask(seen((answered(full),), OLD, since=0.0), candidate(*NEW)).reasons[0].remedy
+
+
+def test_each_name_under_which_senders_come_is_judged() -> None:
+    """Two aliases lead to one base, the operator tells two names: a certificate for one of them is not enough."""
+    scene = seen((answered(frozenset({ANCHOR})),), OLD, since=0.0)
+    nobody = Snapshot(AT)
+    for trust, hosts in (
+        (Trust(("a.org", "b.org")), {}),
+        (Trust(), {HOST: ("a.org", "b.org")}),
+        (Trust(("b.org",)), {HOST: ("a.org",)}),
+    ):
+        for names, word in (
+            (("a.org", "b.org"), Word.SAFE),
+            ((HOST,), Word.SAFE),
+            (("a.org",), Word.UNSAFE if trust.names != ("b.org",) else Word.SAFE),  # one sender, and it knows both
+            (("c.org",), Word.UNSAFE),
+        ):
+            chain = candidate(leaf(*names, key="new").der(), ISSUER.der(), names=names)
+            liking = trust.liking((SMTP,), nobody, chain, hosts)
+            assert for_scene(scene, Generation("preflight", chain.chain), chain, liking).word is word, (trust, hosts, names)
 
 
 def test_every_server_counts() -> None:
@@ -144,7 +163,7 @@ def test_every_server_counts() -> None:
 
 def test_unusable_records_promise_tls_and_nothing_else() -> None:
     """With SMTP a set of usage 1 alone authenticates nobody, whatever the certificate: told, and no reason."""
-    found = ask(seen((answered(frozenset({record("1 1 1", OLD[0])})),), OLD), candidate(*NEW))
+    found = ask(seen((answered(frozenset({record("1 1 1", OLD[0])})),), OLD, since=0.0), candidate(*NEW))
     assert found.word is Word.SAFE
     assert any("do not authenticate it" in text for _, text in found.warnings)
 
@@ -167,6 +186,8 @@ def test_it_never_clears_what_the_rollover_would_not_do(
     found, blockers = ask(scene, candidate(*chain)), gates.swap(scene, new)
     if found.word is Word.SAFE:
         assert not blockers
+        keys = {one.leaf.spki_sha256 for one in scene.presented(SMTP.owner)}
+        assert since == 0.0 or keys == {new.chain.leaf.spki_sha256} or not any(records for records, _ in said)
         facts = dataclasses.replace(scene.facts, generations={new.id: new})
         assert not veto(Deploy(new.id, ()), dataclasses.replace(scene, facts=facts))
         for records, _ in said:

@@ -63,7 +63,7 @@ def test_ad_from_afar_proves_nothing(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "127.0.0.1"])
 def test_a_failure_is_a_failure_wherever_it_comes_from(address: str) -> None:
-    """What is refused with checking, and answered without, is bogus to whoever asks there: that is no word in favour of anybody."""
+    """What is refused with checking, and answered without, is bogus to whoever asks there: it speaks in favour of nobody."""
     assert lookup(NAME, _TLSA, *said(address, rcode="SERVFAIL")).security is Security.BOGUS
 
 

@@ -17,6 +17,10 @@ from lab.certificate import Pair, self_signed
 from lab.daemon import until
 from lab.installation import Installation, Timer
 from lab.maildomain import MailDomain, establish
+from pki import key_pem
+from sender.papers import Paper, key_of, leaf, record
+
+from tlsa_manager.certificates import to_pem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +149,19 @@ def test_a_record_that_caches_may_lack_is_safe_later(bench: Bench) -> None:
     assert bench.ask(host, new, "--since", "2020-01-01").code == SAFE
 
 
+def test_a_record_that_was_replaced_is_safe_later(bench: Bench) -> None:
+    """Only the new record stands, and the old key is presented: caches may hold the old one, and nothing that is seen tells."""
+    host = bench.host()
+    old, new = self_signed(host), self_signed(host)
+    bench.serve(old)
+    bench.publish(host, old.record)
+    bench.publish(host, new.record)
+    ending = bench.ask(host, new)
+    assert ending.code == LATER, ending.out
+    assert "before this look" in reasons(ending)
+    assert bench.ask(host, new, "--since", "2020-01-01").code == SAFE
+
+
 def test_a_secondary_that_lags_is_unsafe(bench: Bench) -> None:
     """One name server still hands out the old set: nobody knows until when, whatever the operator vouches for."""
     host = bench.host(zone="lag.example")
@@ -186,6 +203,9 @@ def test_without_records_nothing_can_break(bench: Bench) -> None:
     assert ending.code == SAFE, ending.out
     assert ending.json["owners"][0]["outcome"] == "opportunistic"
     assert any("does not protect" in one["message"] for one in ending.json["warnings"])
+    assert any("removed within the last 8 s" in one["message"] for one in ending.json["warnings"])
+    told = bench.ask(host, self_signed(host), "--since", "2020-01-01").json["warnings"]
+    assert not any("removed within" in one["message"] for one in told)
 
 
 def test_an_unsigned_zone_is_safe_with_a_note(bench: Bench) -> None:
@@ -236,6 +256,28 @@ def test_an_alias_is_followed_to_the_name_that_senders_use(bench: Bench) -> None
     ending = bench.ask(alias, new, "--since", "2020-01-01")
     assert ending.code == UNSAFE
     assert [one["owner"] for one in ending.json["owners"]] == [owner]
+
+
+def test_two_aliases_of_one_host_are_two_questions(bench: Bench) -> None:
+    """With usage 2 names count, and who starts from one alias does not know the other: a certificate for one is not enough."""
+    host = bench.host()
+    aliases = [f"{word}-of-{host}" for word in ("one", "other")]
+    for alias in aliases:
+        bench.lab.update(f"update add {alias}. 2 CNAME {host}.\n")
+    years = {"days": (-10, 36500)}
+    issuer = Paper("Authority", **years)
+    names = {name: name.split("+") for name in (*aliases, "+".join(aliases), host)}
+    pairs = {
+        name: Pair(key_pem(key_of("leaf")), to_pem(leaf(*called, issuer="Authority", **years).der()) + to_pem(issuer.der()))
+        for name, called in names.items()
+    }
+    bench.serve(pairs[host])
+    bench.publish(host, str(record("2 1 1", issuer.der())))
+    for alias in aliases:
+        until(lambda alias=alias: bench.lab.records(bench.lab.secondary, alias, "CNAME") == {f"{host}."}, "the alias", timeout=15)
+    also = ("--service", f"{aliases[1]}:{bench.port}/tls", "--since", "2020-01-01")
+    codes = {name: bench.ask(aliases[0], pair, *also).code for name, pair in pairs.items()}
+    assert codes == {aliases[0]: UNSAFE, aliases[1]: UNSAFE, "+".join(aliases): SAFE, host: SAFE}
 
 
 def test_another_kind_of_key_is_told(bench: Bench) -> None:

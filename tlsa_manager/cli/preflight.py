@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,17 +48,27 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it; a wrong one is wrong usage."""
-        from datetime import UTC, datetime
-
-        try:
-            return float(value)
-        except ValueError:
-            pass
-        try:
-            found = datetime.fromisoformat(str(value))
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
+        found = _seconds(str(value))
+        if found is None:
             self.fail(f"{str(value)[:60]!r} is not a moment: write it as 2026-03-01T12:00:00Z", param, ctx)
+        if not 0 <= found < _END:  # neither is what is no number
+            self.fail(f"{str(value)[:60]!r} is no moment between 1970 and 9999", param, ctx)
+        return found
+
+
+_END = 253370764800.0  # the beginning of the year 9999, the last one that calendars here can count
+
+
+def _seconds(text: str) -> float | None:
+    """Read seconds since 1970, or a date; None where it is neither."""
+    from datetime import UTC, datetime
+
+    with suppress(ValueError):
+        return float(text)
+    with suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return None
 
 
 @click.command(cls=Command, name="preflight", short_help="Would putting this certificate into service now break any sender?")
@@ -68,7 +79,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--records", metavar="FILE", type=click.Path(allow_dash=True), help="Ask nobody: TLSA records from this file; - is stdin."
 )
-@click.option("--name", "names", metavar="HOST", multiple=True, help="What senders call the server, beside what records say.")
+@click.option("--name", "names", metavar="HOST", multiple=True, help="What senders call the server; each counts.")
 @click.option("--protocol", metavar="WORD", default="", help="Of --records: smtp, https, imaps ...; else by the port, else smtp.")
 @click.option("--ca-file", metavar="FILE", type=_FILE, help="Public authorities, for usages 0 and 1; else the system's.")
 @click.option("--at", metavar="TIME", type=Moment(), help="Of --records: judge dates for this moment instead of now.")
@@ -131,7 +142,7 @@ def _candidate(words: Words) -> Candidate:
 
 def _offline(words: Words, candidate: Candidate) -> Clearance:
     from tlsa_manager.clock import now
-    from tlsa_manager.diagnose.preflight import BARE, Wish, asks_the_public, for_records, stop_for
+    from tlsa_manager.diagnose.preflight import BARE, Wish, asks_the_public, for_records, stops_for
     from tlsa_manager.diagnose.preflight_look import Trust
     from tlsa_manager.diagnose.record_file import place_of, read_records
 
@@ -139,8 +150,8 @@ def _offline(words: Words, candidate: Candidate) -> Clearance:
     sets = read_records(_text(file), "standard input" if file == "-" else file)
     at = now() if words.at is None else words.at
     wish = Wish(_hosts(words.names), words.protocol)
-    found = {owner or BARE: (stop_for(owner or BARE, place_of(owner), wish), records) for owner, records in sets.items()}
-    public = {stop.host: stop.names or (stop.host,) for stop, one in found.values() if asks_the_public((one,), stop.service)}
+    found = [(stop, one) for owner, one in sets.items() for stop in stops_for(owner or BARE, place_of(owner), wish)]
+    public = [stop.names for stop, one in found if asks_the_public((one,), stop.service)]
     return for_records(candidate, found, at, Trust(wish.names, words.ca_file, at).doubts(public, candidate))
 
 

@@ -43,10 +43,12 @@ def value(clearance: Clearance, candidate: Candidate, now: float) -> dict[str, A
 def lines(clearance: Clearance, now: float) -> Iterator[Line]:
     """Tell the answer to people: the verdict first, then why, then each record."""
     yield _verdict(clearance, now), _STYLES[clearance.word]
+    told: set[str] = set()
     for one in clearance.reasons:
         ends = f" (until {stamp(one.until)})" if one.until is not None else ""
         yield f"  {one.subject}: {one.message}{ends}", ""
-        if one.remedy:
+        if one.remedy and one.remedy not in told:
+            told.add(one.remedy)
             yield f"    to do: {one.remedy}", ""
     for judged in clearance.owners:
         yield from _records(judged)

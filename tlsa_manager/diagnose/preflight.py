@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from tlsa_manager.diagnose import hindsight, turn
 from tlsa_manager.diagnose.clearance import Candidate, Clearance, Judged, Reason
 from tlsa_manager.errors import BadInput
 from tlsa_manager.rollover import gates, law, timing
 from tlsa_manager.security import Security
-from tlsa_manager.sender.delivery import Delivery
+from tlsa_manager.sender.delivery import Delivery, worst
 from tlsa_manager.sender.judge import judge
 from tlsa_manager.sender.names import covers
 from tlsa_manager.sender.route import Route, Stop
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.lineage import Generation
     from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.rollover.steps import Blocker
     from tlsa_manager.tlsa import RRset
 
 BARE = "(bare records)"  # what an owner is called that nobody named
@@ -35,7 +37,7 @@ _MEND = "find out what is wrong: tlsa-manager check {service}"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How senders are to come to the owners of a file. `names`: none = as the owners say; `protocol`: none = by port."""
+    """How senders are to come to the owners of a file. `names`: for records without a host; `protocol`: none = by port."""
 
     names: tuple[str, ...] = ()
     protocol: str = ""
@@ -45,37 +47,57 @@ class Wish:
 class Liking:
     """What senders of usages 0 to 2 go by.
 
-    `names`: by host, accepted beside its own; `pkix`: by host, why public authorities do not vouch for the chain, empty where
-    they do; a host that is missing was not asked about.
+    `names`: by host, one tuple a kind of sender: the names that it accepts beside the host's own; `pkix`: by all names of a
+    sender, why public authorities do not vouch for the chain, empty where they do; names that are missing were not asked about.
     """
 
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    pkix: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    pkix: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+
+    def stops(self, service: Service) -> tuple[Stop, ...]:
+        """Return how each kind of sender comes to a service."""
+        kinds = self.names.get(service.host) or ((),)
+        return tuple(Stop(service, service.host, owners=(service.owner,), names=(service.host, *more)) for more in kinds)
 
 
-def stop_for(owner: str, place: tuple[str, int] | None, wish: Wish) -> Stop:
-    """Return how a sender comes to an owner of a file. Raises BadInput for a protocol that nobody knows."""
-    host, port = place or (wish.names[0] if wish.names else "localhost", 25)
+def stops_for(owner: str, place: tuple[str, int] | None, wish: Wish) -> tuple[Stop, ...]:
+    """Return how senders come to an owner of a file. Raises BadInput for a protocol that nobody knows.
+
+    Who comes to a host asks for its name, whatever else a server may be called. Where the owner has no host in it (bare records,
+    or a name that only aliases lead to) it is once for each of the wished names.
+    """
+    if place is not None:
+        return (_stop_at(owner, *place, (place[0],), wish.protocol),)
+    if not wish.names:
+        return (_stop_at(owner, "localhost", 25, (), wish.protocol),)
+    return tuple(_stop_at(owner, name, 25, (name,), wish.protocol) for name in wish.names)
+
+
+def _stop_at(owner: str, host: str, port: int, names: tuple[str, ...], protocol: str) -> Stop:
     try:
-        service = Service.parse(f"{host}:{port}" + (f"/{wish.protocol}" if wish.protocol else ""))
+        service = Service.parse(f"{host}:{port}" + (f"/{protocol}" if protocol else ""))
     except BadInput:
-        if wish.protocol:
-            Service.parse(f"localhost:{port}/{wish.protocol}")
+        if protocol:
+            Service.parse(f"localhost:{port}/{protocol}")
         service = Service(host, port, "smtp" if port == 25 else "tls")
-    return Stop(service, host, owners=(owner,), names=wish.names or ((host,) if place else ()))
+    return Stop(service, host, owners=(owner,), names=names)
 
 
-def for_records(candidate: Candidate, sets: Mapping[str, tuple[Stop, RRset]], at: float, pkix: Mapping[str, str]) -> Clearance:
-    """Judge a chain against records by owner: safe only if every conforming sender, agile or not, would authenticate it.
+def for_records(
+    candidate: Candidate, sets: Sequence[tuple[Stop, RRset]], at: float, pkix: Mapping[tuple[str, ...], str]
+) -> Clearance:
+    """Judge a chain against records: safe only if every conforming sender, agile or not, would authenticate it everywhere.
 
-    The records are taken to be signed, and to be all that any cache holds. `pkix`: as in Liking.
+    `sets`: how senders come to an owner, and what they are told there. The records are taken to be signed, and to be all that any
+    cache holds. `pkix`: as in Liking.
     """
     judged = []
-    for owner, (stop, records) in sets.items():
+    for stop, records in sets:
+        (owner,) = stop.owners
         view = OwnerView(owner, owner, "", at, (Answer("", "", records, 0, Security.SECURE),))
-        judged.append(_judged(stop, view, candidate, at, pkix.get(stop.host)))
+        judged.append(_judged(stop, view, candidate, at, pkix.get(stop.names)))
     reasons = [
-        Reason(one.owner, _unsafe(one), remedy=_missing(one.owner, candidate, 3600))
+        Reason(one.owner, _unsafe(one) + _to_whom(one, judged), remedy=_missing(one.owner, candidate, 3600))
         for one in judged
         if one.verdict.outcome is not Delivery.AUTH
     ]
@@ -85,7 +107,9 @@ def for_records(candidate: Candidate, sets: Mapping[str, tuple[Stop, RRset]], at
 def for_scene(scene: Scene, generation: Generation, candidate: Candidate, liking: Liking) -> Clearance:
     """Judge a chain against the world as it was just seen, and as it is remembered."""
     judged = [_at_service(scene, service, candidate, liking) for service in scene.lineage.services]
-    reasons = [Reason(one.subject, one.reason, one.until) for one in gates.swap(scene, generation)]
+    blockers = gates.swap(scene, generation)
+    reasons = [*turn.reasons(scene, candidate.chain), *_uneven(judged, blockers, candidate)]
+    reasons += [Reason(one.subject, one.reason, one.until) for one in blockers]
     if scene.facts.is_leaving(generation):
         gone = "a record of this chain's key is on its way out of DNS, and servers may still show it from before"
         reasons.append(Reason(scene.lineage.name, gone, remedy="wait until it is gone, then begin anew"))
@@ -94,8 +118,10 @@ def for_scene(scene: Scene, generation: Generation, candidate: Candidate, liking
         Reason(one.owner, _unsafe(one)) for one in judged if one.verdict.outcome is Delivery.DEFER and one.owner not in told
     ]
     reasons += [one for service in scene.lineage.services for one in _in_caches(scene, service, candidate, liking)]
+    reasons += hindsight.reasons(scene, candidate.chain, tuple(reasons))
     mended = tuple(_with_remedy(scene, one, candidate) for one in dict.fromkeys(reasons))
-    warnings = [*_of_chain(candidate, scene.now), *_of_kind(scene, candidate), *_of_gaps(judged), *_of_protection(judged)]
+    even = [one for one in judged if one.owner not in {each.subject for each in blockers}]
+    warnings = [*_of_chain(candidate, scene.now), *_of_kind(scene, candidate), *_of_gaps(even), *_of_protection(judged)]
     if scene.facts.hold:
         warnings.append((scene.lineage.name, f"the lineage is held: {scene.facts.hold.reason}"))
     return Clearance(tuple(judged), mended, tuple(dict.fromkeys(warnings)))
@@ -106,9 +132,11 @@ def insecure(view: OwnerView | None) -> bool:
     return view is not None and view.complete and all(one.security is Security.INSECURE for one in view.answers)
 
 
-def beside(clearance: Clearance, judged: Sequence[Judged], seen_since: float | None) -> Clearance:
-    """Add owners where DANE does not apply, and since when the others are known to be as they are."""
-    warnings = (*clearance.warnings, *_of_protection(judged))
+def beside(
+    clearance: Clearance, judged: Sequence[Judged], seen_since: float | None, notes: Iterable[tuple[str, str]] = ()
+) -> Clearance:
+    """Add owners where DANE does not apply, and since when the others are known to be as they are. `notes`: more warnings."""
+    warnings = (*clearance.warnings, *_of_protection(judged), *notes)
     return Clearance((*clearance.owners, *judged), clearance.reasons, tuple(dict.fromkeys(warnings)), seen_since)
 
 
@@ -140,18 +168,21 @@ def _in_caches(scene: Scene, service: Service, candidate: Candidate, liking: Lik
         if not over and not law.gaps(records, candidate.chain, smtp=service.opportunistic):
             answer = Answer("", "", records, 0, Security.SECURE)
             view = OwnerView(service.owner, service.owner, "", scene.now, (answer,))
-            one = _judged(_stop(service, liking), view, candidate, scene.now, liking.pkix.get(service.host))
+            one = _by_all(service, view, candidate, scene.now, liking)
             if one.verdict.outcome is Delivery.DEFER:
                 yield Reason(service.owner, f"caches may hold an RRset from before: {_unsafe(one)}", until)
 
 
-def _stop(service: Service, liking: Liking) -> Stop:
-    return Stop(service, service.host, owners=(service.owner,), names=(service.host, *liking.names.get(service.host, ())))
-
-
 def _at_service(scene: Scene, service: Service, candidate: Candidate, liking: Liking) -> Judged:
     view = scene.view(service.owner) or OwnerView(service.owner, service.owner, "", scene.now, problem="it was not looked up")
-    return _judged(_stop(service, liking), view, candidate, scene.now, liking.pkix.get(service.host))
+    return _by_all(service, view, candidate, scene.now, liking)
+
+
+def _by_all(service: Service, view: OwnerView, candidate: Candidate, at: float, liking: Liking) -> Judged:
+    """Return what becomes of the worst off of all kinds of senders."""
+    found = [_judged(stop, view, candidate, at, liking.pkix.get(stop.names)) for stop in liking.stops(service)]
+    outcome = worst(one.verdict.outcome for one in found)
+    return next(one for one in found if one.verdict.outcome is outcome)
 
 
 def _judged(stop: Stop, view: OwnerView, candidate: Candidate, at: float, pkix: str | None) -> Judged:
@@ -171,6 +202,34 @@ def _unsafe(one: Judged) -> str:
     if verdict.outcome is Delivery.DEFER:
         return f"senders that use DANE would refuse the server: {verdict.why}"
     return f"senders would not authenticate the server: {verdict.why}"
+
+
+def _to_whom(one: Judged, judged: Sequence[Judged]) -> str:
+    """Say under which name senders come, where an owner is judged under several."""
+    several = sum(each.owner == one.owner for each in judged) > 1
+    return f" (for {one.verdict.host})" if several else ""
+
+
+def _uneven(judged: Sequence[Judged], blockers: Sequence[Blocker], candidate: Candidate) -> Iterator[Reason]:
+    """Say which rule it is, where no sender would refuse the chain and the gate is closed all the same."""
+    kept = {one.subject for one in blockers}
+    for one in judged:
+        if one.gaps and one.owner in kept:
+            kinds = ", ".join(map(str, one.gaps))
+            text = (
+                f"every sender would authenticate the server by another record, but none with parameters {kinds} matches this "
+                "chain, and RFC 7671 §8 demands a match for each kind that is published"
+            )
+            yield Reason(one.owner, text, remedy=_of_each_kind(one, candidate))
+
+
+def _of_each_kind(one: Judged, candidate: Candidate) -> str:
+    made = [each for each in one.gaps if each.usage == 3 and each.matching in {1, 2}]
+    if len(made) < len(one.gaps):
+        kinds = ", ".join(str(each) for each in one.gaps if each not in made)
+        return f"publish a record with parameters {kinds} that matches, too, or remove those that do not; wait; ask again"
+    records = " and ".join(f"{one.owner} IN TLSA {candidate.chain.leaf.record(each)}" for each in made)
+    return f"publish beside what stands there: {records}; wait until no cache can lack it; ask again"
 
 
 def _missing(owner: str, candidate: Candidate, ttl: int) -> str:

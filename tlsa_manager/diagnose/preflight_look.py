@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
+from tlsa_manager.diagnose import hindsight
 from tlsa_manager.diagnose.clearance import Reason
 from tlsa_manager.diagnose.preflight import Liking, asks_the_public, at_insecure, beside, for_scene, insecure
 from tlsa_manager.hands import HouseHands
@@ -49,27 +50,35 @@ class Trust:
         services: Iterable[Service],
         snapshot: Snapshot,
         candidate: Candidate,
-        aliases: Mapping[str, tuple[str, ...]] | None = None,
+        hosts: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Liking:
-        """Ask the public authorities, where some record makes senders ask them. `aliases`: further names of hosts."""
-        views = snapshot.owners
-        names = {one.host: self.names for one in services} | dict(aliases or {})
-        asked = {
-            one.host: (one.host, *names[one.host])
-            for one in services
+        """Ask the public authorities, where some record makes senders ask them. `hosts`: by base domain, who leads there."""
+        wanted, views = tuple(services), snapshot.owners
+        names = {one.host: self.kinds((hosts or {}).get(one.host, ())) for one in wanted}
+        asked = [
+            (one.host, *more)
+            for one in wanted
+            for more in names[one.host]
             if one.owner in views and asks_the_public((each.records for each in views[one.owner].answers), one)
-        }
+        ]
         return Liking(names, self.doubts(asked, candidate))
 
-    def doubts(self, hosts: Mapping[str, tuple[str, ...]], candidate: Candidate) -> dict[str, str]:
-        """Return why public authorities do not vouch for the chain, by host, given the names it may have. Raises BadInput."""
-        if not hosts:
+    def kinds(self, hosts: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        """Return what each kind of sender accepts beside the base domain: the host it started from, and one of our names."""
+        started: list[tuple[str, ...]] = [(host,) for host in hosts] or [()]
+        called: list[tuple[str, ...]] = [(name,) for name in self.names] or [()]
+        return tuple((*host, *name) for host in started for name in called)
+
+    def doubts(self, senders: Iterable[tuple[str, ...]], candidate: Candidate) -> dict[tuple[str, ...], str]:
+        """Return why public authorities do not vouch for the chain, by the names that a sender accepts. Raises BadInput."""
+        wanted = tuple(dict.fromkeys(senders))
+        if not wanted:
             return {}
         from tlsa_manager.observe.pkix import Authorities
 
         trusted = Authorities(self.ca_file, at=self.at)
-        found = {host: [trusted.doubt(candidate.certificates, name) for name in names] for host, names in hosts.items()}
-        return {host: "" if "" in doubts else doubts[0] for host, doubts in found.items()}
+        found = {names: [trusted.doubt(candidate.certificates, name) for name in names] for names in wanted}
+        return {names: "" if "" in doubts else doubts[0] for names, doubts in found.items() if doubts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +114,18 @@ def of_services(wanted: tuple[Service, ...], candidate: Candidate, ground: Groun
     lookups, views = asyncio.run(_ask(wanted, ground))
     reached = [(base, host) for one in wanted for base, host in _in_use(one, lookups, views)]
     everywhere = tuple(dict.fromkeys(base for base, _ in reached))
-    names = {base.host: tuple(dict.fromkeys((*ground.trust.names, host))) for base, host in reached}
+    hosts = {base.host: tuple(dict.fromkeys(host for one, host in reached if one.host == base.host)) for base in everywhere}
     seen = services(everywhere, repeats=PROBES, resolver=ground.resolver)
     now = clock.now()
     without = [one for one in everywhere if insecure(views[one.owner])]
     signed = tuple(one for one in everywhere if one not in without)
     scene = scene_of(signed, Snapshot(now, views, services=seen), ground.policy, ground.since)
-    liking = ground.trust.liking(signed, scene.snapshot, candidate, names)
+    liking = ground.trust.liking(signed, scene.snapshot, candidate, hosts)
     clearance = for_scene(scene, _generation(candidate), candidate, liking)
     since = min((one.since for one in scene.facts.owners.values() if one.since is not None), default=None)
     found = replace(clearance, reasons=(*clearance.reasons, *_lost(wanted, lookups)))
-    return beside(found, [at_insecure(views[one.owner], one, candidate, now) for one in without], since)
+    unprotected = [at_insecure(views[one.owner], one, candidate, now) for one in without]
+    return beside(found, unprotected, since, hindsight.removals(scene, ground.since))
 
 
 async def _ask(wanted: tuple[Service, ...], ground: Ground) -> tuple[Lookups, dict[str, OwnerView]]:

@@ -9,14 +9,15 @@ from tlsa_manager.errors import BadInput
 from tlsa_manager.tlsa import MATCHINGS, SELECTORS, USAGES, Tlsa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tlsa_manager.tlsa import RRset
 
 _TTL = "$TTL 3600\n"  # for records that have none; it says nothing here
 _PRIVATE = 65399  # of the types for private use (RFC 6895 §3.1)
 _WORDS = {*USAGES, *SELECTORS, *MATCHINGS}
-_OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.([^*]+?)\.?", re.IGNORECASE)
+_OWNER = re.compile(r"(?:_(\d{1,5})|\*)\._(?:tcp|udp|sctp)\.([^*]+?)\.?", re.IGNORECASE)
+_MOST_ALIASES = 16  # one behind the other
 
 
 def read_records(text: str, name: str) -> dict[str, RRset]:
@@ -46,9 +47,12 @@ def read_records(text: str, name: str) -> dict[str, RRset]:
 
 
 def place_of(owner: str) -> tuple[str, int] | None:
-    """Return host and port of a TLSA owner name (RFC 6698 §3); None where it is none: nobody looks for records there."""
+    """Return host and port of a TLSA owner name (RFC 6698 §3), 25 for all ports; None where nobody looks for records there."""
     found = _OWNER.fullmatch(owner)
-    return (found[3], int(found[1])) if found and 0 < int(found[1]) < 65536 and not found[1].startswith("0") else None
+    if found is None:
+        return None
+    port = found[1] or "25"
+    return (found[2], int(port)) if 0 < int(port) < 65536 and not port.startswith("0") else None
 
 
 def _entries(text: str) -> Iterator[tuple[list[str], list[str]]]:
@@ -120,7 +124,16 @@ def _zone(text: str, name: str) -> dict[str, RRset]:
             f"{name} cannot be read as a zone file: {why[:200]}", "named-checkzone tells more, for whole zones"
         ) from None
     found = zone.iterate_rdatasets(dns.rdatatype.from_text(f"TYPE{_PRIVATE}"))
-    return {str(owner).lower(): frozenset(_from_wire(one.data) for one in rdataset) for owner, rdataset in found}
+    sets = {str(owner).lower(): frozenset(_from_wire(one.data) for one in rdataset) for owner, rdataset in found}
+    aliases = {str(owner).lower(): str(rdataset[0].target).lower() for owner, rdataset in zone.iterate_rdatasets("CNAME")}
+    return sets | {owner: sets[end] for owner in aliases if place_of(owner) and (end := _led(owner, aliases)) in sets}
+
+
+def _led(owner: str, aliases: Mapping[str, str]) -> str:
+    """Return where the aliases of a file lead: senders who ask at their beginning are told the records at their end."""
+    for _ in range(_MOST_ALIASES):
+        owner = aliases.get(owner, owner)
+    return owner
 
 
 def _from_wire(data: bytes) -> Tlsa:
