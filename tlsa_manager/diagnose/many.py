@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     Give = Callable[[Report | Exception], None]
 
+SELDOM = 20_000  # new objects before the interpreter looks for circles among them, which there are few of
 GRACE = 2.0  # seconds that a worker process has to end when it is told to
 
 
@@ -227,6 +229,7 @@ def _work_apart(pipe: Connection, settings: Settings) -> None:
     if not sys.warnoptions:  # of libraries, about strangers' certificates
         warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    gc.set_threshold(SELDOM)
 
     def take() -> Target | None:
         try:

@@ -145,7 +145,7 @@ async def _converse(address: str, port: int, wire: bytes) -> bytes:
 def _understood(data: bytes, query: Query) -> Heard:
     if len(data) < HEADER:
         raise Garbage("sent an answer that cannot be read (it ends in its header)")
-    message = read(data, brief=query.brief)
+    message = read(data, query.wanted)
     if not query.repeated(data):
         raise Garbage(_STRAY)
     return Heard(message, len(data))

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 PAYLOAD = 1232  # bytes; fits every path without fragments (DNS flag day 2020, RFC 9715 §3.2)
 HEADER = 12
 _DO = 0x8000
-_SOA, _OPT, _TLSA, _TSIG = 6, 41, 52, 250
+_NS, _SOA, _OPT, _RRSIG, _NSEC, _NSEC3, _TLSA, _TSIG = 2, 6, 41, 46, 47, 50, 52, 250
 _Wanted = tuple[frozenset[int] | None, ...]  # types by section; None for all
 _WHOLE: _Wanted = (None, None, None)
 _BRIEF: _Wanted = (None, frozenset({_SOA}), frozenset())
+_PROVEN: _Wanted = (None, frozenset({_SOA, _NSEC, _NSEC3, _RRSIG}), frozenset())  # what was asked for, and what proves it
 _MAY_BE_BARE = (dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED)  # without repeating the question
 
 
@@ -45,13 +46,14 @@ class Garbage(Exception):
 class Query:
     """A question as it goes over the wire, but for its identifier. `edns`: with EDNS and DO (RFC 6891, RFC 3225).
 
-    `brief`: to a resolver (RD), of whose answer only the records and the SOA of a denial are read: its proofs are its own affair.
+    `wanted`: the types of records that are read, by section. Of a resolver's answer (RD) the records and the SOA of a denial: its
+    proofs are its own affair. Of an authoritative one no servers that nobody asked for, nor their addresses.
     """
 
-    __slots__ = ("_rest", "_tail", "_title", "brief")
+    __slots__ = ("_rest", "_tail", "_title", "wanted")
 
     def __init__(self, name: Name, rdtype: RdataType, rdclass: RdataClass, flags: int, *, edns: bool = True) -> None:
-        self.brief = bool(flags & dns.flags.RD)
+        self.wanted = _BRIEF if flags & dns.flags.RD else _WHOLE if rdtype == _NS else _PROVEN
         self._title = name.to_wire() or b"\0"
         self._tail = struct.pack("!HH", rdtype, rdclass)
         opt = struct.pack("!BHHIH", 0, _OPT, PAYLOAD, _DO, 0) if edns else b""
@@ -73,13 +75,13 @@ class Query:
         return questions == 1 and same
 
 
-def read(data: bytes, *, brief: bool = False) -> Message:
+def read(data: bytes, wanted: _Wanted = _WHOLE) -> Message:
     """Read a message. Raises Garbage. Names that point at themselves and lengths beyond the end are garbage.
 
     Two servers that say the same, as they should, make one message, whose identifier is 0: it is for the caller to compare.
     """
     try:
-        return _read(data[2:], _BRIEF if brief else _WHOLE)
+        return _read(data[2:], wanted)
     except Exception as fault:  # noqa: BLE001  fed by strangers: whatever it trips over is their garbage
         raise Garbage(f"sent an answer that cannot be read ({type(fault).__name__}: {str(fault)[:80]})") from None
 
@@ -96,6 +98,8 @@ def _read(rest: bytes, wanted: _Wanted) -> Message:
         rdtype, rdclass = parser.get_struct("!HH")
         kind, cls = dns.rdatatype.RdataType.make(rdtype), dns.rdataclass.RdataClass.make(rdclass)
         message.question.append(dns.rrset.RRset(name, cls, kind))
+    if wanted is _PROVEN and not (flags & dns.flags.AA and counts[0]):
+        wanted = _WHOLE  # a referral or a denial
     for section, count, kinds in zip((message.answer, message.authority, message.additional), counts, wanted, strict=True):
         _records(names, count, section, message, kinds)
     if parser.remaining():
@@ -134,7 +138,7 @@ def _records(names: _Names, count: int, section: list[RRset], message: Message, 
             with parser.restrict_to(length):
                 _extended(parser, name, rdclass, ttl, message)
             continue
-        if wanted is not None and number not in wanted:
+        if wanted is not None and not (number in wanted and (number != _RRSIG or _covered(parser) in wanted)):
             parser.get_bytes(length)
             continue
         kind = _kind(rdclass, number)
@@ -149,6 +153,11 @@ def _records(names: _Names, count: int, section: list[RRset], message: Message, 
             found = sets[key] = dns.rrset.RRset(name, data.rdclass, data.rdtype, covers)
             section.append(found)
         found.add(data, ttl if ttl <= 0x7FFFFFFF else 0)  # RFC 2181 §8
+
+
+def _covered(parser: dns.wire.Parser) -> int:
+    """Return the type that the signature is over which is read next (RFC 4034 §3.1)."""
+    return int.from_bytes(parser.wire[parser.current : parser.current + 2], "big")
 
 
 class _Kind:
@@ -171,5 +180,11 @@ _kind = lru_cache(256)(_Kind)
 def _extended(parser: dns.wire.Parser, name: Name, payload: int, ttl: int, message: Message) -> None:
     if message.opt is not None or name != dns.name.root:
         raise dns.exception.FormError
-    data = dns.rdata.from_wire_parser(payload, _OPT, parser)  # type: ignore[arg-type]  # numbers will do
-    message.opt = dns.rrset.from_rdata(name, ttl, data)
+    message.opt = _opt(payload, ttl, parser.get_remaining())
+
+
+@lru_cache(64)
+def _opt(payload: int, ttl: int, octets: bytes) -> RRset:
+    """Read what EDNS adds: mostly nothing, and always the same."""
+    data = dns.rdata.from_wire(payload, _OPT, octets, 0, len(octets))  # type: ignore[arg-type]  # numbers will do
+    return dns.rrset.from_rdata(dns.name.root, ttl, data)
