@@ -27,6 +27,7 @@ from tlsa_manager.lineage import Generation, Lineage
 from tlsa_manager.rollover.facts import Facts
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.security import Security
+from tlsa_manager.sender.agility import useless
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.sender.route import Route
 from tlsa_manager.service import Service
@@ -130,7 +131,7 @@ def test_a_mistake_is_named(code: str, words: str, record: Tlsa) -> None:
     assert f"remove: _25._tcp.mx.example.org. 3600 IN TLSA {record}" in one.remedy
     assert dict(one.evidence)["published"].startswith(str(record)[:100])
     deferred = str(made.outcome) == DEFER
-    assert (str(one.severity) == "critical") == deferred == (not record.flaw)
+    assert (str(one.severity) == "critical") == deferred == (not useless(record, smtp=True))
     assert [name for name, severity in codes(made).items() if severity == "critical"] == ([code] if deferred else [])
 
 
@@ -139,8 +140,9 @@ def test_a_mistake_is_named(code: str, words: str, record: Tlsa) -> None:
 )
 def test_a_mistake_beside_a_right_record(code: str, words: str, record: Tlsa) -> None:
     """Another record that matches keeps the mail going: the mistake is a warning, and the only thing to do is to remove it."""
-    one = finding(case(record, right()), code)
-    assert (words in one.message, str(one.severity)) == (True, "warning")
+    made = case(record, right())
+    one = finding(made, code)
+    assert (words in one.message, str(one.severity)) == (True, "error" if str(made.outcome) == DEFER else "warning")
     assert one.remedy.startswith("remove: ")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.doubts import doubts
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.mending import line, remove
+from tlsa_manager.checks.mending import clear, line, remove
 from tlsa_manager.checks.readings import explained, former
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import brief, evidence
@@ -84,9 +84,10 @@ def listed_twice(case: Case) -> Iterator[Finding]:
         twice = {f"the certificate presented is listed as {names}": rs for names, rs in _forms(spot)}
         twice |= {f"the digest {data[:12]}... is listed as {names}": rs for names, data, rs in _labels(spot)}
         for message, records in twice.items():
-            keep = min(records, key=lambda one: (not spot.selects(one), one.usage != 3, one.selector != 1, one.matching != 1))
+            works = {one for one in spot.usable() if spot.selects(one)}
+            keep = min(records, key=lambda one: (one not in works, one.usage != 3, one.selector != 1, one.matching != 1))
             others = [one for one in records if one != keep]
-            remedy = f"keep: {line(spot.target, spot.ttl, keep)}; {remove(spot, *others)}"
+            remedy = "; ".join(filter(None, [f"keep: {line(spot.target, spot.ttl, keep)}", clear(spot, *others)]))
             yield DUP.at(spot.owner, message, remedy=remedy, evidence=evidence(spot, others[0]))
 
 
@@ -101,7 +102,8 @@ def too_many(case: Case) -> Iterator[Finding]:
             size = max((one.size for one in spot.view.answers), default=0)
             message = f"there are {number} records" + (f", in an answer of {size} octets" if size else "")
             idle = [one for one in sorted(spot.records) if not spot.selects(one)]
-            remedy = f"keep the records of the current and of the next key; {remove(spot, *idle)}" if idle else ""
+            gone = remove(spot, *idle)
+            remedy = f"keep the records of the current and of the next key; {gone}" if gone else ""
             yield MANY.at(
                 spot.owner, message, severity=severity, remedy=remedy, evidence={"owner": spot.target, "number": str(number)}
             )
@@ -156,7 +158,7 @@ def _left(spot: Spot, case: Case, records: list[Tlsa], severity: Severity) -> Fi
         spot.owner,
         f"{len(records)} of {len(spot.records)} records match nothing that is presented: {', '.join(named)}",
         severity=severity,
-        remedy=f"if nobody will present their keys again, {remove(spot, *records[:12])}",
+        remedy=f"if nobody will present their keys again, {gone}" if (gone := remove(spot, *records[:12])) else "",
         evidence=evidence(spot, records[0]),
     )
 

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 from tlsa_manager.checks import letsencrypt
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.meeting import meetings
-from tlsa_manager.checks.mending import line
+from tlsa_manager.checks.mending import add, fitting, later, line, remove
 from tlsa_manager.checks.moments import day
+from tlsa_manager.checks.trial import lacking
 from tlsa_manager.finding import Severity
 from tlsa_manager.sender.issuing import paper
 from tlsa_manager.sender.path import problem
-from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Tlsa
+from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.checks.case import Case
     from tlsa_manager.checks.meeting import Meeting
+    from tlsa_manager.checks.spot import Spot
     from tlsa_manager.finding import Finding
     from tlsa_manager.snapshot import Presentation
 
@@ -163,11 +165,10 @@ def whole_certificate_pinned(case: Case) -> Iterator[Finding]:
             told.add((meeting.verdict.owner, record))
             instead = next(one for one in seen.chain.certificates[1:] if one.matches(record)) if seen.chain else None
             spot = meeting.spot
-            lines = line(spot.target, spot.ttl, Tlsa(2, 1, 1, instead.spki_sha256)) if spot and instead else ""
             yield CAPIN0.at(
                 meeting.verdict.owner,
                 f"{record} pins one certificate of a public authority that has more than one for its key",
-                remedy=f"publish: {lines} beside it, wait, then remove the other" if lines else "",
+                remedy=_pin_the_key(spot, record, Tlsa(2, 1, 1, instead.spki_sha256)) if spot and instead else "",
                 evidence={"published": str(record)},
             )
 
@@ -231,8 +232,8 @@ def tell(fault: Fault, meeting: Meeting) -> Finding:
     """Make the finding of the fault by which records of usage 2 do not fit."""
     seen = meeting.unmatched()[0]
     spot = meeting.spot
-    own = seen.chain.leaf.record(DANE_EE_SPKI_SHA256) if seen.chain else None
-    lines = f"publish: {line(spot.target, spot.ttl, own)}; then, at leisure: " if spot and own else ""
+    own = add(spot, fitting(spot, lacking(spot))) if spot else ""
+    lines = f"{own}; then, at leisure: " if own else ""
     published = [str(one) for one in sorted(meeting.usable) if one.usage == 2]
     return fault.at(
         meeting.place,
@@ -273,6 +274,12 @@ def _fault_of_path(seen: Presentation, place: int, meeting: Meeting) -> str:
     if not problem(seen.certificates, place, names, within):
         return TAEXP.code
     return TAPATH.code
+
+
+def _pin_the_key(spot: Spot, record: Tlsa, instead: Tlsa) -> str:
+    """Say how to pin an authority's key in the place of its certificate."""
+    first, last = add(spot, (instead,)), remove(spot, record, new=(instead,)) or later(spot, (record,))
+    return f"{first} beside it; wait; then {last}" if first and last else first or last
 
 
 def _pinned(meeting: Meeting) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import FAULTS, Fault, check
 from tlsa_manager.checks.mending import replace
-from tlsa_manager.checks.readings import explained
+from tlsa_manager.checks.readings import readings
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import brief, computed, evidence
 from tlsa_manager.finding import Finding, Severity
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tlsa_manager.checks.readings import Reading
     from tlsa_manager.checks.spot import Spot
     from tlsa_manager.tlsa import Tlsa
-
-AT_MOST = 24  # records of one owner that are explained one by one; nobody honest has more
 
 _DEFER = "DANE senders match no record and hold the mail back. Senders with MTA-STS, and mail programs, do not notice."
 _COMPUTE = "Publish the right record beside it, wait until every name server answers it, then remove the wrong one."
@@ -202,15 +200,15 @@ EEASCA = Fault(
 def misread(case: Case) -> Iterator[Finding]:
     """Explain every record that matches nothing, if one of the readings fits it."""
     for spot in spots(case):
-        for record in sorted(spot.records)[:AT_MOST]:
-            reading = explained(record, spot, case)
-            if reading is not None:
-                yield told(spot, record, reading)
+        found = readings(spot, case)
+        causes = [reading.code for record, reading in found.items() if record in spot.usable()]
+        for record, reading in found.items():
+            yield told(spot, record, reading, is_cause=reading.code == next(iter(causes), ""))
 
 
-def told(spot: Spot, record: Tlsa, reading: Reading) -> Finding:
-    """Make the finding of a reading."""
-    severity, remedy = weight(spot, record), replace(spot, record)
+def told(spot: Spot, record: Tlsa, reading: Reading, *, is_cause: bool) -> Finding:
+    """Make the finding of a reading. `is_cause`: of several kinds of mistakes at an owner one alone is told as the cause."""
+    severity, remedy = weight(spot, record, is_cause=is_cause), replace(spot, record)
     if reading.code == CAASEE.code:
         remedy += f"; if the issuer is meant, the record is: 2 {record.selector} {record.matching} {record.data}"
     return FAULTS[reading.code].at(
@@ -223,11 +221,11 @@ def told(spot: Spot, record: Tlsa, reading: Reading) -> Finding:
     )
 
 
-def weight(spot: Spot, record: Tlsa) -> Severity:
-    """How bad a record without a match is: critical only where mail is held back, since a second record may save it."""
-    if spot.mismatched and record in spot.usable():
+def weight(spot: Spot, record: Tlsa, *, is_cause: bool) -> Severity:
+    """How bad a record without a match is: critical only where mail is held back for it, since a second record may save it."""
+    if is_cause and spot.mismatched and record in spot.usable():
         return Severity.CRITICAL
-    return Severity.WARNING if any(map(spot.selects, spot.usable())) else Severity.ERROR
+    return Severity.WARNING if spot.selected and not spot.deferred else Severity.ERROR
 
 
 def consequence(spot: Spot, record: Tlsa, severity: Severity) -> str:
@@ -236,6 +234,10 @@ def consequence(spot: Spot, record: Tlsa, severity: Severity) -> str:
         return _DEFER
     if severity is Severity.WARNING:
         return "Nothing is held back, because another record matches. This one protects nothing; the next may be as wrong."
+    if spot.selected:
+        return "The record protects nothing. Mail is held back all the same, although another record is of what is presented."
     if record not in spot.usable():
         return "DANE senders ignore the record, and no other one matches: nobody authenticates the server by it."
+    if spot.deferred:
+        return "The record matches nothing either, as the others that senders use here: they hold the mail back."
     return "The record protects nothing. Where DNSSEC makes senders use it they match nothing and hold the mail back."

@@ -6,18 +6,18 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.mending import add, later, remove
+from tlsa_manager.checks.mending import add, clear, fitting, later
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import computed, evidence, listed
+from tlsa_manager.checks.trial import fits, split_by_agility
 from tlsa_manager.finding import Finding, Severity
-from tlsa_manager.sender.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.checks.case import Case
     from tlsa_manager.checks.spot import Spot
-    from tlsa_manager.tlsa import RRset
+    from tlsa_manager.tlsa import RRset, Tlsa
 
 
 FULL = Fault(
@@ -93,20 +93,31 @@ def digests_of_different_keys(case: Case) -> Iterator[Finding]:
     Critical where senders with agility hold the mail back now. For records that match nothing only their number can tell.
     """
     for spot in (one for one in spots(case) if not one.mismatched):
-        agile = any(one.agility and one.outcome is Delivery.DEFER for one in spot.verdicts)
+        split = split_by_agility(spot)
         for (usage, selector), kinds in _families(spot).items():
             covered = {matching: _covered(spot, records) for matching, records in kinds.items() if matching}
-            if len(covered) < 2 or (covered[1] == covered[2] and len(kinds[1]) == len(kinds[2])):
+            held = any(fits(spot, kinds.get(1, frozenset()), *met) for met in split)
+            if len(covered) < 2 or (covered[1] == covered[2] and len(kinds[1]) == len(kinds[2]) and not held):
                 continue
-            severity = Severity.CRITICAL if agile and covered[1] - covered[2] else None
+            severity = Severity.CRITICAL if held and spot.promised and spot.deferred else None
             yield AGILITY.at(
                 spot.owner,
                 f"{len(kinds[1])} records {usage} {selector} 1 match {_of(covered[1], spot)} presented, and"
                 f" {len(kinds[2])} records {usage} {selector} 2 match {_of(covered[2], spot)}",
                 severity=severity,
-                remedy=_one_algorithm(spot, kinds),
+                remedy=_one_algorithm(spot, sorted(kinds[2]), whole=covered[1] >= covered[2]),
                 evidence={"published": "; ".join(str(one) for one in sorted(kinds[1] | kinds[2])[:8])} | computed(spot),
             )
+
+
+def _one_algorithm(spot: Spot, stronger: list[Tlsa], *, whole: bool) -> str:
+    """Say how to keep SHA-256 alone, which every sender knows. `whole`: it covers all that SHA-512 does.
+
+    Where something presented fits no record at all both are completed instead, as the finding about that says, too.
+    """
+    if any(not fits(spot, spot.usable(), *met) for met in spot.met):
+        return add(spot, fitting(spot, spot.chains))
+    return clear(spot, *stronger) if whole else later(spot, stronger)
 
 
 def _families(spot: Spot) -> dict[tuple[int, int], dict[int, RRset]]:
@@ -126,12 +137,3 @@ def _covered(spot: Spot, records: RRset) -> frozenset[str]:
 def _of(covered: frozenset[str], spot: Spot) -> str:
     total = len({chain.fingerprint for chain in spot.chains})
     return f"{len(covered)} of the {total} certificates" if total != 1 else ("the certificate" if covered else "nothing")
-
-
-def _one_algorithm(spot: Spot, kinds: dict[int, RRset]) -> str:
-    """Say how to keep SHA-256 alone, which every sender knows."""
-    if _covered(spot, kinds[1]) >= _covered(spot, kinds[2]):
-        return remove(spot, *sorted(kinds[2]))
-    return (
-        f"{add(spot) or 'publish the same keys as SHA-256'}; wait {2 * spot.ttl} seconds; then {remove(spot, *sorted(kinds[2]))}"
-    )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks.readings import explained
+from tlsa_manager.checks.readings import readings
 from tlsa_manager.checks.spot import Spot, spots
 from tlsa_manager.finding import Severity
-from tlsa_manager.rollover.law import usable
-from tlsa_manager.security import Security
+from tlsa_manager.sender.agility import usable
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.sender.judge import SENDERS
-from tlsa_manager.sender.match import match
+from tlsa_manager.sender.weigh import weigh
 from tlsa_manager.snapshot import Outcome
 from tlsa_manager.value import dataclass
 
@@ -44,7 +43,7 @@ class Meeting:
     @property
     def promised(self) -> bool:
         """Whether signed TLSA records promise TLS to senders (RFC 7672 §2.2)."""
-        return self.verdict.dnssec is Security.SECURE and bool(self.verdict.records)
+        return self.spot is not None and self.spot.promised
 
     @property
     def deferred(self) -> bool:
@@ -54,7 +53,7 @@ class Meeting:
     @property
     def usable(self) -> RRset:
         """The records that a sender acts on."""
-        return frozenset(one.record for one in self.verdict.records if one.usable)
+        return usable(self.spot.binding, smtp=self.stop.service.opportunistic) if self.spot else frozenset()
 
     def by(self, *clients: str) -> tuple[Presentation, ...]:
         """What these kinds of clients met."""
@@ -67,7 +66,7 @@ class Meeting:
     def fits(self, seen: Presentation, records: Iterable[Tlsa] | None = None) -> bool:
         """Whether some usable record, or one of these, matches what was presented."""
         wanted = self.usable if records is None else usable(frozenset(records), smtp=self.stop.service.opportunistic)
-        return any(match(one, seen, self.stop, self.now, unexamined=True).matches for one in wanted)
+        return any(one.matches for one in weigh(wanted, seen, self.stop, self.now, unexamined=True).values())
 
     def unmatched(self, *clients: str) -> tuple[Presentation, ...]:
         """What was presented to these clients, and no record fits; nothing where no record is usable."""
@@ -84,7 +83,7 @@ def meetings(case: Case) -> tuple[Meeting, ...]:
     stops = {str(one.service): one for one in case.route.stops}
     here = {one.owner: one for one in spots(case)}
     return tuple(
-        _meeting(case, stops[verdict.service], verdict, here.get(verdict.owner))
+        _meeting(case, stops[verdict.service].by(verdict.owner), verdict, here.get(verdict.owner))
         for verdict in case.verdicts
         if verdict.service in stops
     )
@@ -108,5 +107,9 @@ def leaves(case: Case) -> Iterator[tuple[Meeting, Presentation]]:
 
 
 def is_explained(meeting: Meeting, case: Case) -> bool:
-    """Whether a record that senders use is the right one, but wrongly made: then that is the cause, with a code of its own."""
-    return meeting.spot is not None and any(explained(one, meeting.spot, case) for one in meeting.spot.usable())
+    """Whether a record that senders use is the right one, but wrongly made: then that is the cause, with a code of its own.
+
+    Not where some record is of what is presented: then the cause is why that one does not help (names, dates, the path).
+    """
+    spot = meeting.spot
+    return spot is not None and not spot.selected and any(one in spot.usable() for one in readings(spot, case))

@@ -8,13 +8,16 @@ from tlsa_manager.checks import anchors
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.home_causes import fits_on_disk, is_own_record_gone
 from tlsa_manager.checks.meeting import is_explained, meetings
-from tlsa_manager.checks.mending import line
+from tlsa_manager.checks.mending import add, fitting
 from tlsa_manager.checks.moments import day
 from tlsa_manager.checks.readings import former
+from tlsa_manager.checks.trial import lacking
 from tlsa_manager.finding import Severity
 from tlsa_manager.rollover.state import Phase
+from tlsa_manager.security import Security
+from tlsa_manager.sender.agility import agile, usable
 from tlsa_manager.sender.issuing import paper
-from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Tlsa
+from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from tlsa_manager.checks.meeting import Meeting
     from tlsa_manager.finding import Finding
     from tlsa_manager.snapshot import Presentation
+    from tlsa_manager.tlsa import RRset
 
 _KEPT = "Senders that use DANE find no match and keep the mail; after some days it goes back to whoever sent it."
 
@@ -116,6 +120,7 @@ ALGDIFF = Fault(
     remedy="Publish the record of the other certificate beside the one that is there, at once.",
     reference="RFC 7671 §8.1, RFC 7672 §4",
 )
+OTHER_BASE = "F-CNAME-BASE"  # told by the check of aliases
 FAULTS = {one.code: one for one in (STALE, MIXED, IPDIFF, PORTDIFF, SNIDIFF, ALGDIFF)}
 
 
@@ -126,7 +131,7 @@ def no_record_fits(case: Case) -> Iterator[Finding]:
     told = set()
     for meeting in here:
         code = cause(meeting, here, case)
-        if code and (meeting.verdict.service, code) not in told:
+        if code and code != OTHER_BASE and (meeting.verdict.service, code) not in told:
             told.add((meeting.verdict.service, code))
             yield _told(FAULTS[code], meeting, here, case) if code in FAULTS else anchors.tell(anchors.FAULTS[code], meeting)
 
@@ -158,7 +163,7 @@ def default_not_covered(case: Case) -> Iterator[Finding]:
                 "the certificate for clients without SNI fits no record; the one for the host's name does",
                 severity=Severity.ERROR,
                 remedy=_publish(meeting, bare[0]),
-                evidence={"without SNI": _digest(meeting, bare[0]), "with SNI": _digest(meeting, meeting.shown()[0])},
+                evidence={"without SNI": _digest(bare[0]), "with SNI": _digest(meeting.shown()[0])},
             )
 
 
@@ -166,7 +171,7 @@ def cause(meeting: Meeting, here: tuple[Meeting, ...], case: Case) -> str:
     """Return the code of the one cause why something presented here fits no record; empty if there is none, or it is not ours.
 
     Empty, too, where another check tells the cause: a record that was made wrongly, a record of our own that is gone, a file
-    that was not taken up, a better record at the other base domain.
+    that was not taken up. Better records at the other base domain are told by the check of aliases.
     """
     wrong = meeting.unmatched()
     if not wrong:
@@ -186,8 +191,8 @@ def _cause_of_all(meeting: Meeting, here: tuple[Meeting, ...], case: Case) -> st
         return ""
     if any(meeting.fits(one) for one in meeting.shown("no-sni")):
         return SNIDIFF.code
-    if _other_base_fits(meeting, case):
-        return ""
+    if _other_base_fits(meeting, here, case):
+        return OTHER_BASE
     anchor = anchors.cause(meeting)
     if anchor:
         return anchor
@@ -197,11 +202,32 @@ def _cause_of_all(meeting: Meeting, here: tuple[Meeting, ...], case: Case) -> st
     return STALE.code
 
 
-def _other_base_fits(meeting: Meeting, case: Case) -> bool:
+def base_fits(case: Case, owner: str, here: Iterable[Meeting]) -> bool:
+    """Whether the records at a base domain would do for all that is presented there, and for senders with agility."""
+    records = bound_by(case, owner)
+    shown = [(one, seen) for one in here for seen in one.shown()]
+    return bool(shown) and all(one.fits(seen, agile(usable(records, smtp=one.stop.service.opportunistic))) for one, seen in shown)
+
+
+def bound_by(case: Case, owner: str) -> RRset:
+    """Return the records that senders are bound by at an owner; without any signed answer all, as if they were."""
+    answers = case.snapshot.owners[owner].answers if owner in case.snapshot.owners else ()
+    signed = [one for one in answers if one.records and one.security is Security.SECURE]
+    return frozenset(record for one in signed or answers for record in one.records or ())
+
+
+def _other_base_fits(meeting: Meeting, here: tuple[Meeting, ...], case: Case) -> bool:
     """Whether the records at the other base domain fit (F-CNAME-BASE): then they stand at the wrong one of two names."""
-    others = (case.snapshot.owners.get(owner) for owner in meeting.stop.owners if owner != meeting.verdict.owner)
-    records = [record for view in others if view for answer in view.answers for record in answer.records or ()]
-    return any(meeting.fits(one, records) for one in meeting.unmatched())
+    mine = [one for one in here if one.verdict.service == meeting.verdict.service]
+    others = [one for one in meeting.stop.owners if one != meeting.verdict.owner]
+    signed = [one for one in others if is_signed(case, one)] if meeting.promised else others
+    return any(base_fits(case, owner, mine) for owner in signed)
+
+
+def is_signed(case: Case, owner: str) -> bool:
+    """Whether some server has signed records at an owner."""
+    view = case.snapshot.owners.get(owner)
+    return view is not None and any(one.records and one.security is Security.SECURE for one in view.answers)
 
 
 def _several(meeting: Meeting) -> list[Presentation]:
@@ -272,7 +298,8 @@ def _history(meeting: Meeting, case: Case) -> str:
 
 
 def _remedy(fault: Fault, meeting: Meeting) -> str:
-    lines = "; and ".join(dict.fromkeys(_publish(meeting, one) for one in meeting.unmatched()))
+    spot = meeting.spot
+    lines = add(spot, fitting(spot, lacking(spot))) if spot else ""
     then = {
         "F-MIXED": "reload or restart the server everywhere behind the address; until then ",
         "F-IPDIFF": "put the same certificate on every address; until then ",
@@ -281,18 +308,12 @@ def _remedy(fault: Fault, meeting: Meeting) -> str:
 
 
 def _publish(meeting: Meeting, seen: Presentation) -> str:
-    target = meeting.spot.target if meeting.spot else meeting.verdict.owner
-    return f"publish: {line(target, meeting.spot.ttl if meeting.spot else 3600, _fitting(meeting, seen))}"
+    """Say which records would fit, with all labels for leaves that are in use there."""
+    return add(meeting.spot, fitting(meeting.spot, [seen.chain])) if meeting.spot and seen.chain else ""
 
 
-def _fitting(meeting: Meeting, seen: Presentation) -> Tlsa:
-    """Return the record that would fit, with the parameters that are in use there if they are for a leaf."""
-    params = next((one.params for one in sorted(meeting.usable) if one.usage == 3 and one.matching), DANE_EE_SPKI_SHA256)
-    return seen.chain.leaf.record(params) if seen.chain else Tlsa(3, 1, 1, "")
-
-
-def _digest(meeting: Meeting, seen: Presentation) -> str:
-    return str(_fitting(meeting, seen))
+def _digest(seen: Presentation) -> str:
+    return str(seen.chain.leaf.record(DANE_EE_SPKI_SHA256)) if seen.chain else ""
 
 
 def _presented(seen: Iterable[Presentation]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Why a TLSA record that matches nothing is what it is: each reading is one small function, and the first that fits names it.
 
 explained(record, spot, case)    the reading that fits, or None: then the record is simply of another key
+readings(spot, case)             all of an owner's records that have one
 former(record, case)             the name of a key of this machine's own history that the record is made of
 """
 
@@ -36,6 +37,7 @@ class Reading:
     wanted: Tlsa | None = None
 
 
+AT_MOST = 24  # records of one owner that are explained one by one; nobody honest has more
 _HASH = {1: "SHA-256", 2: "SHA-512"}  # by matching type (RFC 6698 §2.1.3)
 
 
@@ -49,6 +51,12 @@ def explained(record: Tlsa, spot: Spot, case: Case) -> Reading | None:
     chains = spot.certificates or ((),)
     found = (reading for read in READINGS for chain in chains if (reading := read(record, chain)) is not None)
     return next(found, None) or _of_our_files(record, case)
+
+
+def readings(spot: Spot, case: Case) -> dict[Tlsa, Reading]:
+    """Return the explanation of each record of an owner that has one."""
+    found = {record: explained(record, spot, case) for record in sorted(spot.records)[:AT_MOST]}
+    return {record: reading for record, reading in found.items() if reading is not None}
 
 
 def former(record: Tlsa, case: Case) -> str:

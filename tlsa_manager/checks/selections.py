@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.leaf import Leaf, leaf
-from tlsa_manager.checks.mending import later, line, remove, right
+from tlsa_manager.checks.mending import add, clear, later, records_of, remove
 from tlsa_manager.checks.readings import explained
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import computed, evidence, listed
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.checks.case import Case
     from tlsa_manager.checks.spot import Spot
-    from tlsa_manager.tlsa import Params
+    from tlsa_manager.tlsa import Params, Tlsa
 
 
 ACME_CLIENTS = {"certbot", "dehydrated", "acme.sh", "lego", "uacme"}
@@ -91,7 +91,7 @@ def kinds_without_match(case: Case) -> Iterator[Finding]:
                 yield COMBO.at(
                     spot.owner,
                     f"no {params} record matches all that is presented, though records of another kind do",
-                    remedy=f"{_with_label(spot, params)}{remove(spot, *records)}",
+                    remedy=_complete_or_clear(spot, params, records),
                     evidence=evidence(spot, records[0]) | computed(spot),
                 )
 
@@ -126,7 +126,8 @@ def _lacking(spot: Spot) -> set[Params]:
     return found
 
 
-def _with_label(spot: Spot, params: Params) -> str:
-    if params.usage != 3 or params.matching == 0:
-        return ""
-    return f"publish: {line(spot.target, spot.ttl, right(spot, params)[0])}; or "
+def _complete_or_clear(spot: Spot, params: Params, records: list[Tlsa]) -> str:
+    """Say how to give the label a match, or how to be rid of it."""
+    new = records_of(spot.chains, [params]) if params.usage == 3 and params.matching else ()
+    first, instead = add(spot, new), remove(spot, *(one for one in records if not spot.selects(one)))
+    return f"{first}; or {instead}" if first and instead else first or clear(spot, *records)

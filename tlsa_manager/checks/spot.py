@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover.law import usable
 from tlsa_manager.security import Security
+from tlsa_manager.sender.agility import usable
 from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.sender.judge import SENDERS
 from tlsa_manager.snapshot import Outcome
@@ -18,19 +18,34 @@ if TYPE_CHECKING:
     from tlsa_manager.chain import Chain
     from tlsa_manager.checks.case import Case
     from tlsa_manager.sender.delivery import Verdict
+    from tlsa_manager.sender.route import Stop
     from tlsa_manager.service import Service
-    from tlsa_manager.snapshot import OwnerView, Presentation
+    from tlsa_manager.snapshot import Answer, OwnerView, Presentation
     from tlsa_manager.tlsa import RRset
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One owner in use. `seen`: every chain that a conforming sender was shown by a service that goes by it."""
+    """One owner in use.
+
+    `stops`: those that go by it; `met`: every chain that a conforming sender was shown there, and where; `now`: of the look.
+    """
 
     view: OwnerView
-    services: tuple[Service, ...]
+    stops: tuple[Stop, ...]
     verdicts: tuple[Verdict, ...]
-    seen: tuple[Presentation, ...]
+    met: tuple[tuple[Stop, Presentation], ...]
+    now: float
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The services that go by this owner."""
+        return tuple(one.service for one in self.stops)
+
+    @property
+    def seen(self) -> tuple[Presentation, ...]:
+        """Every chain that a conforming sender was shown."""
+        return tuple(one for _, one in self.met)
 
     @property
     def owner(self) -> str:
@@ -46,6 +61,23 @@ class Spot:
     def records(self) -> RRset:
         """All records that any server answers."""
         return frozenset[Tlsa]().union(*(one.records for one in self.view.answers if one.records))
+
+    @property
+    def binding(self) -> RRset:
+        """The records that senders are bound by: those of signed answers; without any, all, as if they were signed.
+
+        What a bogus answer holds nobody uses, and what an unsigned one holds binds nobody.
+        """
+        return frozenset[Tlsa]().union(*(one.records for one in self._signed if one.records)) or self.records
+
+    @property
+    def promised(self) -> bool:
+        """Whether some signed answer promises TLS to senders (RFC 7672 §2.2): what another server says takes nothing back."""
+        return bool(self._signed)
+
+    @property
+    def _signed(self) -> tuple[Answer, ...]:
+        return tuple(one for one in self.view.answers if one.records and one.security is Security.SECURE)
 
     @property
     def ttl(self) -> int:
@@ -69,7 +101,7 @@ class Spot:
 
     def usable(self) -> RRset:
         """The records that a sender acts on."""
-        return usable(self.records, smtp=self.smtp)
+        return usable(self.binding, smtp=self.smtp)
 
     def selects(self, record: Tlsa) -> bool:
         """Whether a record's data is made of something presented, in the place that its usage means (RFC 7671 §5).
@@ -85,22 +117,31 @@ class Spot:
     @property
     def mismatched(self) -> bool:
         """Whether mail is deferred because no record matches anything that is presented."""
-        deferred = any(one.outcome is Delivery.DEFER for one in self.verdicts)
-        secure = any(one.records and one.security is Security.SECURE for one in self.view.answers)
-        return bool(deferred and secure and self.chains and self.usable() and not any(map(self.selects, self.usable())))
+        return bool(self.deferred and self.promised and self.chains and self.usable() and not self.selected)
+
+    @property
+    def deferred(self) -> bool:
+        """Whether senders that go by this owner keep mail, for whatever reason."""
+        return any(one.outcome is Delivery.DEFER for one in self.verdicts)
+
+    @property
+    def selected(self) -> bool:
+        """Whether some record that senders use is made of something presented."""
+        return any(map(self.selects, self.usable()))
 
 
 def spots(case: Case) -> tuple[Spot, ...]:
     """Return the owners that senders go by for this target and that have records, in the order of the route."""
-    services = {str(one.service): one.service for one in case.route.stops}
+    stops = {str(one.service): one for one in case.route.stops}
     found = []
     for owner in dict.fromkeys(one.owner for one in case.verdicts):
         view = case.snapshot.owners.get(owner)
         verdicts = tuple(one for one in case.verdicts if one.owner == owner)
         if view is not None and any(one.records for one in view.answers):
             names = tuple(dict.fromkeys(one.service for one in verdicts))
-            here = tuple(services[name] for name in names if name in services)
-            found.append(Spot(view, here, verdicts, tuple(one for service, one in presented(case) if service in here)))
+            here = tuple(stops[name].by(owner) for name in names if name in stops)
+            met = tuple((one, seen) for one in here for service, seen in presented(case) if service == one.service)
+            found.append(Spot(view, here, verdicts, met, case.now))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.mending import remove, replace
+from tlsa_manager.checks.mending import clear, replace
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import computed, evidence, listed
 from tlsa_manager.finding import Finding, Severity
@@ -98,7 +98,7 @@ def pkix_clutter(case: Case) -> Iterator[Finding]:
             yield U1HIDE.at(
                 spot.owner,
                 f"{listed(records)} is ignored with SMTP",
-                remedy=remove(spot, *records),
+                remedy=clear(spot, *records),
                 evidence=evidence(spot, records[0]),
             )
 
