@@ -124,12 +124,14 @@ def test_with_and_without_sni() -> None:
 def test_the_better_records_stand_at_the_other_base() -> None:
     """Where the records at the other base domain fit, the alias is what is wrong (F-CNAME-BASE), not the key."""
     made = case(right(), chains=(other(),))
-    answer = Answer("ns.", "198.51.100.1", frozenset({right(chain=other())}), 60)
+    answer = Answer("ns.", "198.51.100.1", frozenset({right(chain=other())}), 60, Security.SECURE)
     beside = OwnerView("_25._tcp.alias.example.org.", "", "example.org.", NOW, (answer,))
     (stop,) = made.route.stops
     route = Route((replace(stop, owners=(*stop.owners, beside.owner)),))
     snapshot = replace(made.snapshot, owners={**made.snapshot.owners, beside.owner: beside})
-    assert mismatches(replace(made, route=route, snapshot=snapshot)) == {}
+    moved = replace(made, route=route, snapshot=snapshot)
+    assert mismatches(moved) == {}
+    assert codes(moved)["F-CNAME-BASE"] == "critical"
 
 
 def test_one_port_of_a_host() -> None:

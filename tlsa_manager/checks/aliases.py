@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.doubts import by_zone, on_the_way, owner_in_use
+from tlsa_manager.checks.exchange import without_host
 from tlsa_manager.checks.fault import Fault, check
+from tlsa_manager.checks.meeting import meetings
+from tlsa_manager.checks.mismatch import OTHER_BASE, base_fits, bound_by, cause, is_signed
 from tlsa_manager.checks.signatures import DEFERS, evidence, subject, tell
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.checks.case import Case
+    from tlsa_manager.checks.meeting import Meeting
     from tlsa_manager.finding import Finding
     from tlsa_manager.sender.route import Stop
     from tlsa_manager.snapshot import OwnerView
@@ -33,7 +37,9 @@ BASE = Fault(
         "Most senders go by the records of the name behind the alias, and never see the others. Whoever changes the latter and "
         "not the former has changed nothing. A few senders may do it the other way round."
     ),
-    remedy="Keep one set: remove the records at the alias, or make them an alias, too (_25._tcp.ALIAS CNAME _25._tcp.HOST).",
+    remedy=(
+        "Keep one set, the one that matches: remove the other, or make its name an alias (_25._tcp.ALIAS CNAME _25._tcp.HOST)."
+    ),
     reference="RFC 7671 §7, RFC 7672 §2.2.2",
 )
 INSEC = Fault(
@@ -79,17 +85,28 @@ AND_TLSA = Fault(
 @check(BASE)
 def two_bases(case: Case) -> Iterator[Finding]:
     """Find hosts whose alias and expanded name have different records."""
+    here = meetings(case)
     for stop in case.route.stops:
-        sets = {name: _records(case.snapshot.owners[name]) for name in stop.owners if name in case.snapshot.owners}
-        filled = {name: records for name, records in sets.items() if records}
-        if len(set(filled.values())) > 1:
-            first, *others = filled
-            yield BASE.at(
-                others[0],
-                f"{stop.host} is an alias: senders go by the TLSA records at {first}, and {others[0]} has others",
-                remedy=f"Remove the records at {others[0]}, or replace them by: {others[0]} IN CNAME {first}",
-                evidence={name: "; ".join(map(str, sorted(records))) for name, records in filled.items()},
-            )
+        filled = {name: records for name in stop.owners if (records := bound_by(case, name))}
+        if len(set(filled.values())) < 2:
+            continue
+        mine = [one for one in here if one.verdict.service == str(stop.service)]
+        held = any(one.deferred and cause(one, here, case) == OTHER_BASE for one in mine)
+        keep = _right_base(case, list(filled), mine)
+        first, *others = filled
+        wrong = first if keep == others[0] else others[0]
+        used = next((one.verdict.owner for one in mine if one.verdict.owner in filled), first)
+        other = others[0] if used == first else first
+        yield BASE.at(
+            wrong,
+            f"{stop.host} is an alias: senders go by the TLSA records at {used}, and {other} has others"
+            + (f"; those at {keep} match what is presented, those at {wrong} do not" if held else ""),
+            severity=Severity.CRITICAL if held else None,
+            remedy=f"Keep the records at {keep}; remove those at {wrong}, or replace them by: {wrong} IN CNAME {keep}"
+            if keep
+            else f"Publish the right records at {first} (tlsa-manager digest CERTIFICATE); only then remove those at {wrong}",
+            evidence={name: "; ".join(map(str, sorted(records))) for name, records in filled.items()},
+        )
 
 
 @check(INSEC)
@@ -146,6 +163,15 @@ def beside_an_alias(case: Case) -> Iterator[Finding]:
             )
 
 
+def _right_base(case: Case, names: list[str], here: list[Meeting]) -> str:
+    """Return the name whose records all that is presented matches, also for senders with agility; signed ones where any are.
+
+    Of two the one that senders come to first; empty where there is none.
+    """
+    signed = [name for name in names if is_signed(case, name)]
+    return next((name for name in signed or names if base_fits(case, name, here)), "")
+
+
 def _host_without_end(case: Case, stop: Stop) -> Iterator[Finding]:
     found = [one for one in _addresses(case, stop) if one.aliases]
     if found and all(one.records == () and one.security not in FAILED for one in _addresses(case, stop)):
@@ -153,7 +179,7 @@ def _host_without_end(case: Case, stop: Stop) -> Iterator[Finding]:
         yield DANGLE.at(
             stop.host,
             f"{stop.host} is an alias for {target}, which has no address",
-            severity=Severity.CRITICAL,
+            severity=without_host(case),
             consequence="No sender can deliver to this host, with DANE or without.",
             remedy=f"Make {target} with its address, or name another host instead of {stop.host}.",
             evidence={"alias": stop.host, "leads to": target},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tlsa_manager.checks.case import Case
     from tlsa_manager.finding import Finding
     from tlsa_manager.sender.route import Stop
+    from tlsa_manager.surroundings import Lookup
 
 IPMX = Fault(
     code="F-IPMX",
@@ -130,12 +131,23 @@ def nowhere_to_go(case: Case) -> Iterator[Finding]:
     found = case.lookup(case.target.name, "SRV" if case.target.kind is Kind.SRV else "MX")
     if case.target.kind is Kind.SRV and found is not None and found.records == () and not srv_targets(found).null:
         yield NOHOST.at(case.target.name, f"{case.target.name} has no SRV record", severity=Severity.ERROR)
-    elif case.target.kind is Kind.DOMAIN and found is not None and found.exists is False and found.security not in FAILED:
+    elif case.target.kind is Kind.DOMAIN and found is not None and _is_no_domain(case, found):
         yield NOHOST.at(case.target.name, f"{case.target.name} does not exist", evidence={"asked": f"{found.name} MX"})
         return
     for stop in case.route.stops:
         if stop.outcome is Delivery.DEFER and _has_no_address(case, stop):
-            yield NOHOST.at(stop.host, f"{stop.host} has no address", evidence={"asked": f"{stop.service.host}. A, AAAA"})
+            asked = {"asked": f"{stop.service.host}. A, AAAA"}
+            yield NOHOST.at(stop.host, f"{stop.host} has no address", severity=without_host(case), evidence=asked)
+
+
+def _is_no_domain(case: Case, found: Lookup) -> bool:
+    """Whether a mail domain is proven not to exist; an address in its place is no name that could."""
+    return found.exists is False and found.security not in FAILED and case.outcome is not Delivery.OPPORTUNISTIC
+
+
+def without_host(case: Case) -> Severity:
+    """How bad it is that one host cannot be found: senders go on to another, if there is one."""
+    return Severity.ERROR if any(one.reached for one in case.verdicts) else Severity.CRITICAL
 
 
 def _has_no_address(case: Case, stop: Stop) -> bool:

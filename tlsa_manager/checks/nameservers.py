@@ -5,17 +5,20 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tlsa_manager.checks import trial
 from tlsa_manager.checks.doubts import Doubt, by_zone, doubts, is_down, on_the_way
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.signatures import evidence, mend, subject, tell
+from tlsa_manager.checks.spot import spots
 from tlsa_manager.finding import Severity
-from tlsa_manager.security import Cause
+from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.checks.case import Case
+    from tlsa_manager.checks.spot import Spot
     from tlsa_manager.finding import Finding
     from tlsa_manager.snapshot import Answer
 
@@ -81,10 +84,11 @@ LOST = Fault(
 @check(SECSYNC)
 def out_of_step(case: Case) -> Iterator[Finding]:
     """Find servers with different TLSA sets, and servers with different versions of the zone."""
+    splitting = {spot.owner for spot in spots(case) if _splits(spot)}
     for view in on_the_way(case):
         heard = [one for one in view.answers if one.records is not None]
         if len({one.records for one in heard}) > 1:
-            severity = Severity.CRITICAL if case.outcome_at(view.owner) is Delivery.DEFER else Severity.ERROR
+            severity = Severity.CRITICAL if view.owner in splitting else Severity.ERROR
             message = f"the servers of {view.zone} do not have the same TLSA records at {view.owner}: {_table(heard)}"
             yield SECSYNC.at(
                 view.owner,
@@ -146,6 +150,16 @@ def nobody_knows(case: Case) -> Iterator[Finding]:
     """Tell that the way could not be followed."""
     for zone, found in by_zone(case, Cause.LOST):
         yield LOST.at(subject(zone, found), tell(found), evidence=evidence(found))
+
+
+def _splits(spot: Spot) -> bool:
+    """Whether mail is held back at some servers' word and would not be, had all servers all of these records.
+
+    Where it would be held back with all of them together, another check tells why.
+    """
+    signed = {one.records for one in spot.view.answers if one.records and one.security is Security.SECURE}
+    alone = any(trial.outcome(spot, records) is Delivery.DEFER for records in signed)
+    return spot.deferred and alone and trial.outcome(spot, spot.binding) is not Delivery.DEFER
 
 
 def _serials(case: Case) -> dict[str, dict[str, int]]:
