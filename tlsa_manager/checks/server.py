@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.meeting import meetings
 from tlsa_manager.finding import Severity
+from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.snapshot import Outcome
 
 if TYPE_CHECKING:
@@ -136,6 +137,20 @@ PLAIN = Fault(
     reference="RFC 3207 §4, RFC 8314 §3.3",
 )
 
+ACCEPTED = (250, 251)  # 251: it is forwarded (RFC 5321 §3.4)
+VOUCHED = Fault(
+    code="F-VOUCHED",
+    title="a service that is not looked at",
+    severity=Severity.NOTICE,
+    story="The configuration says probe = false for the service: its operator vouches for what it presents.",
+    consequence=(
+        "Nothing follows for mail. But nobody has seen whether the service presents what its records say; a rollover takes it on "
+        "trust."
+    ),
+    remedy="Look at it from where it can be reached: tlsa-manager check HOST:PORT; or give the address to probe with connect.",
+    reference="RFC 7671 §8.1",
+)
+
 
 @check(NOTLS, NOTLSSEL, STRIP, F454)
 def beginning(case: Case) -> Iterator[Finding]:
@@ -169,20 +184,36 @@ def unreachable(case: Case) -> Iterator[Finding]:
         if seen and all(one.outcome is Outcome.UNREACHABLE for one in seen):
             mild = Severity.NOTICE if no_way and ":" in meeting.verdict.address else None
             why = "; no IPv6 address at all could be reached, so this machine may have no IPv6" if mild is not None else ""
-            yield UNREACH.at(meeting.place, f"no connection: {seen[0].reason}{why}", severity=mild)
+            nowhere = meeting.deferred and case.outcome is Delivery.DEFER and not any(one.reached for one in case.verdicts)
+            yield UNREACH.at(
+                meeting.place, f"no connection: {seen[0].reason}{why}", severity=Severity.CRITICAL if nowhere else mild
+            )
         silent = [one.reason for one in meeting.by("any") if one.outcome is Outcome.FAILED]
         if silent and not meeting.shown() and _cause(meeting) is None:
-            yield UNREACH.at(meeting.place, f"it answers, and does not talk to us: {silent[0]}")
+            yield UNREACH.at(
+                meeting.place,
+                f"it answers, and does not talk to us: {silent[0]}",
+                severity=Severity.CRITICAL if meeting.deferred else None,
+            )
+        yield from _refused_at_times(meeting)
         problem = _problem(case, meeting)
         if problem and not seen and meeting.stop.outcome is None:
             yield UNREACH.at(meeting.verdict.service, f"it could not be looked at: {problem}")
+
+
+@check(VOUCHED)
+def vouched_for(case: Case) -> Iterator[Finding]:
+    """Tell of services that are taken on trust."""
+    for service in dict.fromkeys(one.service for one in case.route.stops if not one.service.probe):
+        remedy = VOUCHED.remedy.replace("HOST:PORT", str(service))
+        yield VOUCHED.at(str(service), f"{service} was not probed, as its operator wants it", remedy=remedy)
 
 
 @check(PLAIN)
 def plain_text(case: Case) -> Iterator[Finding]:
     """Find servers that take mail without TLS."""
     for meeting in meetings(case):
-        taken = next((one for one in meeting.conversations if one.plain == 250), None)
+        taken = next((one for one in meeting.conversations if one.plain in ACCEPTED), None)
         if taken is None:
             continue
         private = meeting.stop.service.protocol == "submission"
@@ -191,6 +222,14 @@ def plain_text(case: Case) -> Iterator[Finding]:
         severity = Severity.WARNING if private else Severity.NOTICE
         said = {"reply": taken.plain_said}
         yield PLAIN.at(meeting.place, message, severity=severity, consequence=consequence, evidence=said)
+
+
+def _refused_at_times(meeting: Meeting) -> Iterator[Finding]:
+    """Tell of addresses where some connections are refused and others are not: mail waits whenever it meets the former."""
+    refused = [one.reason for one in meeting.by("any") if one.outcome is Outcome.UNREACHABLE and one.refused]
+    if refused and len(refused) < len(meeting.by("any")) and _cause(meeting) is None:
+        severity = Severity.CRITICAL if meeting.deferred else None
+        yield UNREACH.at(meeting.place, f"some connections are refused: {refused[0]}", severity=severity)
 
 
 def _cause(meeting: Meeting) -> Fault | None:
@@ -205,7 +244,7 @@ def _cause(meeting: Meeting) -> Fault | None:
     if (begun and refused) or (True in offers and False in offers):
         return NOTLSSEL
     if begun:
-        return None
+        return F454 if broken else None
     if any(one.starttls_code for one in meeting.conversations) or (broken and _speaks(meeting, offers)):
         return F454
     return NOTLS if refused or (offers and not any(offers) and not broken) else None
