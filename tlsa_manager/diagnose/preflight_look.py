@@ -45,29 +45,20 @@ class Trust:
     ca_file: str | None = None
     at: float | None = None
 
-    def liking(
-        self,
-        services: Iterable[Service],
-        snapshot: Snapshot,
-        candidate: Candidate,
-        hosts: Mapping[str, tuple[str, ...]] | None = None,
-    ) -> Liking:
-        """Ask the public authorities, where some record makes senders ask them. `hosts`: by base domain, who leads there."""
+    def liking(self, services: Iterable[Service], snapshot: Snapshot, candidate: Candidate) -> Liking:
+        """Ask the public authorities, where some record makes senders ask them.
+
+        A sender accepts the base domain, which an alias that leads there is not (RFC 7672 §3.2.2), and what it came for.
+        """
         wanted, views = tuple(services), snapshot.owners
-        names = {one.host: self.kinds((hosts or {}).get(one.host, ())) for one in wanted}
+        kinds = tuple((name,) for name in self.names) or ((),)
         asked = [
             (one.host, *more)
             for one in wanted
-            for more in names[one.host]
+            for more in kinds
             if one.owner in views and asks_the_public((each.records for each in views[one.owner].answers), one)
         ]
-        return Liking(names, self.doubts(asked, candidate))
-
-    def kinds(self, hosts: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-        """Return what each kind of sender accepts beside the base domain: the host it started from, and one of our names."""
-        started: list[tuple[str, ...]] = [(host,) for host in hosts] or [()]
-        called: list[tuple[str, ...]] = [(name,) for name in self.names] or [()]
-        return tuple((*host, *name) for host in started for name in called)
+        return Liking({one.host: kinds for one in wanted}, self.doubts(asked, candidate))
 
     def doubts(self, senders: Iterable[tuple[str, ...]], candidate: Candidate) -> dict[tuple[str, ...], str]:
         """Return why public authorities do not vouch for the chain, by the names that a sender accepts. Raises BadInput."""
@@ -112,15 +103,13 @@ def of_services(wanted: tuple[Service, ...], candidate: Candidate, ground: Groun
     from tlsa_manager.observe.live import services
 
     lookups, views = asyncio.run(_ask(wanted, ground))
-    reached = [(base, host) for one in wanted for base, host in _in_use(one, lookups, views)]
-    everywhere = tuple(dict.fromkeys(base for base, _ in reached))
-    hosts = {base.host: tuple(dict.fromkeys(host for one, host in reached if one.host == base.host)) for base in everywhere}
+    everywhere = tuple(dict.fromkeys(base for one in wanted for base in _in_use(one, lookups, views)))
     seen = services(everywhere, repeats=PROBES, resolver=ground.resolver)
     now = clock.now()
     without = [one for one in everywhere if insecure(views[one.owner])]
     signed = tuple(one for one in everywhere if one not in without)
     scene = scene_of(signed, Snapshot(now, views, services=seen), ground.policy, ground.since)
-    liking = ground.trust.liking(signed, scene.snapshot, candidate, hosts)
+    liking = ground.trust.liking(signed, scene.snapshot, candidate)
     clearance = for_scene(scene, _generation(candidate), candidate, liking)
     since = min((one.since for one in scene.facts.owners.values() if one.since is not None), default=None)
     found = replace(clearance, reasons=(*clearance.reasons, *_lost(wanted, lookups)))
@@ -144,11 +133,10 @@ def _bases(service: Service, lookups: Lookups) -> tuple[Service, ...]:
     return tuple(replace(service, host=name) for name in names)
 
 
-def _in_use(service: Service, lookups: Lookups, views: Mapping[str, OwnerView]) -> list[tuple[Service, str]]:
-    """Return the base domains that count, each with the host's own name: those with records, or where nobody can tell."""
+def _in_use(service: Service, lookups: Lookups, views: Mapping[str, OwnerView]) -> tuple[Service, ...]:
+    """Return a service under the base domains that count: those with records, or where nobody can tell."""
     under = _bases(service, lookups)
-    told = [one for one in under if not _empty(views[one.owner])]
-    return [(one, service.host) for one in told or under[-1:]]
+    return tuple(one for one in under if not _empty(views[one.owner])) or under[-1:]
 
 
 def _empty(view: OwnerView) -> bool:
