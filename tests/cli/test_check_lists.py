@@ -9,14 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from acted import act, argv, environment
+from acted import act, argv, environment, report
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tlsa_manager.cli.check.former import resumed
+from tlsa_manager.cli.check.result import of_report
 from tlsa_manager.cli.check.targets import MOST_ASIDE, Met, Work, first_column
+from tlsa_manager.target import Target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +158,9 @@ def test_what_could_not_be_seen_is_looked_at_again(tmp_path: Path) -> None:
     assert act(*words).code == 3
     first = kept.read_text()
     assert sorted(targets(first)) == ["dark.org", "good.org"]
-    assert act(*words).code == 3
+    with resumed(kept) as former:
+        assert former is not None
+        former.keep(of_report(report(Target.parse("dark.org"))))  # unknown again
     assert kept.read_text() == first
     kept.write_text(first.replace("good.org", "dark.org"))
     told = [json.loads(line) for line in act("check", "dark.org", "--resume", kept, "--format", "jsonl").out.splitlines()]
@@ -171,12 +177,15 @@ def test_mistakes_are_told_as_they_come(head: bytes) -> None:
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        too_late = threading.Timer(50, process.kill)
+        too_late.start()
         process.stdin.write(head + b"nonsense\n" * (2 * MOST_ASIDE + 10))
         process.stdin.flush()
         told = [process.stdout.readline() for _ in range(2 * MOST_ASIDE)]
         process.stdin.write(b"good1.org\n")
         process.stdin.close()
         told += process.stdout.readlines()
+        too_late.cancel()
         assert process.wait(timeout=60) == 3
     found = [json.loads(line)["target"] for line in told]
     assert found.count("nonsense") == 2 * MOST_ASIDE + 10

@@ -78,6 +78,14 @@ def test_no_phase_clears_what_run_would_not_do(phase: str, number: int) -> None:
     assert all(one.message and one.remedy for one in found.reasons)
 
 
+def test_another_certificate_of_the_same_key_waits_for_the_swap_that_is_under_way() -> None:
+    """Its record is there, and no sender would mind: run would still prove the one before, and take this one for a stranger."""
+    again = (leaf(key="new", days=(-1, 300)).der(), ISSUER.der())
+    assert ask(world("next"), candidate(*again)).word is SAFE
+    assert ask(world("swapping"), candidate(*again)).word is UNSAFE
+    assert ask(world("swapped"), candidate(*again)).word is UNSAFE
+
+
 def test_the_hold_is_told() -> None:
     """With its reason, and with what ends it."""
     (reason,) = ask(world("held"), candidate(*NEW)).reasons
