@@ -37,6 +37,7 @@ class Cause(StrEnum):
     NSEC3_PARAMETERS = "nsec3-parameters"  # too many iterations (RFC 9276 §3.2)
     # bogus
     DS_MISMATCH = "ds-mismatch"  # no key fits the DS records
+    ANCHOR = "anchor"  # no key fits our own trust anchor: it is out of date, or this is another DNS; others may validate well
     NO_DNSKEY = "no-dnskey"  # the parent has DS, the zone has no keys
     SIGNATURE_MISSING = "signature-missing"
     SIGNATURE_EXPIRED = "signature-expired"

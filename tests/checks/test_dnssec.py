@@ -54,7 +54,7 @@ UNSIGNED = {
     Cause.OPT_OUT: "F-OPTOUT",
     Cause.NSEC3_PARAMETERS: "F-N3ITER",
 }
-ELSEWHERE = {Cause.LOOP, Cause.LOST}  # not of one answer, but of the whole round
+ELSEWHERE = {Cause.LOOP, Cause.LOST, Cause.ANCHOR}  # not of one answer, but of the whole round
 
 
 def test_every_cause_is_thought_of() -> None:
@@ -107,6 +107,9 @@ def test_the_round_as_a_whole() -> None:
     lost = case(seen_as={"problem": "no resolver answers", "cause": Cause.LOST})
     assert codes(lost)["F-LOST"] == "warning"
     assert lost.outcome is Delivery.UNKNOWN
+    ours = case(answer(GOOD, BOGUS, cause=Cause.ANCHOR, reason="no key of . fits the trust anchor", broken_zone="."))
+    assert (codes(ours)["F-LOST"], ours.outcome) == ("warning", Delivery.UNKNOWN)
+    assert "critical" not in codes(ours).values()
 
 
 @pytest.mark.parametrize(

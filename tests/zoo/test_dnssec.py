@@ -343,6 +343,17 @@ def test_nobody_can_tell(zoo: Zoo, yard: Yard) -> None:
     assert report.exit_code == 3
 
 
+def test_a_trust_anchor_out_of_date_is_no_word_about_the_target(zoo: Zoo, yard: Yard) -> None:
+    """F-LOST: the root's key does not fit our anchor, so nothing validates here; others may well."""
+    anchor = zoo.directory / "former.ds"
+    anchor.write_text(f". IN DS 4711 13 2 {'ab' * 32}\n")
+    for target in (yard.zone().name, f"{zoo.mx().name}:25"):
+        report = zoo.check(target, anchor=str(anchor))
+        told = found(report, "F-LOST", outcome="unknown", severity="warning")
+        assert "fits the trust anchor (key tag 4711)" in told.message
+        assert report.exit_code == 3
+
+
 def test_no_finding_twice(zoo: Zoo, yard: Yard) -> None:
     """A broken zone is one critical finding, however many names are in it."""
     host = zoo.host()

@@ -70,12 +70,13 @@ LOST = Fault(
     title="it could not be found out from here who serves a name",
     severity=Severity.WARNING,
     story=(
-        "The way down from the root could not be followed: the resolver does not answer, or the servers of a zone above do not."
+        "The way down from the root could not be followed: the resolver does not answer, or the servers of a zone above do not, "
+        "or the trust anchor that answers are validated with is out of date."
     ),
     consequence="Nothing is known about the target, neither that it is well nor that it is not.",
     remedy=(
         "See whether this machine can resolve names at all (dig . NS), whether the resolver is the right one (--resolver), and "
-        "try again."
+        "the trust anchor, too (--trust-anchor; Debian keeps it in the package dns-root-data), and try again."
     ),
     reference="RFC 7672 §2.1.1",
 )
@@ -148,7 +149,7 @@ def other_servers(case: Case) -> Iterator[Finding]:
 @check(LOST)
 def nobody_knows(case: Case) -> Iterator[Finding]:
     """Tell that the way could not be followed."""
-    for zone, found in by_zone(case, Cause.LOST):
+    for zone, found in by_zone(case, Cause.LOST, Cause.ANCHOR):
         yield LOST.at(subject(zone, found), tell(found), evidence=evidence(found))
 
 

@@ -33,10 +33,11 @@ MAX_KEYS = 64  # in one DNSKEY RRset
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """What the parent, or the anchor, says about a zone: the DS records that count, if the proof is secure."""
+    """What the parent, or the anchor (`anchored`), says about a zone: the DS records that count, if the proof is secure."""
 
     proof: Proof
     digests: tuple[DS, ...] = ()
+    anchored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,11 @@ def delegated(parent: Keys, zone: Name, reply: Reply, word: Proof | None) -> Del
     return trusted(zone, tuple(cast("DS", rdata) for rdata in rrset), proof) if proof.secure else Delegation(proof)
 
 
-def trusted(zone: Name, digests: tuple[DS, ...], proof: Proof = NOTHING) -> Delegation:
+def trusted(zone: Name, digests: tuple[DS, ...], proof: Proof = NOTHING, *, anchored: bool = False) -> Delegation:
     """Keep the DS records that count. If there are none the zone is insecure (RFC 4035 §5.2)."""
     counting = tuple(ds for ds in digests if ds.algorithm in ALGORITHMS and ds.digest_type in DIGESTS)
     if counting:
-        return Delegation(proof, counting)
+        return Delegation(proof, counting, anchored)
     odd = ", ".join(f"algorithm {int(ds.algorithm)} with digest {int(ds.digest_type)}" for ds in digests[:4])
     reason = f"no DS record of {text(zone)} counts for validators ({odd}; RFC 9904, RFC 9905)"
     return Delegation(Proof(Security.INSECURE, reason, text(zone), cause=Cause.OLD_ALGORITHM))
@@ -92,12 +93,20 @@ def entrusted(zone: Name, delegation: Delegation, reply: Reply, now: float) -> K
         return Keys(Proof(Security.BOGUS, why, text(zone), cause=Cause.NO_DNSKEY))
     entries = _entries(zone, rrset, delegation.digests)
     if not entries:
-        tags = ", ".join(sorted({str(ds.key_tag) for ds in delegation.digests}))
-        reason = f"no key of {text(zone)} fits the DS record at its parent (key tag {tags})"
-        return Keys(Proof(Security.BOGUS, reason, text(zone), cause=Cause.DS_MISMATCH))
+        return Keys(_unfit(zone, delegation))
     proof, _ = verify(rrset, reply.message.answer, Signer(zone, dns.rdataset.from_rdata_list(0, entries), now))
     proof = delegation.proof.along(proof)
     return Keys(proof, Signer(zone, dns.rdataset.from_rdata_list(0, list(rrset)[:MAX_KEYS]), now) if proof.secure else None)
+
+
+def _unfit(zone: Name, delegation: Delegation) -> Proof:
+    """No key fits: the zone's fault where its parent names other keys, ours where the anchor does."""
+    tags = ", ".join(sorted({str(ds.key_tag) for ds in delegation.digests}))
+    if not delegation.anchored:
+        reason = f"no key of {text(zone)} fits the DS record at its parent (key tag {tags})"
+        return Proof(Security.BOGUS, reason, text(zone), cause=Cause.DS_MISMATCH)
+    reason = f"no key of {text(zone)} fits the trust anchor (key tag {tags}): it is out of date, or this is another DNS"
+    return Proof(Security.BOGUS, reason, text(zone), cause=Cause.ANCHOR)
 
 
 def _entries(zone: Name, rrset: RRset, digests: tuple[DS, ...]) -> list[DNSKEY]:

@@ -62,7 +62,7 @@ class Trust:
 
     def _delegation(self, zone: Zone) -> Delegation:
         if zone.name in self.anchor:
-            return trusted(zone.name, self.anchor[zone.name])
+            return trusted(zone.name, self.anchor[zone.name], anchored=True)
         if zone.parent is None or zone.ds is None:
             reason = f"no trust anchor covers {text(zone.name)}"
             return Delegation(Proof(Security.INDETERMINATE, reason, text(zone.name), cause=Cause.LOST))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 FAILED = (Security.BOGUS, Security.INDETERMINATE)  # RFC 7672 §2.1.1: both count as a failed lookup
 MOST_HOSTS = 32  # of one target are looked at; senders try far fewer (Postfix five addresses)
-UNTOLD = (Cause.LOST, Cause.RESOLVER)  # but here it is we who do not know: nobody was asked, or only who cannot tell
+# But here it is we who do not know: nobody was asked, or only who cannot tell, or our own trust anchor is not of this DNS.
+UNTOLD = (Cause.LOST, Cause.RESOLVER, Cause.ANCHOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,5 +87,6 @@ def _with_records(owners: tuple[str, ...], views: Views) -> str:
 
 
 def _is_untold(view: OwnerView) -> bool:
-    """Whether nobody was asked who could tell: neither a server nor a resolver that validates."""
-    return view.cause is Cause.LOST or any(one.cause is Cause.RESOLVER and one.security in FAILED for one in view.answers)
+    """Whether nobody was asked who could tell, neither a server nor a resolver that validates, or we cannot judge the answers."""
+    ours = (Cause.RESOLVER, Cause.ANCHOR)
+    return view.cause is Cause.LOST or any(one.cause in ours and one.security in FAILED for one in view.answers)
