@@ -60,10 +60,14 @@ def remove_address(address: str) -> None:
 
 
 def residents() -> dict[int, str]:
-    """Process id and command line of everything else that lives in our network namespace."""
+    """Process id and command line of everything else that lives in our network namespace.
+
+    Without Python's own helper for multiprocessing, which a test process has once it has started workers, and which ends with it.
+    """
     ours = _network(os.getpid())
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return {pid: command_of(pid) for pid in pids if pid != os.getpid() and _network(pid) == ours and command_of(pid)}
+    found = {pid: command_of(pid) for pid in pids if pid != os.getpid() and _network(pid) == ours}
+    return {pid: command for pid, command in found.items() if command and "multiprocessing.resource_tracker" not in command}
 
 
 def evict(grace: float = 5.0) -> dict[int, str]:
