@@ -17,6 +17,8 @@ def door() -> NoReturn:
     What was to be done at its end is done; to take apart all that it has built is left to the system, which is quicker.
     """
     code = main()
+    if _is_somebody_at_work():
+        sys.exit(code)  # the interpreter waits for them
     atexit._run_exitfuncs()  # noqa: SLF001  as the interpreter does
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
@@ -36,6 +38,12 @@ def main() -> int:
     from tlsa_manager.cli.ending import run
 
     return run(words)
+
+
+def _is_somebody_at_work() -> bool:
+    """Whether a thread is left that the interpreter would wait for."""
+    threading = sys.modules.get("threading")
+    return threading is not None and any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread())
 
 
 if __name__ == "__main__":
