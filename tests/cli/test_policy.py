@@ -216,7 +216,7 @@ def test_postfix_reads_the_table(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("good1.org\ngood2.org\nbad.org\nbad2.org\nnonsense\n")
     ending = act("policy", "--list", tmp_path / "list", "--output", table)
     assert (ending.code, ending.out) == (0, "")
-    assert "5 domains: 2 dane-only, 3 left as it was" in ending.err
+    assert "5 domains: 2 dane-only, 3 left as before" in ending.err
     assert {key: postmap(key, table) for key in ("good1.org", "good2.org", "bad.org", "bad2.org", "elsewhere.org")} == {
         "good1.org": "dane-only",
         "good2.org": "dane-only",
@@ -228,6 +228,18 @@ def test_postfix_reads_the_table(tmp_path: Path) -> None:
     before = table.read_text()
     assert act("policy", "--list", tmp_path / "list", "--output", table).code == 0
     assert table.read_text() == before
+
+
+@pytest.mark.parametrize("option", ["--output", "--previous"])
+def test_a_file_that_is_no_table_is_left_alone(tmp_path: Path, option: str) -> None:
+    """The wrong name after --output costs nobody a file: it is told before any work, and nothing is written."""
+    other, table = tmp_path / "passwd", tmp_path / "table"
+    other.write_text("root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\n")
+    ending = act("policy", "good.org", option, other, *(() if option == "--output" else ("--output", table)))
+    assert (ending.code, ending.out) == (1, "")
+    assert "passwd is no TLS policy table" in ending.err
+    assert other.read_text().startswith("root:x:0:0:root:/root:/bin/sh\ndaemon:")
+    assert not table.exists()
 
 
 def test_the_answer_on_stdout(tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ import click
 from tlsa_manager.cli.check.looking import config_if_any, look_options, settings, workers
 from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.voice import Voice, voice_of
-from tlsa_manager.errors import EXIT_FAILED, EXIT_OK, UsageError
+from tlsa_manager.errors import EXIT_FAILED, EXIT_OK, BadInput, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tlsa_manager.cli.check.result import Result
     from tlsa_manager.cli.policy.choice import Choice
+    from tlsa_manager.cli.policy.table import Entry
 
 _LIST = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 _OLD = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -57,6 +58,7 @@ def command(context: click.Context, /, words: tuple[str, ...], file: str | None,
     voice.listen()
     if not words and file is None:
         raise UsageError("no mail domain is named", "tlsa-manager policy example.org, or --list FILE")
+    _former(options)  # a wrong file is told before the work, and read again after it: somebody may have changed it
     named = tuple(Target.parse(word) for word in words)
     total, how = count(named, file), settings(options, config_if_any(voice))
     with (
@@ -78,19 +80,31 @@ def _chosen(one: Result, options: dict[str, Any], advance: Callable[[], None]) -
 
 def _write(voice: Voice, choices: list[Choice], options: dict[str, Any]) -> int:
     """Write the table, and say what became of the domains."""
-    from tlsa_manager.cli.policy.table import merged, page, read
+    from tlsa_manager.cli.policy.table import merged, page
     from tlsa_manager.cli.renaming import renamed
 
     output: Path | None = options["output"]
-    previous: Path | None = options["previous"] or (output if output and output.is_file() else None)
-    former = read(previous.read_text(encoding="utf-8", errors="surrogateescape")) if previous else {}
-    table = page(merged(former, choices, weaken=options["weaken"]))
+    table = page(merged(_former(options), choices, weaken=options["weaken"]))
     if output:
         with renamed(output) as stream:
             stream.write(table)
     voice.answer({"domains": [_value(one) for one in choices], "table": table}, "" if output else table.rstrip("\n"))
     voice.note(_words(choices))
     return EXIT_OK if any(one.known for one in choices) or not choices else EXIT_FAILED
+
+
+def _former(options: dict[str, Any]) -> dict[str, Entry]:
+    """Read what stood there before. Raises BadInput where that is no table: nothing else is written over."""
+    from tlsa_manager.cli.policy.table import is_table, read
+
+    output: Path | None = options["output"]
+    found = output if output and output.is_file() else None
+    tables = {one: read(one.read_text(encoding="utf-8", errors="surrogateescape")) for one in (found, options["previous"]) if one}
+    for place, entries in tables.items():
+        if not is_table(entries):
+            msg = f"{place} is no TLS policy table of Postfix, so nothing was done: no line names a level such as dane or encrypt"
+            raise BadInput(msg, "name the table, or a file that is not there yet")
+    return tables.get(options["previous"] or found, {})
 
 
 def _value(one: Choice) -> dict[str, Any]:
@@ -104,5 +118,7 @@ def _value(one: Choice) -> dict[str, Any]:
 
 
 def _words(choices: list[Choice]) -> str:
-    counts = Counter((one.level or "left out") if one.known else "left as it was" for one in choices)
-    return f"{len(choices)} domains: " + ", ".join(f"{count} {level}" for level, count in sorted(counts.items()))
+    counts = Counter((one.level or "left out") if one.known else "left as before" for one in choices)
+    return f"{len(choices)} {'domain' if len(choices) == 1 else 'domains'}: " + ", ".join(
+        f"{count} {level}" for level, count in sorted(counts.items())
+    )

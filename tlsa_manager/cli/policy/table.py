@@ -18,6 +18,7 @@ HEAD = (
     f"{OURS}Written by tlsa-manager policy. Comments that begin as this one does are made anew each time; all others are kept.\n"
 )
 STRENGTH = {"none": 0, "may": 1, "encrypt": 2, "dane": 3, "verify": 4, "secure": 5, "dane-only": 6}
+LEVELS = frozenset({*STRENGTH, "fingerprint"})
 _BY_HAND = 7  # a fingerprint, or a level that is not known here: nothing is surely as strong
 _CARRIED = ("protocols", "ciphers", "exclude", "connection_reuse", "enable_rpk")  # fit every level, and may be strict
 _REPLACED = ("match", "servername")  # by those of a new level
@@ -62,6 +63,11 @@ def read(text: str) -> dict[str, Entry]:
         kept = tuple(one for one in comments if not one.startswith(OURS.rstrip()))
         entries.setdefault(words[0].lower(), Entry(words[0].lower(), *_demand(words), line, kept))
     return entries
+
+
+def is_table(entries: Mapping[str, Entry]) -> bool:
+    """Whether a file may be a table: one with lines, none of which names a level of Postfix, is some other file."""
+    return not entries or any(one.level in LEVELS for one in entries.values())
 
 
 def merged(former: Mapping[str, Entry], choices: Iterable[Choice], *, weaken: bool = False) -> list[Row]:
