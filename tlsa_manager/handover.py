@@ -26,11 +26,13 @@ def content(path: Path, what: str) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hold the client up
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise BadInput(f"the {what} {path} is not a regular file", "name the file that the ACME client wrote")
+                raise BadInput(f"the {what} {path} is not a regular file", "name the file itself, no device, pipe or directory")
             data = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
-        raise BadInput(f"the {what} {path} cannot be read: {reason}", "run the hook as the user who runs the client") from None
+        raise BadInput(
+            f"the {what} {path} cannot be read: {reason}", "look at the name, the owner and the mode of the file"
+        ) from None
     if len(data) > LARGEST:
         raise BadInput(
             f"the {what} {path} is larger than {LARGEST >> 10} KiB, so it is not what it should be", "name the right file"

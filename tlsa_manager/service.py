@@ -58,7 +58,7 @@ class Service:
         protocol = _ALIASES.get(protocol.lower(), protocol.lower()) or _BY_PORT.get(port, "tls")
         if protocol not in PROTOCOLS:
             msg = f"protocol {protocol[:40]!r} of service {text[:80]!r} is unknown"
-            raise BadInput(msg, "use one of: " + ", ".join(PROTOCOLS))
+            raise BadInput(msg, "use one of: " + ", ".join((*PROTOCOLS, *_ALIASES)))
         address = literal(host[1:-1]) if bracketed and host.startswith("[") and host.endswith("]") else ""
         return cls(address or host_name(host), port, protocol, connect, probe)
 

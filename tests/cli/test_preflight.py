@@ -107,6 +107,10 @@ def test_names_and_dates(ask: Ask) -> None:
     """Usage 3 knows neither; usage 2 asks for both, at the time of --at, under the names of --name."""
     assert ask(str(ANCHOR), "--name", HOST).code == 0
     assert ask(str(ANCHOR), "--name", "www.example.org").code == 1
+    nameless = ask(str(ANCHOR))
+    assert nameless.code == 1
+    assert "--name HOST" in nameless.out
+    assert "--name HOST" not in ask(str(STALE)).out
     both = ask(str(ANCHOR), "--name", "www.example.org", "--name", HOST.upper())
     assert both.code == 1  # senders that come to the first would refuse it
     assert "(for www.example.org)" in both.out
@@ -214,7 +218,8 @@ def test_wrong_usage(ask: Ask, say: Say) -> None:
     for words in (
         (), ("--lineage", "a", "--service", "b:25"), ("--records", "x", "--service", "b:25"), ("--service", "b:25", "--at", AT),
         ("--service", "b:25", "--protocol", "smtp"), ("--records", "x", "--since", AT), ("--records", "x", "--at", "yesterday"),
-        ("--service", "b:25", "--since", "2999-01-01"),
+        ("--service", "b:25", "--since", "2999-01-01"), ("--service", "mx.example.org"), ("--service", "b:0"),
+        ("--records", "x", "--protocol", "htps"), ("--records", "x", "--name", "a..b"),
     ):  # fmt: skip
         assert say("preflight", "--certificate", chain, *words).code == 2, words
     assert say("preflight", "--records", "x").code == 2

@@ -125,6 +125,30 @@ def test_a_new_key_without_its_record_is_unsafe(bench: Bench) -> None:
     assert f"{owner} 2 IN TLSA {new.record}" in reasons(ending)
 
 
+def test_a_resolver_that_looked_before_the_record_came_is_safe_later(bench: Bench) -> None:
+    """Who asks first, publishes then and asks again, has the old set in the cache of the resolver: that is a matter of time."""
+    host = bench.host()
+    old, new = self_signed(host), self_signed(host)
+    bench.serve(old)
+    owner = bench.publish(host, old.record, ttl=30)
+    assert bench.ask(host, new).code == UNSAFE
+    bench.lab.update(f"update add {owner} 30 TLSA {new.record}")
+    until(lambda: bench.lab.records(bench.lab.secondary, owner) == {old.record, new.record}, "the secondary has them", timeout=15)
+    ending = bench.ask(host, new)
+    assert "still holds the old RRset" in reasons(ending)
+    assert ending.code == LATER, ending.out
+
+
+@pytest.mark.parametrize("name", ["nobody.a.example", "a.example"])
+def test_a_name_without_address_is_not_cleared(bench: Bench, name: str) -> None:
+    """A wrong name has no TLSA record, which says nothing of the server that was meant."""
+    pair = self_signed(name)
+    bench.port = 25
+    ending = bench.ask(name, pair)
+    assert ending.code == UNSAFE
+    assert f"{name} has no address" in reasons(ending)
+
+
 def test_a_record_that_caches_may_lack_is_safe_later(bench: Bench) -> None:
     """Both records stand: not yet, at a moment that is named; with --since the operator vouches, and then it is safe."""
     host = bench.host()

@@ -123,6 +123,21 @@ def _check(words: Words) -> None:
 
     if words.since is not None and words.since > now():
         raise UsageError("--since is in the future", "name the moment since when the records have stood as they are")
+    _check_places(words)
+
+
+def _check_places(words: Words) -> None:
+    """Raise UsageError where a service, a name or a protocol is written wrongly: that is no verdict about a certificate."""
+    from tlsa_manager.service import Service
+
+    try:
+        for text in words.services:
+            Service.parse(text)
+        _hosts(words.names)
+        if words.protocol:
+            Service.parse(f"localhost:25/{words.protocol}")
+    except BadInput as mistake:
+        raise UsageError(mistake.message, mistake.hint) from None
 
 
 def _candidate(words: Words) -> Candidate:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tlsa_manager.tlsa import RRset
 
 BARE = "(bare records)"  # what an owner is called that nobody named
+_NAMELESS = "localhost"  # what a host is called that nobody named
 _MEND = "find out what is wrong: tlsa-manager check {service}"
 
 
@@ -69,7 +70,7 @@ def stops_for(owner: str, place: tuple[str, int] | None, wish: Wish) -> tuple[St
     if place is not None:
         return (_stop_at(owner, *place, (place[0],), wish.protocol),)
     if not wish.names:
-        return (_stop_at(owner, "localhost", 25, (), wish.protocol),)
+        return (_stop_at(owner, _NAMELESS, 25, (), wish.protocol),)
     return tuple(_stop_at(owner, name, 25, (name,), wish.protocol) for name in wish.names)
 
 
@@ -97,7 +98,7 @@ def for_records(
         view = OwnerView(owner, owner, "", at, (Answer("", "", records, 0, Security.SECURE),))
         judged.append(_judged(stop, view, candidate, at, pkix.get(stop.names)))
     reasons = [
-        Reason(one.owner, _unsafe(one) + _to_whom(one, judged), remedy=_missing(one.owner, candidate, 3600))
+        Reason(one.owner, _unsafe(one) + _to_whom(one, judged), remedy=_unnamed(one) + _missing(one.owner, candidate, 3600))
         for one in judged
         if one.verdict.outcome is not Delivery.AUTH
     ]
@@ -230,6 +231,12 @@ def _of_each_kind(one: Judged, candidate: Candidate) -> str:
         return f"publish a record with parameters {kinds} that matches, too, or remove those that do not; wait; ask again"
     records = " and ".join(f"{one.owner} IN TLSA {candidate.chain.leaf.record(each)}" for each in made)
     return f"publish beside what stands there: {records}; wait until no cache can lack it; ask again"
+
+
+def _unnamed(one: Judged) -> str:
+    """Ask for the name that senders know the server by, where a record is for those who compare names, and none was told."""
+    asks = one.owner == BARE and one.verdict.host == _NAMELESS and any(each.record.usage != 3 for each in one.verdict.records)
+    return "say what senders call the server, with --name HOST; or " if asks else ""
 
 
 def _missing(owner: str, candidate: Candidate, ttl: int) -> str:

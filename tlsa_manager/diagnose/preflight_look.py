@@ -112,7 +112,7 @@ def of_services(wanted: tuple[Service, ...], candidate: Candidate, ground: Groun
     liking = ground.trust.liking(signed, scene.snapshot, candidate)
     clearance = for_scene(scene, _generation(candidate), candidate, liking)
     since = min((one.since for one in scene.facts.owners.values() if one.since is not None), default=None)
-    found = replace(clearance, reasons=(*clearance.reasons, *_lost(wanted, lookups)))
+    found = replace(clearance, reasons=(*clearance.reasons, *_lost(wanted, lookups), *_nowhere(wanted, lookups)))
     unprotected = [at_insecure(views[one.owner], one, candidate, now) for one in without]
     return beside(found, unprotected, since, hindsight.removals(scene, ground.since))
 
@@ -152,6 +152,16 @@ def _lost(wanted: tuple[Service, ...], lookups: Lookups) -> list[Reason]:
         for one in wanted
         for kind in ADDRESSES
         if (found := lookups[f"{one.host}.", kind]).records is None or found.security in FAILED
+    ]
+
+
+def _nowhere(wanted: tuple[Service, ...], lookups: Lookups) -> list[Reason]:
+    """Say where no sender can come to: nearly always the name is a wrong one, and a verdict about it none about the server."""
+    remedy = "give the name that MX records, or clients, name; if it is right, publish its address first"
+    return [
+        Reason(str(one), f"{one.host} has no address, so no sender comes there under this name", remedy=remedy)
+        for one in wanted
+        if all(lookups[f"{one.host}.", kind].records == () for kind in ADDRESSES)
     ]
 
 

@@ -249,7 +249,18 @@ def _witness_holds_an_old_set(scene: Scene, view: OwnerView, generation: Generat
     if witness is None or not witness.validates or witness.records is None:
         return
     if law.worsens(witness.records, scene.instead_of(view.owner), generation.chain, smtp=scene.smtp(view.owner)):
-        yield Blocker(view.owner, f"the resolver {witness.resolver} still holds the old RRset of {view.owner}")
+        why = f"the resolver {witness.resolver} still holds the old RRset of {view.owner}"
+        yield Blocker(view.owner, why, _forgets(scene, view.owner, witness.records))
+
+
+def _forgets(scene: Scene, owner: str, records: RRset) -> float | None:
+    """When a cache that was seen with a set must have lost it; None where that is not known, or should have been already."""
+    known = scene.facts.owners.get(owner)
+    if known is None:
+        return None
+    seen = [timing.forgotten_at(one, scene.policy) for one in known.sets if one.records == records]
+    ends = [one for one in seen or [timing.history_known_at(known, scene.policy)] if one is not None and one > scene.now]
+    return max(ends) if ends and len(ends) == len(seen or ends) else None
 
 
 def _not_probed(scene: Scene, service: Service) -> list[Blocker]:

@@ -76,7 +76,9 @@ def _wrong(certificates: Certificates, path: Path, names: Sequence[str], now: fl
     leaf = whole[0][1]
     for below, (place, one) in enumerate(whole):
         yield from _of_one(place, one, issuers_below=below - 1, now=now)
-    if not covers(leaf.names, names):
+    if not names:
+        yield f"it is not told which of the leaf's names ({_listed(leaf.names)}) senders ask for"
+    elif not covers(leaf.names, names):
         yield f"the leaf's names ({_listed(leaf.names)}) do not include {' or '.join(dict.fromkeys(names))}"
     for above, (place, one) in enumerate(whole[1:], 1):
         yield from _forbidden(place, one, leaf.names)
