@@ -43,17 +43,19 @@ class Target:
         words = text.strip()
         if words in lineages:
             return cls(Kind.LINEAGE, words)
+        if address := literal(words.rpartition("@")[2].strip("[]")):
+            msg = f"{address} is an address, and DANE needs names: it is no mail domain"
+            raise BadInput(msg, f"to look at the server there, name its port: {Service(address, 25, 'smtp')}")
         if ":" in words or "/" in words:
             service = Service.parse(words, bracketed=True)
             return cls(Kind.SERVICE, str(service), service)
         labels = words.split(".")
         if len(labels) > 2 and labels[0].startswith("_") and labels[1].lower() in {"_tcp", "_udp"}:
+            if labels[0][1:].isdigit():
+                where = f"{'.'.join(labels[2:])}:{labels[0][1:]}"
+                raise BadInput(f"{text[:80]!r} is where TLSA records stand", f"to look at that service, write: {where}")
             return cls(Kind.SRV, host_name(words))
-        domain = words.rpartition("@")[2]
-        if address := literal(domain.strip("[]")):
-            msg = f"{address} is an address, and DANE needs names: it is no mail domain"
-            raise BadInput(msg, f"to look at the server there, name its port: {Service(address, 25, 'smtp')}")
-        domain = host_name(domain)
+        domain = host_name(words.rpartition("@")[2])
         if "." not in domain:
             msg = f"{text[:80]!r} is neither a mail domain nor a service nor a configured lineage"
             raise BadInput(msg, "give a domain such as example.org, or HOST:PORT such as mx.example.org:25")

@@ -134,6 +134,8 @@ def mistakes() -> list[tuple[tuple[str, ...], str]]:
         (("good.org", "--list", "/nonexistent"), "does not exist"),
         (("nonsense",), "is neither a mail domain nor"),
         (("good.org:99999",), "is not a service"),
+        (("_25._tcp.mx.good.org",), "is where TLSA records stand"),
+        (("::1",), "::1 is an address"),
         (("good.org", "--config", "/nonexistent/other.toml"), "there is no configuration"),
         (("good.org", "--output", "/nonexistent/x"), "No such file"),
         ((), "so there is no lineage to check"),

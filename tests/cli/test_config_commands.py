@@ -188,6 +188,8 @@ def test_completion_knows_commands_and_lineages(say: Say, host: Path) -> None:
     """The script is for the shell that was asked for; what it asks is answered from the configuration."""
     for shell in ("bash", "zsh", "fish"):
         assert "_TLSA_MANAGER_COMPLETE" in say("completion", shell).out
+    asked = say(_TLSA_MANAGER_COMPLETE="bash_complete", COMP_WORDS="tlsa-manager check --explain f-sel", COMP_CWORD="3")
+    assert asked.out.split() == ["plain,F-SEL01", "plain,F-SEL10"]
     asked = say(_TLSA_MANAGER_COMPLETE="bash_complete", COMP_WORDS="tlsa-manager co", COMP_CWORD="1")
     assert asked.out.split() == ["plain,config", "plain,completion"]
     asked = say(_TLSA_MANAGER_COMPLETE="bash_complete", COMP_WORDS="tlsa-manager status m", COMP_CWORD="2")

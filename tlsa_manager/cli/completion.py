@@ -43,3 +43,12 @@ def lineage_names(context: click.Context, parameter: click.Parameter, incomplete
     except TlsaManagerError:
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def finding_codes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Complete the code of a finding, in any case."""
+    from click.shell_completion import CompletionItem
+
+    from tlsa_manager.checks import faults
+
+    return [CompletionItem(code, help=one.title) for code, one in faults().items() if code.startswith(incomplete.upper())]

@@ -65,6 +65,9 @@ def _tell(error: BaseException, voice: Voice) -> int:
     if isinstance(error, TlsaManagerError):
         mistakes = error.mistakes if isinstance(error, ConfigError) else ()
         return _say(voice, error.message, error.hint, error.exit_code, mistakes)
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())) and not voice.json:  # of newer ones
+        click.echo(str(error), err=True)
+        return EXIT_USAGE
     if isinstance(error, click.ClickException):
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else PROGRAM
         code = EXIT_USAGE if isinstance(error, click.UsageError) else EXIT_FAILED

@@ -17,7 +17,7 @@ import click
 from tlsa_manager.cli.check.form import BY_RENAME, FORMS, Wish, form
 from tlsa_manager.cli.check.looking import look_options, settings, workers
 from tlsa_manager.cli.check.monitor import MonitoringCommand
-from tlsa_manager.cli.completion import lineage_names
+from tlsa_manager.cli.completion import finding_codes, lineage_names
 from tlsa_manager.cli.voice import Voice, voice_of
 from tlsa_manager.finding import Severity
 
@@ -37,7 +37,9 @@ _NEW = click.Path(dir_okay=False, path_type=Path)
 @click.option("--format", "form", type=click.Choice(list(FORMS)), help="Of the answer; text if not given.")
 @click.option("--output", metavar="FILE", type=_NEW, help="Write the answer there; prometheus by rename.")
 @click.option("--resume", metavar="FILE", type=_NEW, help="Keep results there, and skip the targets it has already.")
-@click.option("--explain", metavar="CODE", help="Tell the story of a finding; list tells all codes.")
+@click.option(
+    "--explain", metavar="CODE", help="Tell the story of a finding; list tells all codes.", shell_complete=finding_codes
+)
 @click.option(
     "--severity", "least", type=click.Choice([str(one) for one in Severity]), default="notice", help="Tell findings from this on."
 )
@@ -89,10 +91,10 @@ def _check(voice: Voice, words: tuple[str, ...], file: str | None, options: dict
     ):
         run = results(Work(named, lines, former), how, config=at_home, workers=workers(options, total))
         with closing(run):
-            return _tell(voice, run, form(options["form"], sheet, wish), advance).code
+            return _tell(voice, run, form(options["form"], sheet, wish), advance, resume=options["resume"] is not None).code
 
 
-def _tell(voice: Voice, run: Generator[Result], answer: Form, advance: Callable[[], None]) -> Tally:
+def _tell(voice: Voice, run: Generator[Result], answer: Form, advance: Callable[[], None], *, resume: bool) -> Tally:
     """Tell each result as it comes. Whatever interrupts, what is there is told, and can be read."""
     from tlsa_manager.cli.check.result import Tally
     from tlsa_manager.cli.check.undisturbed import undisturbed
@@ -109,7 +111,8 @@ def _tell(voice: Voice, run: Generator[Result], answer: Form, advance: Callable[
     except BaseException as error:
         answer.cut_off()
         if isinstance(error, KeyboardInterrupt):
-            voice.note(f"interrupted after {tally.total} targets; with --resume FILE, a run goes on where the one before ended")
+            more = "the same command goes on from there" if resume else "with --resume FILE a run can be continued"
+            voice.note(f"interrupted after {tally.total} targets; {more}")
         raise
     tally.seconds = monotonic() - began
     answer.end(tally)
