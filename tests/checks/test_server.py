@@ -64,6 +64,7 @@ def test_another_key() -> None:
     made = case(right(), chains=(other(),))
     assert mismatches(made) == {"F-STALE": "critical"}
     one = finding(made, "F-STALE")
+    assert "a key that the only usable record does not fit" in one.message
     assert one.remedy.startswith(f"publish: _25._tcp.{HOST}. 3600 IN TLSA {right(chain=other())}, beside")
     assert dict(one.evidence)["published"] == str(right())
 

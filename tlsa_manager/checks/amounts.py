@@ -34,7 +34,7 @@ DUP = Fault(
         "one key or certificate in several forms, such as 3 0 1 beside 3 1 1, or one digest under several labels, of "
         "which one at most is right."
     ),
-    consequence="None for mail: one match is enough. But every form has to be kept right at every renewal.",
+    consequence="Nothing for mail: one match is enough. But every form has to be kept right at every renewal.",
     remedy="Keep 3 1 1 and remove the other forms.",
     reference="RFC 7671 §8",
 )
@@ -56,7 +56,7 @@ SINGLE = Fault(
     severity=Severity.NOTICE,
     story="There is a record for the current key only. That is how it should be while no rollover is under way.",
     consequence=(
-        "None for mail. If the key is lost or stolen, a new record needs a TTL and more to reach everybody, and mail "
+        "Nothing for mail now. If the key is lost or stolen, a new record needs a TTL and more to reach everybody, and mail "
         "waits that long."
     ),
     remedy=(

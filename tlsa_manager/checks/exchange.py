@@ -130,9 +130,21 @@ def nowhere_to_go(case: Case) -> Iterator[Finding]:
     """Find domains that do not exist, and hosts without address."""
     found = case.lookup(case.target.name, "SRV" if case.target.kind is Kind.SRV else "MX")
     if case.target.kind is Kind.SRV and found is not None and found.records == () and not srv_targets(found).null:
-        yield NOHOST.at(case.target.name, f"{case.target.name} has no SRV record", severity=Severity.ERROR)
+        yield NOHOST.at(
+            case.target.name,
+            f"{case.target.name} has no SRV record",
+            severity=Severity.ERROR,
+            consequence="Programs that go by SRV records find no server, so there is nothing that DANE could protect.",
+            remedy=f"See whether the name is spelt rightly; if it is, publish: {case.target.name}. 3600 IN SRV 0 1 PORT HOST",
+        )
     elif case.target.kind is Kind.DOMAIN and found is not None and _is_no_domain(case, found):
-        yield NOHOST.at(case.target.name, f"{case.target.name} does not exist", evidence={"asked": f"{found.name} MX"})
+        yield NOHOST.at(
+            case.target.name,
+            f"{case.target.name} does not exist",
+            consequence="No sender can deliver there, with DANE or without.",
+            remedy=f"See whether the name is spelt rightly; if it is, ask who runs the zone above (dig {case.target.name} SOA).",
+            evidence={"asked": f"{found.name} MX"},
+        )
         return
     for stop in case.route.stops:
         if stop.outcome is Delivery.DEFER and _has_no_address(case, stop):

@@ -265,7 +265,9 @@ def _told(fault: Fault, meeting: Meeting, here: tuple[Meeting, ...], case: Case)
 def _message(fault: Fault, meeting: Meeting, here: tuple[Meeting, ...], case: Case) -> str:
     service, wrong = meeting.verdict.service, meeting.unmatched()
     if fault is STALE:
-        return f"{service} presents a key that none of the {len(meeting.usable)} usable records fits{_history(meeting, case)}"
+        many = len(meeting.usable)
+        whom = f"none of the {many} usable records fits" if many > 1 else "the only usable record does not fit"
+        return f"{service} presents a key that {whom}{_history(meeting, case)}"
     if fault is IPDIFF:
         bad = [one.verdict.address for one in here if one.verdict.service == service and one.unmatched()]
         good = [one.verdict.address for one in here if one.verdict.service == service and one.shown() and not one.unmatched()]

@@ -185,9 +185,7 @@ def unreachable(case: Case) -> Iterator[Finding]:
             mild = Severity.NOTICE if no_way and ":" in meeting.verdict.address else None
             why = "; no IPv6 address at all could be reached, so this machine may have no IPv6" if mild is not None else ""
             nowhere = meeting.deferred and case.outcome is Delivery.DEFER and not any(one.reached for one in case.verdicts)
-            yield UNREACH.at(
-                meeting.place, f"no connection: {seen[0].reason}{why}", severity=Severity.CRITICAL if nowhere else mild
-            )
+            yield UNREACH.at(meeting.place, f"{seen[0].reason}{why}", severity=Severity.CRITICAL if nowhere else mild)
         silent = [one.reason for one in meeting.by("any") if one.outcome is Outcome.FAILED]
         if silent and not meeting.shown() and _cause(meeting) is None:
             yield UNREACH.at(

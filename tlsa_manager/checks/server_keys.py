@@ -51,7 +51,7 @@ OLDKEY = Fault(
     title="the key has been in use for years",
     severity=Severity.NOTICE,
     story="Certificates were renewed with the same key, or one certificate is good for many years.",
-    consequence="None for mail. The longer a key is in use, the more backups and hands it has been in.",
+    consequence="Nothing for mail now. The longer a key is in use, the more backups and hands it has been in.",
     remedy="Roll over to a new one when it suits you: tlsa-manager rollover start NAME --new-key",
     reference="RFC 7671 §8.1",
 )

@@ -55,7 +55,7 @@ U1HIDE = Fault(
     severity=Severity.WARNING,
     story="Beside records that senders use there are records with usage 0 or 1, which nobody uses with SMTP.",
     consequence=(
-        "None for mail: senders ignore them. They make the answer longer, and people believe that the authority is checked."
+        "Nothing for mail: senders ignore them. They make the answer longer, and people believe that the authority is checked."
     ),
     remedy="Remove the records with usage 0 and 1.",
     reference="RFC 7672 §3.1.3",

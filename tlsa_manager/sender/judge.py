@@ -77,7 +77,8 @@ def _act(stop: Stop, answer: Told, here: list[Presentation], now: float) -> tupl
     fits = [{one for one, each in weigh(answer.records, seen, stop, now).items() if each.matches} for seen in chains]
     missing = [seen for seen, fitting in zip(chains, fits, strict=True) if not fitting & counting]
     if missing:
-        return Delivery.DEFER, f"no TLSA record matches what is presented to {_clients(missing)}", False
+        whom = "" if len(missing) == len(chains) else f" to {_clients(missing)}"
+        return Delivery.DEFER, f"no TLSA record matches what is presented{whom}", False
     if any(not fitting & agile(counting) for fitting in fits):
         return Delivery.DEFER, "senders that go by the strongest digest only find no match (RFC 7671 §9)", True
     return Delivery.AUTH, "a TLSA record matches", False
@@ -107,7 +108,7 @@ def _weighed(record: Tlsa, results: list[Match], *, smtp: bool) -> Weighed:
 
 def _clients(seen: list[Presentation]) -> str:
     names = {"any": "modern clients", "rsa": "RSA-only clients", "ecdsa": "ECDSA-only clients"}
-    return ", ".join(names[client] for client in SENDERS if any(one.client == client for one in seen))
+    return " and ".join(names[client] for client in SENDERS if any(one.client == client for one in seen))
 
 
 def _addresses(view: ServiceView | None) -> tuple[str, ...]:
