@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock, local
 from typing import TYPE_CHECKING, get_args
+from weakref import finalize
 
 import msgspec
 
@@ -226,7 +227,14 @@ class Journal:
             known.execute("PRAGMA synchronous=FULL")
             _migrate(self.path, known)
             self._local.connection = known
+            finalize(self, _close, known)
         return known
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    """Close it, at the end of the process at the latest: then all stands in one file, and a copy of that is a whole journal."""
+    with suppress(sqlite3.Error):  # of a thread that lives: it closes its own
+        connection.close()
 
 
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dns.rdataset import Rdataset
     from dns.rdatatype import RdataType
     from dns.rdtypes.ANY.SOA import SOA
-    from dns.rdtypes.ANY.TLSA import TLSA
     from dns.zone import Zone
 
     Content = dict[tuple[Name, RdataType], Rdataset]
@@ -80,5 +79,5 @@ def records(zone: Zone, owner: Name) -> RRset:
 
 def values(found: Iterable[Rdata]) -> RRset:
     """Return TLSA records as values."""
-    data = [cast("TLSA", rdata) for rdata in found]
-    return frozenset(Tlsa(int(d.usage), int(d.selector), int(d.mtype), d.cert.hex()) for d in data)
+    octets = [rdata.to_wire() or b"" for rdata in found]  # the eyes take them as they are, a zone as what they mean
+    return frozenset(Tlsa(one[0], one[1], one[2], one[3:].hex()) for one in octets)
