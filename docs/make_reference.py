@@ -22,7 +22,6 @@ from tlsa_manager.config.tables import DefaultsTable, LineageTable, ServiceTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
     from tlsa_manager.checks.fault import Fault
     from tlsa_manager.option import Option
@@ -91,35 +90,15 @@ def _findings() -> Iterator[str]:
 
 
 def _chapters() -> dict[str, list[Fault]]:
-    """Return the faults by the module that declares them, in the order of the modules; what belongs to none at the end."""
+    """Return the faults by chapter, in order; what belongs to none at the end."""
     from tlsa_manager import checks
 
-    rest = dict(checks.faults())
     chapters: dict[str, list[Fault]] = {}
-    for name in checks.MODULES:
-        module = import_module(f"{checks.__name__}.{name}")
-        declared = {id(one) for one in _declared(module)}
-        found = [rest.pop(code) for code, one in list(rest.items()) if id(one) in declared]
-        if found:
-            chapters.setdefault(_title(module), []).extend(found)
-    return chapters | ({"This program itself": list(rest.values())} if rest else {})
-
-
-def _declared(module: ModuleType) -> Iterator[object]:
-    """Yield what a module declares, in tables too, but for the table of everything."""
-    from tlsa_manager.checks.fault import FAULTS
-
-    for value in vars(module).values():
-        if isinstance(value, (tuple, list)):
-            yield from value
-        elif isinstance(value, dict) and value is not FAULTS:
-            yield from value.values()
-        else:
-            yield value
-
-
-def _title(module: ModuleType) -> str:
-    return (module.__doc__ or module.__name__).strip().partition("\n")[0].rstrip(".")
+    for code, fault in checks.faults().items():
+        name = checks.chapter(code)
+        title = (import_module(f"{checks.__name__}.{name}").__doc__ or name) if name else "This program itself"
+        chapters.setdefault(title.strip().rstrip("."), []).append(fault)
+    return chapters
 
 
 def _story(fault: Fault) -> Iterator[str]:

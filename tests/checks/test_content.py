@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from checks.made import HOST, case, codes, finding, hashed, presented, right
 from tlsa_manager.certificates import chain_of, to_pem
 from tlsa_manager.checks import FAULTS, examine, faults
-from tlsa_manager.checks.readings import codes as reading_codes
-from tlsa_manager.checks.readings import explained, former
+from tlsa_manager.checks.records.readings import codes as reading_codes
+from tlsa_manager.checks.records.readings import explained, former
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.der import certificate_spki
 from tlsa_manager.household import Household

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tlsa_manager.certificates import certificates_in
-from tlsa_manager.checks.letsencrypt import ISSUERS
+from tlsa_manager.checks.servers.letsencrypt import ISSUERS
 from tlsa_manager.der import certificate_spki
 from tlsa_manager.sender.issuing import issued
 from tlsa_manager.tlsa import Params, associate

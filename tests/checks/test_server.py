@@ -11,8 +11,9 @@ from cryptography import x509
 
 from checks.made import HOST, NOW, case, codes, finding, hashed, presented, right
 from tlsa_manager.certificates import chain_of
-from tlsa_manager.checks import examine, letsencrypt
+from tlsa_manager.checks import examine
 from tlsa_manager.checks.case import Case
+from tlsa_manager.checks.servers import letsencrypt
 from tlsa_manager.der import certificate_spki
 from tlsa_manager.security import Security
 from tlsa_manager.sender.judge import judge

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from sender.papers import AT, HOST, ISSUER, leaf, record
 
 from tlsa_manager.certificates import chain_of
-from tlsa_manager.diagnose.clearance import Candidate, Clearance
-from tlsa_manager.diagnose.preflight import Liking, for_scene
-from tlsa_manager.diagnose.preflight_look import scene_of
 from tlsa_manager.lineage import Generation
 from tlsa_manager.policy import Policy
+from tlsa_manager.preflight.clearance import Candidate, Clearance
+from tlsa_manager.preflight.judgement import Liking, for_scene
+from tlsa_manager.preflight.look import scene_of
 from tlsa_manager.security import Security
 from tlsa_manager.service import Service
 from tlsa_manager.snapshot import Answer, Outcome, OwnerView, Presentation, ServiceView, Snapshot

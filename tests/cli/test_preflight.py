@@ -14,8 +14,8 @@ from pki import key_pem
 from sender.papers import HOST, ISSUER, ROOT, Paper, key_of, leaf, record
 
 from tlsa_manager.certificates import to_pem
-from tlsa_manager.diagnose.record_file import place_of, read_records
 from tlsa_manager.errors import BadInput
+from tlsa_manager.preflight.record_file import place_of, read_records
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from judging import ANCHOR, NEW, OLD, SMTP, WAIT, answered, ask, candidate, ee, 
 from sender.papers import AT, HOST, ISSUER, Paper, leaf, record
 
 from tlsa_manager.certificates import chain_of
-from tlsa_manager.diagnose import hindsight
-from tlsa_manager.diagnose.clearance import Word
-from tlsa_manager.diagnose.preflight import for_scene
-from tlsa_manager.diagnose.preflight_look import Trust
 from tlsa_manager.lineage import Generation
+from tlsa_manager.preflight import hindsight
+from tlsa_manager.preflight.clearance import Word
+from tlsa_manager.preflight.judgement import for_scene
+from tlsa_manager.preflight.look import Trust
 from tlsa_manager.rollover import gates, law
 from tlsa_manager.rollover.facts import CachedSet
 from tlsa_manager.rollover.safety import veto

@@ -10,9 +10,9 @@ from judging import NEW, OLD, SMTP, answered, ask, candidate, ee, seen
 from sender.papers import AT, ISSUER, leaf
 
 from tlsa_manager.certificates import chain_of
-from tlsa_manager.diagnose.clearance import Word
-from tlsa_manager.diagnose.turn import in_service
 from tlsa_manager.lineage import Generation, Lineage
+from tlsa_manager.preflight.clearance import Word
+from tlsa_manager.preflight.turn import in_service
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.decide import decide
 from tlsa_manager.rollover.facts import Facts, Hold, WayBack, apply

@@ -11,8 +11,8 @@ import dns.rrset
 import pytest
 from observe.dns_strangers import DnsStranger, resolver_that
 
-from tlsa_manager.checks.aliases import beside_an_alias
 from tlsa_manager.checks.case import Case
+from tlsa_manager.checks.names.aliases import beside_an_alias
 from tlsa_manager.finding import Severity
 from tlsa_manager.household import Household
 from tlsa_manager.lineage import Lineage

@@ -9,7 +9,7 @@ import pki
 from cryptography import x509
 from observe.strangers import context
 
-from tlsa_manager.checks.letsencrypt import ISSUERS
+from tlsa_manager.checks.servers.letsencrypt import ISSUERS
 from zoo.zoo import absent, calm, digest, found, mail
 
 if TYPE_CHECKING:

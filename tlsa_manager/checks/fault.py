@@ -57,6 +57,7 @@ class Fault:
 
 CHECKS: list[Check] = []
 FAULTS: dict[str, Fault] = {}
+HOMES: dict[str, str] = {}  # code -> the module whose check finds it
 
 
 def check(*faults: Fault) -> Callable[[Check], Check]:
@@ -67,6 +68,8 @@ def check(*faults: Fault) -> Callable[[Check], Check]:
 
     def keep(function: Check) -> Check:
         CHECKS.append(function)
+        for fault in faults:
+            HOMES.setdefault(fault.code, function.__module__)
         return function
 
     return keep

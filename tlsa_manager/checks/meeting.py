@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks.readings import readings
+from tlsa_manager.checks.records.readings import readings
 from tlsa_manager.checks.spot import Spot, spots
 from tlsa_manager.finding import Severity
 from tlsa_manager.sender.agility import usable

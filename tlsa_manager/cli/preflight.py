@@ -18,7 +18,7 @@ from tlsa_manager.value import dataclass
 if TYPE_CHECKING:
     from tlsa_manager.cli.voice import Voice
     from tlsa_manager.config import Config
-    from tlsa_manager.diagnose.clearance import Candidate, Clearance
+    from tlsa_manager.preflight.clearance import Candidate, Clearance
 
 _FILE = click.Path(readable=False)  # a file that may not be read is told as such, with what to do, and is no wrong usage
 
@@ -143,8 +143,8 @@ def _check_places(words: Words) -> None:
 def _candidate(words: Words) -> Candidate:
     """Read the chain, and the key if there is one. Raises BadInput: such a chain must not go into service."""
     from tlsa_manager.certificates import certificates_in, read_chain
-    from tlsa_manager.diagnose.clearance import Candidate
     from tlsa_manager.handover import content
+    from tlsa_manager.preflight.clearance import Candidate
 
     data = content(Path(words.certificate), "certificate")
     chain, details = read_chain(data)
@@ -157,9 +157,9 @@ def _candidate(words: Words) -> Candidate:
 
 def _offline(words: Words, candidate: Candidate) -> Clearance:
     from tlsa_manager.clock import now
-    from tlsa_manager.diagnose.preflight import BARE, Wish, asks_the_public, for_records, stops_for
-    from tlsa_manager.diagnose.preflight_look import Trust
-    from tlsa_manager.diagnose.record_file import place_of, read_records
+    from tlsa_manager.preflight.judgement import BARE, Wish, asks_the_public, for_records, stops_for
+    from tlsa_manager.preflight.look import Trust
+    from tlsa_manager.preflight.record_file import place_of, read_records
 
     file = words.records or "-"
     sets = read_records(_text(file), "standard input" if file == "-" else file)
@@ -183,7 +183,7 @@ def _text(file: str) -> str:
 
 
 def _live(voice: Voice, words: Words, candidate: Candidate) -> Clearance:
-    from tlsa_manager.diagnose.preflight_look import Ground, Trust, of_lineage, of_services
+    from tlsa_manager.preflight.look import Ground, Trust, of_lineage, of_services
 
     trust = Trust(_hosts(words.names), words.ca_file)
     if words.lineage is not None:

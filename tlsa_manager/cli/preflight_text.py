@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.cli.when import iso, span, stamp
-from tlsa_manager.diagnose.clearance import Word
+from tlsa_manager.preflight.clearance import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.cli.voice import Line
-    from tlsa_manager.diagnose.clearance import Candidate, Clearance, Judged
+    from tlsa_manager.preflight.clearance import Candidate, Clearance, Judged
 
 _STYLES = {Word.SAFE: "green", Word.LATER: "yellow", Word.UNSAFE: "bold red"}
 

@@ -14,7 +14,7 @@ import string
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks.mistaken import digests, inner_keys, public_key, texts
+from tlsa_manager.checks.records.mistaken import digests, inner_keys, public_key, texts
 from tlsa_manager.tlsa import DIGEST_BYTES, Params, Tlsa, associate
 from tlsa_manager.value import dataclass
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.meeting import leaves
 from tlsa_manager.checks.moments import day, length
-from tlsa_manager.checks.sts import covers
+from tlsa_manager.checks.servers.sts import covers
 from tlsa_manager.finding import Severity
 from tlsa_manager.policy import Policy
 from tlsa_manager.rollover import timing

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.checks.dnssec.signatures import DEFERS, evidence, subject, tell
 from tlsa_manager.checks.doubts import by_zone, on_the_way, owner_in_use
-from tlsa_manager.checks.exchange import without_host
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.meeting import meetings
-from tlsa_manager.checks.mismatch import OTHER_BASE, base_fits, bound_by, cause, is_signed
-from tlsa_manager.checks.signatures import DEFERS, evidence, subject, tell
+from tlsa_manager.checks.names.exchange import without_host
+from tlsa_manager.checks.servers.mismatch import OTHER_BASE, base_fits, bound_by, cause, is_signed
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.route import FAILED

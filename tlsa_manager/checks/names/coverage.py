@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks.aliases import dangling
 from tlsa_manager.checks.doubts import bare
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.placement import at_a_wrong_name, at_other_ports, at_the_domain, wildcards, without_mx
+from tlsa_manager.checks.names.aliases import dangling
+from tlsa_manager.checks.names.placement import at_a_wrong_name, at_other_ports, at_the_domain, wildcards, without_mx
 from tlsa_manager.checks.places import has_records, views
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Security

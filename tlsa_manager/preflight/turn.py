@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.diagnose.clearance import Reason
+from tlsa_manager.preflight.clearance import Reason
 from tlsa_manager.rollover import gates
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks.certificate import ORDER
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.home_causes import unread
+from tlsa_manager.checks.house.causes import unread
 from tlsa_manager.checks.meeting import meetings
 from tlsa_manager.checks.moments import day, length
+from tlsa_manager.checks.servers.certificate import ORDER
 from tlsa_manager.finding import Severity
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.diagnose.clearance import Reason
+from tlsa_manager.preflight.clearance import Reason
 from tlsa_manager.rollover import timing
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.home_causes import is_own_record_gone, missing, served
+from tlsa_manager.checks.house.causes import is_own_record_gone, missing, served
 from tlsa_manager.checks.meeting import meetings
 from tlsa_manager.checks.mending import line
 from tlsa_manager.checks.moments import length

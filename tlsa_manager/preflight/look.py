@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.diagnose import hindsight
-from tlsa_manager.diagnose.clearance import Reason
-from tlsa_manager.diagnose.preflight import Liking, asks_the_public, at_insecure, beside, for_scene, insecure
 from tlsa_manager.hands import HouseHands
 from tlsa_manager.lineage import Generation, Lineage
+from tlsa_manager.preflight import hindsight
+from tlsa_manager.preflight.clearance import Reason
+from tlsa_manager.preflight.judgement import Liking, asks_the_public, at_insecure, beside, for_scene, insecure
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.gates import not_seen
 from tlsa_manager.rollover.note import note
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tlsa_manager.config import Config
-    from tlsa_manager.diagnose.clearance import Candidate, Clearance
     from tlsa_manager.engine import Memory
     from tlsa_manager.policy import Policy
+    from tlsa_manager.preflight.clearance import Candidate, Clearance
     from tlsa_manager.rollover.events import Event
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.sender.route import Lookups

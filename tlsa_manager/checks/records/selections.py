@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.leaf import Leaf, leaf
 from tlsa_manager.checks.mending import add, clear, later, records_of, remove
-from tlsa_manager.checks.readings import explained
+from tlsa_manager.checks.records.leaf import Leaf, leaf
+from tlsa_manager.checks.records.readings import explained
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import computed, evidence, listed
 from tlsa_manager.finding import Finding, Severity

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.leaf import Leaf, leaf
+from tlsa_manager.checks.records.leaf import Leaf, leaf
 from tlsa_manager.checks.spot import presented
 from tlsa_manager.finding import Finding, Severity
 

@@ -6,9 +6,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tlsa_manager.checks import trial
+from tlsa_manager.checks.dnssec.signatures import evidence, mend, subject, tell
 from tlsa_manager.checks.doubts import Doubt, by_zone, doubts, is_down, on_the_way
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.signatures import evidence, mend, subject, tell
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security

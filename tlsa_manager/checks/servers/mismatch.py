@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks import anchors
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.home_causes import fits_on_disk, is_own_record_gone
+from tlsa_manager.checks.house.causes import fits_on_disk, is_own_record_gone
 from tlsa_manager.checks.meeting import is_explained, meetings
 from tlsa_manager.checks.mending import add, fitting
 from tlsa_manager.checks.moments import day
-from tlsa_manager.checks.readings import former
+from tlsa_manager.checks.records.readings import former
+from tlsa_manager.checks.servers import anchors
 from tlsa_manager.checks.trial import lacking
 from tlsa_manager.finding import Severity
 from tlsa_manager.rollover.state import Phase

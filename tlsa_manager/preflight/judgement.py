@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from tlsa_manager.diagnose import hindsight, turn
-from tlsa_manager.diagnose.clearance import Candidate, Clearance, Judged, Reason
 from tlsa_manager.errors import BadInput
+from tlsa_manager.preflight import hindsight, turn
+from tlsa_manager.preflight.clearance import Candidate, Clearance, Judged, Reason
 from tlsa_manager.rollover import gates, law, timing
 from tlsa_manager.security import Security
 from tlsa_manager.sender.delivery import Delivery, worst

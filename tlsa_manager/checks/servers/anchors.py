@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.checks import letsencrypt
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.meeting import meetings
 from tlsa_manager.checks.mending import add, fitting, later, line, remove
 from tlsa_manager.checks.moments import day
+from tlsa_manager.checks.servers import letsencrypt
 from tlsa_manager.checks.trial import lacking
 from tlsa_manager.finding import Severity
 from tlsa_manager.sender.issuing import paper

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.checks.fault import FAULTS, Fault, check
 from tlsa_manager.checks.mending import replace
-from tlsa_manager.checks.readings import readings
+from tlsa_manager.checks.records.readings import readings
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import brief, computed, evidence
 from tlsa_manager.finding import Finding, Severity
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.checks.case import Case
-    from tlsa_manager.checks.readings import Reading
+    from tlsa_manager.checks.records.readings import Reading
     from tlsa_manager.checks.spot import Spot
     from tlsa_manager.tlsa import Tlsa
 

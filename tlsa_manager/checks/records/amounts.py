@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.checks.doubts import doubts
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.mending import clear, line, remove
-from tlsa_manager.checks.readings import explained, former
+from tlsa_manager.checks.records.readings import explained, former
 from tlsa_manager.checks.spot import spots
 from tlsa_manager.checks.telling import brief, evidence
 from tlsa_manager.finding import Finding, Severity

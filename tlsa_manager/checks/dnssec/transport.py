@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.checks.dnssec.signatures import DEFERS, evidence, mend, subject
 from tlsa_manager.checks.doubts import by_zone, drops, of_view, on_the_way
 from tlsa_manager.checks.fault import Fault, check
-from tlsa_manager.checks.signatures import DEFERS, evidence, mend, subject
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.sender.delivery import Delivery

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.checks.dnssec.signatures import AFTERWARDS, evidence, mend, subject, tell
 from tlsa_manager.checks.doubts import by_zone, on_the_way, owner_in_use
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.places import NO_PORT, base_of, has_records
-from tlsa_manager.checks.signatures import AFTERWARDS, evidence, mend, subject, tell
 from tlsa_manager.finding import Severity
 from tlsa_manager.security import Cause, Security
 from tlsa_manager.tlsa import owner_name

@@ -1,0 +1,1 @@
+"""A lineage's own machine."""

@@ -1,0 +1,1 @@
+"""Where records are, and whether senders come to them."""

@@ -1,0 +1,1 @@
+"""Records themselves, and the keys they stand for."""

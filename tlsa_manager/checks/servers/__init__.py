@@ -1,0 +1,1 @@
+"""What servers present, and to whom."""
