@@ -138,7 +138,7 @@ class Lookout:
         chosen = await first(asker, self._resolvers, witness.ROOT, lambda reply: reply.message is not None)
         if chosen.message is None:
             silent = ", ".join(str(place) for place in self._resolvers)
-            return f"no resolver answers ({silent}): {chosen.fault}; name one with --resolver, or as `resolver` in the configuration"
+            return f"no resolver answers ({silent}): {chosen.fault}; name one: --resolver, or in the configuration"
         if self._sight is None or self._sight.asker is not asker or self._sight.resolver != chosen.place:
             walk = Walk(asker, chosen.place, self._port, self._memory)
             self._sight = Sight(walk, self._memory, self._anchor, self._bogus)

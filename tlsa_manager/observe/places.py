@@ -93,7 +93,7 @@ def _ask_resolver(host: str, resolver: Sequence[str], timeout: float) -> Found:
             except dns.resolver.NXDOMAIN:
                 return Found((), f"{host} does not exist in DNS")
             except dns.resolver.LifetimeTimeout:
-                silent = f"no resolver answers ({', '.join(resolver)}); name one with --resolver, or as `resolver` in the configuration"
+                silent = f"no resolver answers ({', '.join(resolver)}); name one: --resolver, or in the configuration"
                 return Found((), f"the {kind} records of {host} could not be looked up: {silent}")
             except dns.exception.DNSException as error:
                 problems.append(f"the {kind} records of {host} could not be looked up: {error}")
