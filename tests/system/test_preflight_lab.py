@@ -230,6 +230,16 @@ def test_without_records_nothing_can_break(bench: Bench) -> None:
     assert any("removed within the last 8 s" in one["message"] for one in ending.json["warnings"])
     told = bench.ask(host, self_signed(host), "--since", "2020-01-01").json["warnings"]
     assert not any("removed within" in one["message"] for one in told)
+    assert not any("no certificate was seen" in one["message"] for one in told)
+
+
+def test_a_port_where_nobody_listens_is_told(bench: Bench) -> None:
+    """A wrong port has no records, so nothing can break there; that nobody presented anything is said beside."""
+    host = bench.host()
+    bench.lab.flush()
+    ending = bench.ask(host, self_signed(host))
+    assert ending.code == SAFE, ending.out
+    assert [one["subject"] for one in ending.json["warnings"] if "no certificate was seen" in one["message"]]
 
 
 def test_an_unsigned_zone_is_safe_with_a_note(bench: Bench) -> None:

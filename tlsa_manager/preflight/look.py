@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.sender.route import Lookups
     from tlsa_manager.service import Service
-    from tlsa_manager.snapshot import OwnerView
+    from tlsa_manager.snapshot import OwnerView, ServiceView
 
 ADDRESSES = ("A", "AAAA")
 PROBES = 2  # connections for each kind of client: old and new processes may answer side by side
@@ -114,7 +114,7 @@ def of_services(wanted: tuple[Service, ...], candidate: Candidate, ground: Groun
     since = min((one.since for one in scene.facts.owners.values() if one.since is not None), default=None)
     found = replace(clearance, reasons=(*clearance.reasons, *_lost(wanted, lookups), *_nowhere(wanted, lookups)))
     unprotected = [at_insecure(views[one.owner], one, candidate, now) for one in without]
-    return beside(found, unprotected, since, hindsight.removals(scene, ground.since))
+    return beside(found, unprotected, since, (*_unheard(everywhere, seen), *hindsight.removals(scene, ground.since)))
 
 
 async def _ask(wanted: tuple[Service, ...], ground: Ground) -> tuple[Lookups, dict[str, OwnerView]]:
@@ -163,6 +163,12 @@ def _nowhere(wanted: tuple[Service, ...], lookups: Lookups) -> list[Reason]:
         for one in wanted
         if all(lookups[f"{one.host}.", kind].records == () for kind in ADDRESSES)
     ]
+
+
+def _unheard(wanted: tuple[Service, ...], seen: Mapping[str, ServiceView]) -> list[tuple[str, str]]:
+    """Say where nobody presented anything: a wrong port has no records, and looks as safe as a server that is yet to come."""
+    said = "no certificate was seen there from here, so you vouch for it: are host and port right, and is the server up?"
+    return [(name, said) for name in map(str, wanted) if not any(one.chain for one in seen[name].presentations)]
 
 
 def scene_of(wanted: tuple[Service, ...], snapshot: Snapshot, policy: Policy, since: float | None) -> Scene:
