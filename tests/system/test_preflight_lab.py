@@ -235,7 +235,7 @@ def test_without_records_nothing_can_break(bench: Bench) -> None:
 
 def test_a_port_where_nobody_listens_is_told(bench: Bench) -> None:
     """A wrong port has no records, so nothing can break there; that nobody presented anything is said beside."""
-    host = bench.host()
+    host, bench.port = bench.host(), 2555
     bench.lab.flush()
     ending = bench.ask(host, self_signed(host))
     assert ending.code == SAFE, ending.out
