@@ -108,7 +108,7 @@ def test_a_domain_that_names_many_hosts(zoo: Zoo, yard: Yard) -> None:
     assert "name 91 hosts; only the 32 most preferred were looked at" in report.why
     absent(report, "F-CRASH")
     assert 0 < server.visits <= 32 * 5
-    assert asked.count < 32 * 20
+    assert asked.count < 32 * 40  # about 20 a host; a busy machine has some asked twice, all 91 would be 1800
 
 
 def test_a_zone_that_names_a_thousand_servers(zoo: Zoo, yard: Yard) -> None:
