@@ -55,9 +55,8 @@ class Household:
 
     `digests`: what a hexadecimal digest is of: files with keys and requests (theirs, never the secret itself); `contents`: by
     consumer; `trouble`: what is wrong with the journal or the store, each with what to do, as (problem, remedy); `missing`: the
-    generations that the journal needs and the store does not have; `unheard`: generations in the store that the journal does
-    not know; `clock_step`: by how many seconds somebody moved the clock since the last look; `steps`: (when, seconds) of the
-    steps that were noticed lately.
+    generations that the journal needs and the store does not have; `clock_step`: by how many seconds somebody moved the clock
+    since the last look; `steps`: (when, seconds) of the steps that were noticed lately.
     """
 
     lineage: Lineage
@@ -68,7 +67,6 @@ class Household:
     exposed: tuple[Exposed, ...] = ()
     trouble: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
-    unheard: tuple[str, ...] = ()
     holder: Holder | None = None
     clock_step: float = 0.0
     steps: tuple[tuple[float, float], ...] = ()

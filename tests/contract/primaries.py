@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Keys:
         return {base64.b64encode(tsig.load(str(path), "test").secret).decode() for path in paths}
 
 
-class Primary:
+class Primary(ABC):
     """What the tests do to a server beside our backs, with a key that may do anything."""
 
     address: str
@@ -73,21 +74,21 @@ class Primary:
         self.keys = Keys.make(directory / "keys")
         self.daemon = Daemon(self.argv(), log=directory / "log")
 
+    @abstractmethod
     def argv(self) -> list[str]:
         """Return the command line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def configure(self) -> None:
         """Write its configuration."""
-        raise NotImplementedError
 
     def freeze(self) -> None:
         """Have it refuse updates of the zone."""
-        raise NotImplementedError  # PowerDNS has nothing like it
+        raise NotImplementedError  # not abstract: PowerDNS has nothing like it, and no test asks it
 
     def thaw(self) -> None:
         """Have it take updates again."""
-        raise NotImplementedError
+        raise NotImplementedError  # as above
 
     def start(self) -> None:
         """Start it and wait for its zone."""

@@ -47,7 +47,3 @@ class Case:
     def lookup(self, name: str, rdtype: str) -> Lookup | None:
         """Return what was answered to a question, None if it was not asked. `name` with or without its final dot."""
         return self.snapshot.lookups.get((name.rstrip(".").lower() + ".", rdtype))
-
-    def outcome_at(self, owner: str) -> Delivery:
-        """Return the worst that happens to senders that go by this TLSA owner."""
-        return worst(one.outcome for one in self.verdicts if one.owner == owner)

@@ -43,7 +43,6 @@ def remembered(house: House, lineage: Lineage) -> Household:
     return Household(
         lineage, facts, phase(lineage, facts, now), trouble=trouble_of_store,
         missing=() if trouble_of_store else tuple(sorted(ours - kept)),
-        unheard=tuple(sorted(one for one in kept - facts.generations.keys() if one > max(facts.generations, default=""))),
         holder=holder,
         clock_step=clock_step(plan.looked if plan else None, (moment.wall, moment.boot, moment.uptime)),
         steps=tuple((one.at, one.event.seconds) for one in lately if isinstance(one.event, ev.ClockStepped)),
