@@ -18,7 +18,7 @@ import msgspec
 
 from tlsa_manager.config import toml
 from tlsa_manager.config.sections import KIND_KEY, declaration, kinds
-from tlsa_manager.config.tables import DefaultsTable, LineageTable, ServiceTable, Timing
+from tlsa_manager.config.tables import DefaultsTable, LineageTable, ServiceTable, Timing, WatchTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +51,10 @@ are two lineages with the same services, and a consumer with a file of its own e
 SERVICE = """\
 
 A service is `"HOST:PORT"`, or `"HOST:PORT/PROTOCOL"` where the port does not tell how TLS begins, or a table:
+"""
+WATCH = """\
+
+`watch` is a table, for a client without hooks:
 """
 FINDINGS = """\
 # Findings
@@ -124,8 +128,11 @@ def _lines() -> Iterator[str]:
     yield from _fixed(LineageTable)
     yield SERVICE
     yield from _fixed(ServiceTable)
+    yield WATCH
+    yield from _fixed(WatchTable)
     yield from _kinds("dns", "a way to change DNS")
     yield from _kinds("consumer", "software that reads the certificate")
+    yield from _kinds("issuer", "who makes certificates for keys of ours")
 
 
 def _kinds(name: str, what: str) -> Iterator[str]:

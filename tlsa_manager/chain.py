@@ -66,8 +66,15 @@ class Chain:
         return self.leaf.certificate_sha256
 
     def records(self, params: Iterable[Params] = (DANE_EE_SPKI_SHA256,)) -> RRset:
-        """The DANE-EE records this chain needs."""
-        return frozenset(self.leaf.record(one) for one in params)
+        """The records this chain needs: DANE-EE of the leaf, DANE-TA of the issuer nearest to the root that it brings along.
+
+        A chain without an issuer has no record of usage 2: then nothing covers these parameters, and a swap has to wait.
+        """
+        return frozenset(one.record(wish) for wish in params for one in self._named_by(wish))
+
+    def _named_by(self, params: Params) -> tuple[Digests, ...]:
+        """The certificate that a record with these parameters is made of, if there is one (RFC 7671 §5.2)."""
+        return self.certificates[1:][-1:] if params.usage == 2 else (self.leaf,)
 
     def matches(self, record: Tlsa) -> bool:
         """Whether a record matches this chain: usages 1 and 3 the leaf, 0 and 2 any issuer that is sent (RFC 7671 §5)."""

@@ -22,6 +22,7 @@ from tlsa_manager.rollover.steps import (
     Deploy,
     Import,
     Install,
+    Prepare,
     Publish,
     Record,
     Retire,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tlsa_manager.clock import Moment
-    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.lineage import Generation, Key, Lineage
     from tlsa_manager.rollover.events import Event
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.snapshot import Snapshot
@@ -81,6 +82,9 @@ class Hands(Protocol):
 
     def install(self, lineage: Lineage, generation: str, consumer: str) -> None:
         """Write a generation into one consumer's file and reload the consumer."""
+
+    def prepare(self, lineage: Lineage, key_type: str) -> Key:
+        """Make a key and keep it safely; it is the next one."""
 
     def deploy(self, lineage: Lineage, generation: str) -> None:
         """Have every consumer check itself, write a generation into every file, reload each."""
@@ -198,6 +202,8 @@ class Engine:
             case Install():
                 self.hands.install(lineage, step.generation, step.consumer)
                 return ev.Installed(step.generation, step.consumer)
+            case Prepare():
+                return ev.Prepared(self.hands.prepare(lineage, step.type))
             case Deploy():
                 self.hands.deploy(lineage, step.generation)
                 return ev.Deployed(step.generation)

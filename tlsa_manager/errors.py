@@ -12,6 +12,8 @@
     │   ├── PublishTemporary    exit 75  a DNS backend could not be reached or says "later"
     │   └── Conflict            exit 75  the RRset is not what the change was planned from (compare-and-swap)
     ├── DeployError             exit 1   a consumer could not be given its certificate
+    ├── IssueError              exit 1   a certificate authority refused
+    │   └── IssueTemporary      exit 75  a certificate authority could not be reached or says "later"
     └── StateError              exit 1   the journal or the store cannot be read or written
 
 Each carries a sentence saying what is wrong and a hint saying what to do next (docs/…: every error names its remedy).
@@ -93,6 +95,24 @@ class Conflict(PublishTemporary):
 
 class DeployError(TlsaManagerError):
     """A consumer could not be given its certificate, or did not take it."""
+
+
+class IssueError(TlsaManagerError):
+    """A certificate authority refused an account, an order or a proof."""
+
+
+class IssueTemporary(IssueError):
+    """A certificate authority could not be reached, or asked to be tried later.
+
+    `until`: not before this moment, seconds since 1970; 0 = it did not say (RFC 8555 §6.6).
+    """
+
+    exit_code = EXIT_NOT_YET
+
+    def __init__(self, message: str, hint: str = "", until: float = 0.0) -> None:
+        """Keep the moment beside the sentence and the hint."""
+        super().__init__(message, hint)
+        self.until = until
 
 
 class StateError(TlsaManagerError):

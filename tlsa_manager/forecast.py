@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from tlsa_manager.chain import Chain, Digests
 from tlsa_manager.clock import Moment
 from tlsa_manager.engine import Engine
-from tlsa_manager.lineage import Generation
+from tlsa_manager.lineage import Generation, Key
+from tlsa_manager.policy import KEY_TYPES
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import law
 from tlsa_manager.rollover.facts import Facts, apply
@@ -168,6 +169,10 @@ class _World:
 
     def take_in(self, lineage: Lineage, consumer: str) -> Generation:
         return Generation(f"(what {consumer} has)", self._presented or _newcomer(Facts(lineage.name)).chain)
+
+    def prepare(self, lineage: Lineage, key_type: str) -> Key:  # noqa: ARG002  the engine's protocol
+        supposed = Digests.of(b"a certificate that nobody has", b"a supposed next key")
+        return Key("(the next key)", supposed.spki_sha256, supposed.spki_sha512, KEY_TYPES[key_type], key_type)
 
     def install(self, lineage: Lineage, generation: str, consumer: str) -> None:
         """Do nothing: the file has it already."""

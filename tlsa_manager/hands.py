@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.config import Config
     from tlsa_manager.deploy import Consumer
-    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.lineage import Generation, Key, Lineage
     from tlsa_manager.observe import DnsEyes
     from tlsa_manager.publish import Backend, Change
     from tlsa_manager.rollover.facts import Facts
@@ -85,6 +85,12 @@ class HouseHands:
         one = self.consumer(consumer)
         one.install(self.store.combined(lineage.name, generation))
         one.reload()
+
+    def prepare(self, lineage: Lineage, key_type: str) -> Key:
+        """Make a key and keep it. Raises BadInput, StateError."""
+        from tlsa_manager.keys import generate
+
+        return self.store.put_key(lineage.name, generate(key_type))
 
     def deploy(self, lineage: Lineage, generation: str) -> None:
         """Check every consumer, then write every file, then reload each. Raises DeployError, StateError."""

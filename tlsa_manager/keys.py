@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 from tlsa_manager import clock, der, pem
 from tlsa_manager.certificates import CERTIFICATE_LABELS, certificates_in, chain_of, names_cover, read_chain, to_pem
 from tlsa_manager.errors import BadInput
+from tlsa_manager.lineage import Key
+from tlsa_manager.policy import DEFAULT_KEY_TYPE, KEY_TYPES
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from tlsa_manager.chain import Chain
 
 __all__ = [
-    "Material", "Pair", "chain_of", "generate", "load_pair", "names_cover", "read_any", "read_chain", "self_signed",
-    "split_combined",
+    "Material", "Pair", "chain_of", "generate", "load_pair", "names_cover", "public_half", "read_any", "read_chain", "request",
+    "self_signed", "split_combined",
 ]  # fmt: skip
 
 MIN_RSA_BITS = 2048  # OpenSSL's security level 2, the default of today's senders, refuses less
@@ -88,27 +90,50 @@ def read_any(data: bytes) -> Material:
     return _from_pem(data) if pem.is_pem(data) else _from_der(data)
 
 
-def generate(kind: str = "ECDSA") -> bytes:
-    """Make a new private key, PEM. `kind`: ECDSA (P-256) or RSA (2048 bits). Raises BadInput."""
+def generate(key_type: str = DEFAULT_KEY_TYPE) -> bytes:
+    """Make a new private key, PEM. `key_type`: one of policy.KEY_TYPES, such as ecdsa-p256 or rsa-3072. Raises BadInput."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-    if kind.upper() == "ECDSA":
-        return _key_text(ec.generate_private_key(ec.SECP256R1()))
-    if kind.upper() == "RSA":
-        return _key_text(rsa.generate_private_key(65537, MIN_RSA_BITS))
-    raise BadInput(f"{kind[:20]!r} is not a kind of key that can be made here", "use ECDSA or RSA")
+    kind, _, size = key_type.partition("-")
+    if key_type not in KEY_TYPES:
+        raise BadInput(f"{key_type[:20]!r} is not a type of key that can be made here", "use one of: " + ", ".join(KEY_TYPES))
+    if kind == "rsa":
+        return _key_text(rsa.generate_private_key(65537, int(size)))
+    return _key_text(ec.generate_private_key(ec.SECP384R1() if size == "p384" else ec.SECP256R1()))
 
 
-def self_signed(names: Sequence[str], kind: str = "ECDSA", *, days: int = 3650) -> Pair:
-    """Make a new key and a certificate signed by itself for these host names. DANE senders want no more (RFC 7672 §3.1.1)."""
+def public_half(key_pem: bytes, identity: str) -> Key:
+    """Return what a private key looks like from outside, under the id that it is kept by. Raises BadInput."""
+    from hashlib import sha256, sha512
+
+    key = _open_key(key_pem)
+    _check_strength(key)
+    spki = _spki(key.public_key())
+    kind = der.kind_of_key(spki)
+    return Key(identity, sha256(spki).hexdigest(), sha512(spki).hexdigest(), kind, _type_of(key))
+
+
+def request(key_pem: bytes, names: Sequence[str]) -> bytes:
+    """Return a certificate request (PKCS #10, PEM) for these DNS names, signed with the key. Raises BadInput."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    key = cast("RSAPrivateKey | EllipticCurvePrivateKey", _open_key(key_pem))
+    alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(alternatives, critical=False)
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+
+
+def self_signed(names: Sequence[str], key_pem: bytes, *, days: int = 3650) -> Pair:
+    """Make a certificate signed by its own key for these host names. DANE senders want no more (RFC 7672 §3.1.1)."""
     from datetime import UTC, datetime, timedelta
 
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    pem_key = generate(kind)
-    key = cast("RSAPrivateKey | EllipticCurvePrivateKey", _open_key(pem_key))
+    key = cast("RSAPrivateKey | EllipticCurvePrivateKey", _open_key(key_pem))
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
     today = datetime.fromtimestamp(clock.now(), UTC)
     certificate = (
@@ -118,7 +143,7 @@ def self_signed(names: Sequence[str], kind: str = "ECDSA", *, days: int = 3650) 
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
         .sign(key, SHA256())
     )
-    return load_pair(to_pem(certificate.public_bytes(Encoding.DER)), pem_key)
+    return load_pair(to_pem(certificate.public_bytes(Encoding.DER)), key_pem)
 
 
 def _open_key(data: bytes) -> PrivateKeyTypes:
@@ -180,6 +205,16 @@ def _check_together(key: PrivateKeyTypes, certificates: tuple[bytes, ...]) -> No
     if places[0] != 1:
         msg = f"the private key belongs to certificate {places[0]} of the chain, so the server's own certificate is not first"
         raise BadInput(msg, "put the leaf first, then its issuers in turn; ACME clients call that file fullchain.pem")
+
+
+def _type_of(key: PrivateKeyTypes) -> str:
+    """Return its name in policy.KEY_TYPES, empty for a type that is not made here."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    name = f"rsa-{key.key_size}" if isinstance(key, rsa.RSAPrivateKey) else ""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        name = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384"}.get(key.curve.name, "")
+    return name if name in KEY_TYPES else ""
 
 
 def _key_text(key: PrivateKeyTypes) -> bytes:

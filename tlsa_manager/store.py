@@ -1,8 +1,9 @@
 """Where keys and certificates rest: every generation that was handed to us, immutable, on disk before the hook returns.
 
     <directory>/lineages/<name>/<generation>/{privkey.pem,fullchain.pem,combined.pem}      files 0600, directories 0700
+    <directory>/lineages/<name>/keys/<key>/privkey.pem                                     keys that have no certificate yet
 
-A generation is written into a temporary directory and renamed: it is there whole, or not at all.
+Each is written into a temporary directory and renamed: it is there whole, or not at all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import secrets
 import stat
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,12 +26,15 @@ from tlsa_manager.lineage import Generation, lineage_name
 from tlsa_manager.pem import MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from tlsa_manager.lineage import Key
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _TEMPORARY = ".new-"
 _FILES = ("privkey.pem", "fullchain.pem", "combined.pem")
+_KEYS = "keys"
 
 
 class Store:
@@ -48,8 +53,8 @@ class Store:
             known = self._find(name, place, pair)
             identity = known or _new_id(pair)
             if not known:
-                _write(place, identity, pair)
-        return Generation(identity, pair.chain, pair.names, ours=True, origin=origin)
+                _write(place, identity, dict(zip(_FILES, (pair.key_pem, pair.chain_pem, pair.combined), strict=True)))
+        return Generation(identity, pair.chain, pair.names, ours=True, origin=origin, not_before=pair.not_before)
 
     def read(self, lineage: str, generation: str) -> keys.Pair:
         """Return a generation, its key and chain checked again."""
@@ -69,6 +74,65 @@ class Store:
         """Return what a consumer's file shall hold, checked: the key first, then the chain."""
         return self.read(lineage, generation).combined
 
+    def put_key(self, lineage: str, key_pem: bytes) -> Key:
+        """Keep a key that has no certificate yet, fsynced, and return its public half; a key that is here is not stored twice."""
+        name = lineage_name(lineage)
+        key = keys.public_half(key_pem, "")
+        what = f"cannot store a key of {name} in {self.directory}"
+        with _in_words(what), self._lineage(name, make=True) as lineage_place:
+            fcntl.flock(lineage_place, fcntl.LOCK_EX)
+            with _level(lineage_place, self._keys(name).parent, _KEYS, make=True) as place:
+                _sweep(place)
+                suffix = "-" + key.spki_sha256[:8]
+                known = next((one for one in sorted(entries(place)) if one.endswith(suffix) and self._holds(name, one, key)), "")
+                identity = known or _stamp(now()) + suffix
+                if not known:
+                    _write(place, identity, {"privkey.pem": key_pem})
+        return replace(key, id=identity)
+
+    def key(self, lineage: str, identity: str) -> bytes:
+        """Return a key by the id of the key, or of a generation that has it, PEM, checked."""
+        name, known = lineage_name(lineage), _known_form(identity)
+        what = f"cannot read key {known} of {name} in {self.directory}"
+        if not (self._keys(name) / known).is_dir():
+            return self.read(name, known).key_pem
+        with (
+            _in_words(what), self._lineage(name) as place,
+            _level(place, self._keys(name).parent, _KEYS, make=False) as inside, open_directory(known, within=inside) as own,
+        ):  # fmt: skip
+            content = read_file("privkey.pem", own, MAX_BYTES)
+        try:
+            keys.public_half(content, known)
+        except BadInput as error:
+            raise StateError(f"{what}: {error.message}", _RESTORE) from None
+        return content
+
+    def key_of(self, lineage: str, spki_sha256: str) -> bytes | None:
+        """Return the key with this public half, wherever it is kept, PEM; None when it is not here."""
+        name = lineage_name(lineage)
+        with suppress(FileNotFoundError):
+            for identity in sorted(one.name for one in self._keys(name).iterdir() if _ID.fullmatch(one.name)):
+                if identity.endswith("-" + spki_sha256[:8]):
+                    content = self.key(name, identity)
+                    if keys.public_half(content, identity).spki_sha256 == spki_sha256:
+                        return content
+        for identity in reversed(self._ids(name)):
+            with suppress(StateError):
+                pair = self.read(name, identity)
+                if pair.chain.leaf.spki_sha256 == spki_sha256:
+                    return pair.key_pem
+        return None
+
+    def _holds(self, name: str, identity: str, key: Key) -> bool:
+        """Whether an intact key that is kept is this one."""
+        try:
+            return keys.public_half(self.key(name, identity), identity).spki_sha256 == key.spki_sha256
+        except StateError:
+            return False
+
+    def _keys(self, name: str) -> Path:
+        return self.directory / "lineages" / name / _KEYS
+
     def path(self, lineage: str, generation: str) -> Path:
         """Return the directory of a generation, whether it exists or not."""
         return self.directory / "lineages" / lineage_name(lineage) / _known_form(generation)
@@ -82,7 +146,7 @@ class Store:
                 pair = self.read(name, identity)
             except StateError:
                 continue
-            found.append(Generation(identity, pair.chain, pair.names))
+            found.append(Generation(identity, pair.chain, pair.names, not_before=pair.not_before))
         return tuple(found)
 
     def newest(self, lineage: str, *, after: str, before: float) -> tuple[Generation, keys.Pair] | None:
@@ -97,7 +161,7 @@ class Store:
             if identity < _stamp(before):
                 with suppress(StateError):  # damaged
                     pair = self.read(name, identity)
-                    return Generation(identity, pair.chain, pair.names), pair
+                    return Generation(identity, pair.chain, pair.names, not_before=pair.not_before), pair
         return None
 
     def _ids(self, name: str) -> list[str]:
@@ -154,13 +218,13 @@ def _level(parent: int, parent_path: Path, name: str, *, make: bool) -> Iterator
         yield inside
 
 
-def _write(place: int, identity: str, pair: keys.Pair) -> None:
-    """Write one generation beside the others and rename it into being."""
+def _write(place: int, identity: str, files: Mapping[str, bytes]) -> None:
+    """Write one directory of files beside the others and rename it into being."""
     temporary = _TEMPORARY + secrets.token_hex(8)
     os.mkdir(temporary, 0o700, dir_fd=place)
     try:
         with open_directory(temporary, within=place) as inside:
-            for file, content in zip(_FILES, (pair.key_pem, pair.chain_pem, pair.combined), strict=True):
+            for file, content in files.items():
                 write_new(file, content, inside)
             os.fsync(inside)
         os.rename(temporary, identity, src_dir_fd=place, dst_dir_fd=place)

@@ -18,7 +18,7 @@ from tlsa_manager import clock
 from tlsa_manager.errors import BadInput, Busy, Stale, StateError, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
 from tlsa_manager.rollover import events as ev
-from tlsa_manager.rollover import gates
+from tlsa_manager.rollover import gates, succession
 from tlsa_manager.rollover.advice import advice
 from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
@@ -148,11 +148,20 @@ class House:
         """Make a new key of the present kind with a certificate signed by itself, and begin to roll over to it."""
         from tlsa_manager.keys import self_signed
 
-        lineage, facts = self.lineage(name), self.journal.facts(name)
-        current = facts.generation(facts.current)
-        hosts = tuple(dict.fromkeys(one.host for one in lineage.services))
-        pair = self_signed(hosts, current.chain.kind if current and current.chain.kind in {"RSA", "ECDSA"} else "ECDSA")
+        lineage = self.lineage(name)
+        pair = self_signed(lineage.hosts, self.next_key(name))
         return self.stage(name, pair.chain_pem, pair.key_pem, "new key", insist=True)
+
+    def next_key(self, name: str) -> bytes:
+        """Return the next key, PEM; it is made, kept and journalled where there is none yet."""
+        from tlsa_manager.keys import generate
+
+        lineage, facts = self.lineage(name), self.journal.facts(name)
+        if facts.standby is None:
+            key = self.store.put_key(name, generate(succession.key_type(lineage, facts)))
+            self.journal.append(name, ev.Prepared(key), clock.now())
+            return self.store.key(name, key.id)
+        return self.store.key(name, facts.standby.id)
 
     def _doubts(self, lineage: Lineage, facts: Facts, pair: Pair) -> list[str]:
         """Why a person should look at this certificate before it is deployed."""

@@ -40,7 +40,7 @@ PURE = {
     "math",
     "hashlib",
 }
-VALUES = {"chain", "errors", "lineage", "policy", "security", "service", "snapshot", "tlsa", "value", "rollover"}
+VALUES = {"chain", "errors", "lineage", "order", "policy", "security", "service", "snapshot", "tlsa", "value", "rollover"}
 SERVICE = Service.parse("mx.example.org:25")
 LINEAGE = Lineage("one", (SERVICE,), "dns", ("postfix",))
 WORDS = ("", "a", "b", "c", "postfix", SERVICE.owner, "elsewhere.example.net.", "ns1", "any", "rsa")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.cli.when import span
+from tlsa_manager.cli.when import span, stamp
 from tlsa_manager.rollover import events as ev
 
 if TYPE_CHECKING:
@@ -64,6 +64,35 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
             return f"a person gave {generation} up"
         case ev.Promoted(generation):
             return f"{generation}, which had to wait, is next"
+        case ev.Prepared(key):
+            return f"made the next key, {key.type or key.kind} {key.spki_sha256[:16]}..."
+        case ev.HandedOut():
+            return "gave the next key, or a request signed with it, to a client"
+        case ev.Discarded(_, reason):
+            return "threw the next key away" + (f": {reason}" if reason else "")
+        case ev.KeyDue():
+            return "a person wants the key replaced at the next renewal"
+        case ev.Compromised(keys, at_once):
+            how = f"; {at_once} goes into service without waiting for caches" if at_once else ""
+            return f"a person said that somebody else has {len(keys)} key(s): {', '.join(one[:16] + '...' for one in keys)}{how}"
+        case ev.Vanished(generation):
+            return f"nothing presents {generation} any more"
+        case ev.Reappeared(generation):
+            return f"{generation} is presented again, or stays after all"
+        case ev.Left(generation):
+            return f"gave the lineage up: {generation} is presented nowhere, and none of its records is left"
+        case ev.Ordering(order):
+            return f"is about to order a certificate for {', '.join(order.names)}"
+        case ev.Ordered(order):
+            return f"ordered a certificate for {', '.join(order.names)}: {order.url}"
+        case ev.OrderEnded(url, reason):
+            return f"the order {url} is ended" + (f": {reason}" if reason else ": its certificate is here")
+        case ev.Proving(token):
+            return f"is about to add a TXT record at {token.target}"
+        case ev.Proved(token):
+            return f"the TXT record at {token.target} is gone again"
+        case ev.RenewalPlanned(renewal):
+            return f"{renewal.generation} is to be renewed {stamp(renewal.at)}: {renewal.why}"
         case ev.Failed(step, reason):
             return f"failed to {step}: {reason}"
 

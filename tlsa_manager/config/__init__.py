@@ -43,6 +43,7 @@ class Config:
     consumers: Mapping[str, Section] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     stamps: tuple[float, ...] = ()
+    issuers: Mapping[str, Section] = field(default_factory=dict)
 
     def changed(self) -> bool:
         """Whether any of the files was written again, came or went away, since it was read."""
@@ -67,20 +68,21 @@ def load(path: Path | str = DEFAULT_PATH) -> Config:
     timing = _timing(sections, mistakes)
     dns = _named(sections, "dns", path.parent, mistakes)
     consumers = _named(sections, "consumer", path.parent, mistakes)
+    issuers = _named(sections, "issuer", path.parent, mistakes)
     lineages = {
         name: (place, made)
         for name, place, table in sections.named("lineage")
-        if (made := lineage(name, table, timing, place, mistakes)) is not None
+        if (made := lineage(name, table, timing, place, mistakes, base_directory=path.parent)) is not None
     }
     for _, place, table in sections.named("lineage"):
-        check_names(table, place, sections.names("dns"), sections.names("consumer"), mistakes)
+        check_names(table, place, sections, mistakes)
     check_references(lineages, consumers, mistakes)
     if mistakes.lines:
         raise _wrong(path, mistakes)
     files = tuple(document.file for document in read)
     return Config(
         path, common.resolver, common.trust_anchor, common.state, common.directory, common.authority_port, timing,
-        {name: made for name, (_, made) in lineages.items()}, dns, consumers, files, _stamps(files),
+        {name: made for name, (_, made) in lineages.items()}, dns, consumers, files, _stamps(files), issuers,
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def effective(config: Config) -> dict[str, Any]:
         "timing": timing(config.policy),
         "dns": {name: _section("dns", section) for name, section in config.dns.items()},
         "consumer": {name: _section("consumer", section) for name, section in config.consumers.items()},
+        "issuer": {name: _section("issuer", section) for name, section in config.issuers.items()},
         "lineage": {name: _lineage(lineage, config.policy) for name, lineage in config.lineages.items()},
     }
 
@@ -51,12 +52,33 @@ def _section(name: str, section: Section) -> dict[str, Any]:
 def _lineage(lineage: Lineage, common: Policy) -> dict[str, Any]:
     usual = timing(common)
     own = {key: value for key, value in timing(lineage.policy).items() if value != usual[key]}
-    return {
-        "services": [_service(service) for service in lineage.services],
-        "dns": lineage.dns,
-        "consumers": list(lineage.consumers),
-        "params": [str(params) for params in lineage.params],
-    } | ({"timing": own} if own else {})
+    return (
+        {
+            "services": [_service(service) for service in lineage.services],
+            "dns": lineage.dns,
+            "consumers": list(lineage.consumers),
+            "params": [str(params) for params in lineage.params],
+        }
+        | _keys(lineage)
+        | ({"timing": own} if own else {})
+    )
+
+
+def _keys(lineage: Lineage) -> dict[str, Any]:
+    """What is not as it is without a word."""
+    keys = lineage.keys
+    shown = {
+        "issuer": lineage.issuer or None,
+        "names": list(lineage.names) or None,
+        "next-key": keys.next_key,
+        "reuse-key": keys.reuse or None,
+        "key-lifetime": duration(keys.lifetime) if keys.lifetime else None,
+        "key-type": keys.type or None,
+        "accept-key-type": list(keys.accept) or None,
+        "watch": {"certificate": lineage.watch[0], "key": lineage.watch[1]} if lineage.watch[0] else None,
+        "leaving": lineage.leaving or None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _service(service: Service) -> str | dict[str, Any]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tlsa_manager.config.duration import seconds
 from tlsa_manager.config.mistake import converted, unknown_keys
-from tlsa_manager.config.tables import LineageTable, ServiceTable, Timing
+from tlsa_manager.config.tables import LineageTable, ServiceTable, Timing, WatchTable
 from tlsa_manager.errors import BadInput
 from tlsa_manager.lineage import Lineage, lineage_name
+from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.service import Service
 from tlsa_manager.tlsa import DIGEST_BYTES, Params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tlsa_manager.config.mistake import Mistakes, Place
     from tlsa_manager.policy import Policy
 
+_HOST = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MUST_PASS = {"poll_interval", "check_interval", "confirm_within"}  # zero would be a busy loop, or no chance to confirm
 _LONGEST_TTL = 604800  # BIND and Unbound keep nothing longer (max-cache-ttl), and a rollover would take weeks
 _LINEAGE_KEYS = {field.encode_name for field in msgspec.structs.fields(LineageTable)}
@@ -54,8 +59,10 @@ def policy(table: Mapping[str, object], base: Policy, place: Place, mistakes: Mi
     return replace(base, **changes)
 
 
-def lineage(name: str, table: Mapping[str, object], base: Policy, place: Place, mistakes: Mistakes) -> Lineage | None:
-    """One lineage, or None where too much is wrong to make a value of it."""
+def lineage(
+    name: str, table: Mapping[str, object], base: Policy, place: Place, mistakes: Mistakes, *, base_directory: Path
+) -> Lineage | None:
+    """One lineage, or None where too much is wrong to make a value of it. `base_directory`: of relative files."""
     try:
         lineage_name(name)
     except BadInput as error:
@@ -71,7 +78,59 @@ def lineage(name: str, table: Mapping[str, object], base: Policy, place: Place, 
     if not services or "dns" not in given:
         return None
     consumers = tuple(dict.fromkeys(given.get("consumers", ())))
-    return Lineage(name, services, given["dns"], consumers, _params(given.get("params"), place.at("params"), mistakes), own)
+    params = _params(given.get("params"), place.at("params"), mistakes)
+    keys = key_policy(given, params, place, mistakes)
+    return Lineage(
+        name, services, given["dns"], consumers, params, own, keys,
+        issuer=given.get("issuer") or "", names=_names(given.get("names", ()), place.at("names"), mistakes),
+        leaving=given.get("leaving", False), watch=_watch(given.get("watch"), base_directory, place.at("watch"), mistakes),
+    )  # fmt: skip
+
+
+def key_policy(given: Mapping[str, Any], params: tuple[Params, ...], place: Place, mistakes: Mistakes) -> KeyPolicy:
+    """What is wanted of the keys; what contradicts itself is noted."""
+    lifetime = 0.0
+    if given.get("key_lifetime") is not None:
+        try:
+            lifetime = seconds(given["key_lifetime"])
+        except BadInput as error:
+            mistakes.add(place.at("key-lifetime"), error.message, error.hint)
+        else:
+            if lifetime <= 0:
+                mistakes.add(
+                    place.at("key-lifetime"), "must be more than zero", "leave it out to replace the key at every renewal"
+                )
+    alone = any(one.usage == 3 and one.selector == 1 for one in params)
+    if given.get("next_key") and not alone:
+        mistakes.add(
+            place.at("next-key"),
+            "needs records of the key alone",
+            'write params = ["3 1 1"]: a key without certificate has no others',
+        )
+    return KeyPolicy(
+        given.get("next_key"), given.get("reuse_key", False), lifetime, given.get("key_type") or "",
+        tuple(given.get("accept_key_type", ())),
+    )  # fmt: skip
+
+
+def _names(given: tuple[str, ...], place: Place, mistakes: Mistakes) -> tuple[str, ...]:
+    """The further names of its certificates; a wildcard is allowed as the whole first label (RFC 8555 §7.1.3)."""
+    found = []
+    for number, name in enumerate(given, 1):
+        plain = name.removesuffix(".").lower()
+        if _HOST.fullmatch(plain.removeprefix("*.")) is None:
+            mistakes.add(place.at(str(number)), f"{name[:60]!r} is not a host name", "for example example.org or *.example.org")
+        found.append(plain)
+    return tuple(dict.fromkeys(found))
+
+
+def _watch(given: WatchTable | UnsetType | None, base: Path, place: Place, mistakes: Mistakes) -> tuple[str, str]:
+    """The files of a client without hooks, absolute."""
+    if given is None or given is UNSET:
+        return "", ""
+    if not given.certificate.strip():
+        mistakes.add(place.at("certificate"), "is empty", "name the file with the chain")
+    return str(base / given.certificate), str(base / given.key) if given.key else ""
 
 
 def _unquoted(name: str, table: Mapping[str, object]) -> str:
@@ -154,7 +213,7 @@ def _check_connect(service: Service, place: Place, mistakes: Mistakes) -> None:
 
 
 def _params(given: tuple[str, ...] | None, place: Place, mistakes: Mistakes) -> tuple[Params, ...]:
-    """Return the parameters of the records: DANE-EE only, since this tool rolls the server's own key (RFC 7671 §5.1)."""
+    """Return the parameters of the records: DANE-EE, since this tool rolls the server's own key, and DANE-TA beside it."""
     found: list[Params] = []
     for text in ("3 1 1",) if given is None else given:
         try:
@@ -162,9 +221,13 @@ def _params(given: tuple[str, ...] | None, place: Place, mistakes: Mistakes) -> 
         except BadInput as error:
             mistakes.add(place, error.message, error.hint)
             continue
-        if params.usage != 3 or params.selector not in {0, 1} or params.matching not in DIGEST_BYTES:
-            mistakes.add(place, f"{str(params)!r} cannot be managed", "use 3 1 1; 3 0 1, 3 1 2 and 3 0 2 work too")
+        if params.usage not in {2, 3} or params.selector not in {0, 1} or params.matching not in DIGEST_BYTES:
+            mistakes.add(
+                place, f"{str(params)!r} cannot be managed", "use 3 1 1; 3 1 2, 3 0 1, 3 0 2 and, beside them, 2 1 1 work too"
+            )
         found.append(params)
     if given == ():
         mistakes.add(place, "is empty", 'leave it out, or write ["3 1 1"]')
+    elif found and all(one.usage == 2 for one in found):  # the issuer changes when it likes; the key is ours (RFC 7671 §5.1)
+        mistakes.add(place, "names only the issuer, who may change without notice", 'write ["3 1 1", "2 1 1"]')
     return tuple(dict.fromkeys(found))

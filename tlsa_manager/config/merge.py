@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tlsa_manager.config.read import Document
 
 PLAIN = ("defaults", "timing")
-NAMED = ("dns", "consumer", "lineage")
+NAMED = ("dns", "consumer", "issuer", "lineage")
 
 
 class Sections:

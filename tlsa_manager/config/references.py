@@ -5,19 +5,24 @@ from __future__ import annotations
 from os.path import normpath
 from typing import TYPE_CHECKING
 
+from tlsa_manager.issue import SELF_SIGNED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tlsa_manager.config.merge import Sections
     from tlsa_manager.config.mistake import Mistakes, Place
     from tlsa_manager.config.sections import Section
     from tlsa_manager.lineage import Lineage
 
 
-def check_names(table: Mapping[str, object], place: Place, dns: set[str], consumer: set[str], mistakes: Mistakes) -> None:
+def check_names(table: Mapping[str, object], place: Place, sections: Sections, mistakes: Mistakes) -> None:
     """Note names of sections that do not exist, in the table of a lineage, whatever else is wrong with it."""
-    named, consumers = table.get("dns"), table.get("consumers")
-    if isinstance(named, str) and named not in dns:
-        mistakes.unknown(place.at("dns"), named, dns, f"there is no section [dns.{named[:60]}]")
+    consumers, consumer = table.get("consumers"), sections.names("consumer")
+    for key, known in (("dns", sections.names("dns")), ("issuer", {*sections.names("issuer"), SELF_SIGNED})):
+        named = table.get(key)
+        if isinstance(named, str) and named not in known:
+            mistakes.unknown(place.at(key), named, known, f"there is no section [{key}.{named[:60]}]")
     for one in consumers if isinstance(consumers, list) else ():
         if isinstance(one, str) and one not in consumer:
             mistakes.unknown(place.at("consumers"), one, consumer, f"there is no section [consumer.{one[:60]}]")

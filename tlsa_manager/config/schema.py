@@ -39,6 +39,7 @@ def schema() -> dict[str, Any]:
             "timing": timing,
             "dns": _named({"oneOf": [_kind("dns", kind) for kind in kinds("dns")]}),
             "consumer": _named({"oneOf": [_kind("consumer", kind) for kind in kinds("consumer")]}),
+            "issuer": _named({"oneOf": [_kind("issuer", kind) for kind in kinds("issuer")]}),
             "lineage": _named(lineage),
         },
         "$defs": definitions,

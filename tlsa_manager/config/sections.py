@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlsa_manager.config.mistake import Mistakes, Place
     from tlsa_manager.option import Option
 
-KIND_KEY = {"dns": "backend", "consumer": "type"}
+KIND_KEY = {"dns": "backend", "consumer": "type", "issuer": "type"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,10 @@ class _Table(Protocol):
 
 
 def _table(name: str) -> _Table:
-    return cast("_Table", import_module({"dns": "tlsa_manager.publish", "consumer": "tlsa_manager.deploy"}[name]))
+    return cast(
+        "_Table",
+        import_module({"dns": "tlsa_manager.publish", "consumer": "tlsa_manager.deploy", "issuer": "tlsa_manager.issue"}[name]),
+    )
 
 
 def _kinds(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -65,6 +65,15 @@ class ServiceTable(Struct, rename="kebab", frozen=True):
     ] = ()
 
 
+class WatchTable(Struct, rename="kebab", frozen=True):
+    """Files of a client without hooks: they are taken over when they change."""
+
+    certificate: Annotated[str, Meta(description="chain, leaf first, PEM", examples=["/var/lib/caddy/mx.example.org.crt"])]
+    key: Annotated[
+        str, Meta(description="private key, PEM; empty where the key is ours", examples=["/var/lib/caddy/mx.example.org.key"])
+    ] = ""
+
+
 class LineageTable(Struct, rename="kebab", frozen=True):
     """A series of certificates for one purpose."""
 
@@ -74,6 +83,38 @@ class LineageTable(Struct, rename="kebab", frozen=True):
     dns: Annotated[str, Meta(description="name of a [dns.NAME] section", examples=["ns1"])]
     consumers: Annotated[tuple[str, ...], Meta(description="names of [consumer.NAME] sections", examples=[["postfix"]])]
     params: Annotated[
-        tuple[str, ...], Meta(description="usage, selector, matching type of the records; usage 3 only", examples=[["3 1 1"]])
+        tuple[str, ...],
+        Meta(description="usage, selector, matching type of the records; 2 1 1 only beside 3 1 1", examples=[["3 1 1"]]),
     ] = ("3 1 1",)
+    issuer: Annotated[
+        str | None, Meta(description='an [issuer.NAME] section, or "self-signed"; without it certificates are brought by hooks')
+    ] = None
+    names: Annotated[
+        tuple[str, ...],
+        Meta(description="names in its certificates besides the hosts of the services", examples=[["example.org"]]),
+    ] = ()
+    next_key: Annotated[
+        bool | None,
+        Meta(
+            description="publish a next key beside the current one, weeks ahead; without it: where keys are taken from "
+            "this program (an issuer, or a client that asks for one)"
+        ),
+    ] = None
+    reuse_key: Annotated[bool, Meta(description="renewals keep the key")] = False
+    key_lifetime: Annotated[
+        Duration | None,
+        Meta(description="replace the key after so long in service; without it at every renewal, with reuse-key only when told"),
+    ] = None
+    key_type: Annotated[
+        Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"] | None,
+        Meta(description="type of the keys that are made here; without it of the kind in service, else ecdsa-p256"),
+    ] = None
+    accept_key_type: Annotated[
+        tuple[Literal["RSA", "ECDSA"], ...],
+        Meta(description="kinds of key to which a renewal may change without asking", examples=[["ECDSA"]]),
+    ] = ()
+    watch: Annotated[WatchTable | UnsetType, Meta(description="files that a client without hooks rewrites")] = UNSET
+    leaving: Annotated[bool, Meta(description="give the lineage up: its records go when nothing presents its key any more")] = (
+        False
+    )
     timing: Annotated[Timing | UnsetType, Meta(description="overrides of [timing]")] = UNSET

@@ -67,6 +67,20 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """One TXT record that shall stand at a name, or shall not; every other record of the name stays (RFC 8555 §8.4).
+
+    `target`: absolute, after aliases; `zone`: as seen from outside, or empty; `ttl` in seconds.
+    """
+
+    target: str
+    zone: str
+    value: str
+    present: bool
+    ttl: int = 60
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """How a change went. `done`: it stands at the backend. `asked`: somebody else has to do it, `message` says what."""
 
@@ -99,6 +113,12 @@ class Backend(Protocol):
 
         Raises PublishTemporary (try again, it may or may not have been written), Conflict (plan again, nothing was
         written), PublishError (somebody has to do something first; the hint says what).
+        """
+
+    def text(self, text: Text) -> Ticket:
+        """Add or remove one TXT record, which proves to a certificate authority that a name is ours; then look whether it is so.
+
+        Adding what stands and removing what is gone is done. Raises as `change` does.
         """
 
 

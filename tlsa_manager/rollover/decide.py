@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import rules, timing
+from tlsa_manager.rollover import rules
+from tlsa_manager.rollover.emergency import way_back_until
 from tlsa_manager.rollover.state import due_by_time
 from tlsa_manager.value import dataclass
 
@@ -37,9 +38,11 @@ def look_at(lineage: Lineage, facts: Facts, now: float) -> Looks:
     """What the next look has to cover. DNS and files always; services when their answer can matter now."""
     if facts.deploying or facts.way_back:
         return Looks(SWAP_REPEATS)
-    if facts.previous and facts.confirmed_at is not None:
-        over = now >= timing.retire_at(facts.confirmed_at, 0, lineage.policy)
-        return Looks(SWAP_REPEATS if over else 0)
+    ends = way_back_until(facts, 0, lineage)
+    if facts.previous and ends is not None:
+        return Looks(SWAP_REPEATS if now >= ends else 0)
+    if lineage.leaving:
+        return Looks(SWAP_REPEATS)
     if facts.next and facts.current and not facts.hold:
         due = due_by_time(lineage, facts)
         bare = any(not one.records for owner in facts.owners.values() for one in owner.served)

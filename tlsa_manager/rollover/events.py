@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from tlsa_manager.lineage import Generation
+from tlsa_manager.lineage import Generation, Key
+from tlsa_manager.order import Order, Renewal, Token
 from tlsa_manager.tlsa import Tlsa
 from tlsa_manager.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A key and certificate are safely in the store. `hold`: why they must not be deployed before somebody says so."""
+    """A key and certificate are safely in the store. `hold`: why they must not be deployed before somebody says so.
+
+    `accept`: the kind of key (RSA, ECDSA) that has to be accepted by name before the hold ends; empty = a word is enough.
+    """
 
     generation: Generation
     hold: str = ""
     remedy: str = ""
+    accept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +193,124 @@ class Promoted:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A key of ours is safely in the store: it is the next key, which the certificate after this one is made for."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """A client was given the next key, or a request signed with it: from now on a next key is published ahead."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The next key shall never be used: its record goes, and another key takes its place."""
+
+    key: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDue:
+    """A person said: the key in service shall be replaced at the next renewal, whatever its age."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compromised:
+    """A person said that somebody else has these keys (SHA-256 of each SubjectPublicKeyInfo).
+
+    `at_once`: the generation that goes into service as soon as every server has its record, without waiting for caches: the
+    person was told until when senders may defer their mail. Empty = it waits as always.
+    """
+
+    keys: tuple[str, ...]
+    at_once: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """Nothing presents this generation any more, of a lineage that is to be given up."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reappeared:
+    """Something presents this generation again, of a lineage that is to be given up."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The lineage is given up: nothing presents it, and none of its records is left."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """About to ask the certificate authority for a certificate (intent)."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The authority has taken the order, and named it."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    """The order leads to nothing more: its certificate is in the store, or (`reason`) it was refused, or is too old."""
+
+    url: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """About to put a TXT record into DNS, which proves to the authority that a name is ours (intent)."""
+
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The TXT record is gone again."""
+
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalPlanned:
+    """When the certificate in service is to be renewed."""
+
+    renewal: Renewal
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
-    """A step did not succeed. `step`: which, as `publish _25._tcp.mx.example.org.`."""
+    """A step did not succeed. `step`: which, as `publish _25._tcp.mx.example.org.`.
+
+    `until`: not to be tried again before this moment, by the word of whoever refused it (Retry-After); 0 = they did not say.
+    """
 
     step: str
     reason: str
     hint: str = ""
+    until: float = 0.0
 
 
 Event = (
     Staged | Adopted | Seen | ClockStepped | Unwatched | Publishing | Published | RecordsAdopted | Retiring | Retired
     | Deploying | Deployed | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Released | Aborted
-    | Promoted | Failed
+    | Promoted | Prepared | HandedOut | Discarded | KeyDue | Compromised | Vanished | Reappeared | Left
+    | Ordering | Ordered | OrderEnded | Proving | Proved | RenewalPlanned | Failed
 )  # fmt: skip

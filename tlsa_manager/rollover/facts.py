@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    from tlsa_manager.lineage import Generation
+    from tlsa_manager.lineage import Generation, Key
+    from tlsa_manager.order import Order, Renewal, Token
     from tlsa_manager.rollover.events import Event
     from tlsa_manager.tlsa import RRset
 
@@ -73,6 +74,7 @@ class Failure:
     at: float
     reason: str
     hint: str = ""
+    until: float = 0.0  # not before this moment, by the word of whoever refused it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,14 @@ class Hold:
     """Why a lineage waits for a person, since when, and what the person can do.
 
     `generation`: the one it is about, so that another generation is not held by it; empty = the lineage.
+    `accept`: the kind of key that the person has to accept by name; empty = a word to go on is enough.
     """
 
     reason: str
     remedy: str
     at: float
     generation: str = ""
+    accept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,11 @@ class Facts:
     `ours`: the records that this tool added or was told to adopt, by target.
     `leaving`: the records whose removal was begun and that were not seen gone yet, by target. A key whose record is leaving
     waits: servers may still show the record from before the removal, and then lose it, even if it is published again.
+    `standby`: the next key, ours, which no certificate in service uses yet. `handed_out`: clients take keys from us.
+    `key_since`: when the key in service went there; `key_due`: a person wants it replaced.
+    `compromised`: SHA-256 of the public halves of keys that somebody else has; `at_once`: what waits for no cache.
+    `vanished_at`: since when nothing presents a lineage that is to be given up.
+    `order`: at the certificate authority; `tokens`: the TXT records that prove our names to it; `renewal`: when it is due.
     """
 
     lineage: str
@@ -132,6 +141,16 @@ class Facts:
     leaving: Mapping[str, RRset] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
     since: float = 0.0  # when the lineage entered what it is doing now
+    standby: Key | None = None
+    handed_out: bool = False
+    key_since: float | None = None
+    key_due: bool = False
+    compromised: frozenset[str] = frozenset()
+    at_once: str = ""
+    vanished_at: float | None = None
+    order: Order | None = None
+    tokens: frozenset[Token] = frozenset()
+    renewal: Renewal | None = None
 
     def generation(self, name: str) -> Generation | None:
         """The generation with this id, or None for the empty id."""
@@ -140,6 +159,10 @@ class Facts:
     def is_leaving(self, generation: Generation) -> bool:
         """Whether some record of this generation's leaf is on its way out of DNS."""
         return any(generation.chain.leaf.matches(record) for records in self.leaving.values() for record in records)
+
+    def is_compromised(self, generation: Generation | None) -> bool:
+        """Whether somebody else has the key of this generation."""
+        return generation is not None and generation.spki in self.compromised
 
 
 def apply(facts: Facts, event: Event, at: float) -> Facts:
@@ -161,7 +184,7 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
     waiting = facts.generation(facts.next)
     swapping = facts.deploying or facts.way_back or facts.previous or facts.is_leaving(new)
     same_key = waiting is not None and waiting.chain.leaf.spki_sha256 == new.chain.leaf.spki_sha256
-    doubts = Hold(event.hold, event.remedy, at, new.id) if event.hold else None
+    doubts = Hold(event.hold, event.remedy, at, new.id, event.accept) if event.hold else None
     if swapping or (waiting is not None and not same_key and facts.hold is None):
         return replace(facts, queued=new.id, queued_hold=doubts)  # RFC 7671 §8.4: one change at a time
     standing = facts.hold if facts.hold and not facts.hold.generation else None
@@ -173,7 +196,7 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
 def _(event: ev.Adopted, facts: Facts, at: float) -> Facts:
     name = event.generation.id
     known = {**facts.generations, name: event.generation}
-    adopted = replace(facts, generations=known, current=name, since=at)
+    adopted = _in_service(replace(facts, generations=known), name, at)
     return replace(adopted, next="", hold=None) if facts.next == name else adopted
 
 
@@ -312,8 +335,8 @@ def _(event: ev.Deployed, facts: Facts, at: float) -> Facts:  # noqa: ARG001  th
 def _(event: ev.Confirmed, facts: Facts, at: float) -> Facts:
     same = facts.current == event.generation
     return replace(
-        facts, previous="" if same else facts.current, current=event.generation, next="", deploying=False,
-        confirmed_at=at, before=(), hold=None, since=at,
+        _in_service(facts, event.generation, at), previous="" if same else facts.current, next="", deploying=False,
+        confirmed_at=at, before=(), hold=None, at_once="",
     )  # fmt: skip
 
 
@@ -338,7 +361,7 @@ def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
     reason, held = (way.reason, way.hold) if way else ("", False)
     hold = Hold(reason, f"mend the cause, then: tlsa-manager rollover start {facts.lineage}", at) if held else facts.hold
     return replace(
-        facts, current=event.generation, next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None,
+        _in_service(facts, event.generation, at), next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None,
         way_back=None, before=(), hold=hold, since=at, failures=_without(facts, "deploy", "roll back"),
     )  # fmt: skip
 
@@ -372,7 +395,94 @@ def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
 @_apply.register
 def _(event: ev.Failed, facts: Facts, at: float) -> Facts:
     count = facts.failures[event.step].count + 1 if event.step in facts.failures else 1
-    return replace(facts, failures={**facts.failures, event.step: Failure(count, at, event.reason, event.hint)})
+    return replace(facts, failures={**facts.failures, event.step: Failure(count, at, event.reason, event.hint, event.until)})
+
+
+@_apply.register
+def _(event: ev.Prepared, facts: Facts, at: float) -> Facts:  # noqa: ARG001  a key has no date before it is in service
+    return _succeeded(replace(facts, standby=event.key), "prepare")
+
+
+@_apply.register
+def _(event: ev.HandedOut, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+    return replace(facts, handed_out=True)
+
+
+@_apply.register
+def _(event: ev.Discarded, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+    known = facts.standby is not None and facts.standby.id == event.key
+    return replace(facts, standby=None) if known else facts
+
+
+@_apply.register
+def _(event: ev.KeyDue, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+    return replace(facts, key_due=True)
+
+
+@_apply.register
+def _(event: ev.Compromised, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is no better time to know it
+    keys = facts.compromised | frozenset(event.keys)
+    standby = None if facts.standby and facts.standby.spki_sha256 in keys else facts.standby
+    return replace(facts, compromised=keys, standby=standby, at_once=event.at_once or facts.at_once, key_due=True)
+
+
+@_apply.register
+def _(event: ev.Vanished, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is only one current generation
+    return replace(facts, vanished_at=at, since=at)
+
+
+@_apply.register
+def _(event: ev.Reappeared, facts: Facts, at: float) -> Facts:  # noqa: ARG001  likewise
+    return replace(facts, vanished_at=None, since=at)
+
+
+@_apply.register
+def _(event: ev.Left, facts: Facts, at: float) -> Facts:  # noqa: ARG001  likewise
+    return replace(facts, current="", next="", queued="", hold=None, standby=None, renewal=None, since=at)
+
+
+@_apply.register
+def _(event: ev.Ordering, facts: Facts, at: float) -> Facts:
+    return replace(facts, order=replace(event.order, at=at))
+
+
+@_apply.register
+def _(event: ev.Ordered, facts: Facts, at: float) -> Facts:
+    began = facts.order.at if facts.order and facts.order.key == event.order.key else at
+    return replace(facts, order=replace(event.order, at=began))
+
+
+@_apply.register
+def _(event: ev.OrderEnded, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+    ended = replace(facts, order=None) if facts.order and facts.order.url == event.url else facts
+    return ended if event.reason else _succeeded(ended, "issue")
+
+
+@_apply.register
+def _(event: ev.Proving, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+    return replace(facts, tokens=facts.tokens | {event.token})
+
+
+@_apply.register
+def _(event: ev.Proved, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+    return replace(facts, tokens=facts.tokens - {event.token})
+
+
+@_apply.register
+def _(event: ev.RenewalPlanned, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the plan names its own moment
+    return replace(facts, renewal=event.renewal)
+
+
+def _in_service(facts: Facts, name: str, at: float) -> Facts:
+    """Make a generation the current one; the next key, if it is its key, is the next one no more."""
+    new, former = facts.generation(name), facts.generation(facts.current)
+    facts = replace(facts, current=name, since=at, vanished_at=None)
+    if new is None:
+        return facts
+    if facts.standby is not None and facts.standby.spki_sha256 == new.spki:
+        facts = replace(facts, standby=None)
+    same_key = former is not None and former.spki == new.spki
+    return facts if same_key else replace(facts, key_since=at, key_due=False)
 
 
 def _succeeded(facts: Facts, step: str) -> Facts:

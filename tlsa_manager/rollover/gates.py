@@ -73,6 +73,8 @@ def back(lineage: Lineage, facts: Facts, now: float) -> list[Blocker]:
     if former is None or current is None:
         return []
     found: list[Blocker] = []
+    if facts.is_compromised(former):
+        found.append(Blocker(former.id, "its key is known to somebody else, who could read and forge mail with it"))
     for name in lineage.owners:
         known = facts.owners.get(name)
         smtp = any(one.opportunistic for one in lineage.services if one.owner == name)
@@ -151,20 +153,25 @@ def staying(scene: Scene) -> tuple[Chain, ...]:
 
 
 def _owner_not_ready(scene: Scene, owner: str, generation: Generation) -> Iterator[Blocker]:
-    """Why some cache, or some server, may give a sender a set of this owner that does not match the new chain."""
+    """Why some cache, or some server, may give a sender a set of this owner that does not match the new chain.
+
+    In an emergency (standards §2.8, E2) only servers count: the key in service is worse than mail that waits.
+    """
     view = scene.view(owner)
     if view is None or view.problem or not view.answers:
         yield _unheard(owner, view)
         return
     yield from (one for answer in view.answers for one in _answer_not_ready(scene, view, answer, generation))
     yield from _witness_disagrees(view)
-    yield from _witness_holds_an_old_set(scene, view, generation)
     known = scene.facts.owners.get(owner)
     if known is None:
         yield Blocker(owner, f"{owner} has not been looked at before")
         return
     if not known.complete:
         yield Blocker(owner, f"the last look at {owner} did not hear every server with valid signatures")
+    if scene.facts.at_once == generation.id:  # a person was told what it costs not to wait for caches
+        return
+    yield from _witness_holds_an_old_set(scene, view, generation)
     yield from (one for cached in known.sets for one in _cached(scene, owner, cached, generation))
     yield from _before_our_time(scene, owner, known, generation)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.rollover import succession
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
@@ -48,20 +49,33 @@ def worsens_unseen(records: RRset, before: Iterable[Chain], after: Chain, *, smt
 
 
 def wanted(lineage: Lineage, facts: Facts) -> frozenset[Tlsa]:
-    """The records that a lineage needs at each of its owners now: of every generation that is, was or will be presented."""
+    """The records that a lineage needs at each of its owners now: of every generation that is, was or will be presented.
+
+    And of the next key, which no certificate may have yet: published ahead, it needs no wait when it is wanted.
+    """
+    if lineage.leaving and facts.vanished_at is not None:  # its service has ended; what neighbours need they want themselves
+        return frozenset()
     names = [facts.current, "" if facts.retiring else facts.previous, facts.way_back.generation if facts.way_back else ""]
     if facts.deploying or facts.hold is None or not facts.hold.generation:
         names.append(facts.next)
     generations = (facts.generation(name) for name in names)
-    return frozenset().union(*(one.records(lineage.params) for one in generations if one))
+    ahead = succession.prepublished(lineage, facts)
+    return ahead.union(*(one.records(lineage.params) for one in generations if one))
 
 
 def presentable(facts: Facts) -> tuple[Chain, ...]:
     """The chains that the lineage's own files may make a server present now."""
+    if facts.vanished_at is not None:
+        return ()
     names = [facts.current, facts.previous, facts.next if facts.deploying else ""]
     if facts.way_back:
         names += [facts.way_back.generation, facts.next]
     return tuple({one.chain for one in (facts.generation(name) for name in names) if one})
+
+
+def for_smtp(lineage: Lineage, owner: str) -> bool:
+    """Whether senders of RFC 7672 are the clients of an owner."""
+    return any(one.opportunistic for one in lineage.services if one.owner == owner)
 
 
 def _matching(records: RRset, chain: Chain) -> RRset:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import events as ev
-from tlsa_manager.rollover import gates, law, timing
+from tlsa_manager.rollover import gates, law, succession, timing
+from tlsa_manager.rollover.emergency import way_back_until
+from tlsa_manager.rollover.state import Spread, spread
 from tlsa_manager.rollover.steps import (
     Act,
     Blocker,
@@ -16,6 +18,7 @@ from tlsa_manager.rollover.steps import (
     Deploy,
     Import,
     Install,
+    Prepare,
     Publish,
     Record,
     Retire,
@@ -130,6 +133,8 @@ def relapse(scene: Scene) -> Decision | None:
     previous, current = scene.previous, scene.current
     if previous is None or current is None or scene.facts.deploying or scene.facts.retiring:
         return None
+    if scene.facts.is_compromised(previous):  # deferred mail is the lesser evil
+        return None
     for owner in scene.lineage.owners:
         smtp = scene.smtp(owner)
         view = scene.view(owner)
@@ -160,6 +165,16 @@ def overtaken(scene: Scene) -> Decision | None:
         scene, RollBack(current.id, "the next certificate was in service before its record had reached every cache", hold=False),
         "somebody put the next certificate into service too early",
     )  # fmt: skip
+
+
+def prepare(scene: Scene) -> Decision | None:
+    """There is always a next key where one is wanted: made when the former next key goes into service."""
+    facts = scene.facts
+    if scene.current is None or facts.standby is not None or facts.deploying or facts.at_once:
+        return None
+    if not succession.keeps_next(scene.lineage, facts) or _backing_off(scene, "prepare"):
+        return None
+    return Act(Prepare(succession.key_type(scene.lineage, facts)), "there is no next key: one is made, and published ahead")
 
 
 def soak(scene: Scene) -> Decision | None:
@@ -216,11 +231,35 @@ def swap(scene: Scene) -> Decision | None:
     return Wait(min(until, due) if due else until, _waiting_for(blockers), tuple(blockers), due)
 
 
+def leave(scene: Scene) -> Decision | None:
+    """A lineage that is to be given up: once nothing presents it, its records go, when the rollback window is over (L2)."""
+    facts, current = scene.facts, scene.current
+    if not scene.lineage.leaving:
+        return Record((ev.Reappeared(facts.current),), "it stays after all") if facts.vanished_at is not None else None
+    if facts.deploying or facts.way_back or facts.previous:
+        return None  # that is finished first
+    if current is None:
+        return Wait(scene.now + scene.policy.check_interval, "given up: its section may be removed from the configuration")
+    unseen = [one for service in scene.lineage.services for one in gates.not_seen(scene, service)]
+    places = list(_still_presented(scene, current))
+    if places:
+        why, remedy = f"{places[0].reason}, and it is to be given up", _how_to_leave(scene)
+        if facts.vanished_at is not None:
+            return Record((ev.Reappeared(current.id),), places[0].reason)
+        return publish(scene) or Stop(scene.now + scene.policy.poll_interval, why, remedy, tuple(places))
+    if unseen or any(view is None for view in map(scene.view, scene.lineage.owners)):
+        return publish(scene) or Wait(scene.now + scene.policy.poll_interval, "not every service could be seen", tuple(unseen))
+    if facts.vanished_at is None:
+        return Record((ev.Vanished(current.id),), "nothing presents it any more")
+    return _give_up(scene, current, facts.vanished_at)
+
+
 def tidy(scene: Scene) -> Decision | None:
-    """Records of ours that nothing needs any more go: after an abort, or when the parameters changed."""
+    """Records of ours that nothing needs any more go: after an abort, or when the parameters changed (RFC 7671 §8.3)."""
     if scene.facts.previous or scene.facts.deploying or scene.current is None:
         return None
-    return _retire(scene, law.wanted(scene.lineage, scene.facts) | _kept(scene))
+    keep = law.wanted(scene.lineage, scene.facts) | _kept(scene)
+    return _retire(scene, keep | _not_replaced_yet(scene, keep))
 
 
 def files(scene: Scene) -> Decision | None:
@@ -247,7 +286,8 @@ def stable(scene: Scene) -> Decision:
 
 
 RULES: tuple[Callable[[Scene], Decision | None], ...] = (
-    no_certificate, way_back, adopt, swapping, publish, relapse, overtaken, soak, promote, hold, swap, tidy, files, stable,
+    no_certificate, way_back, leave, adopt, swapping, publish, relapse, overtaken, prepare, soak, promote, hold, swap, tidy,
+    files, stable,
 )  # fmt: skip
 
 
@@ -274,7 +314,8 @@ def _beside(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
 def retire_due(facts: Facts, scene: Scene) -> float:
     """When the rollback window ends."""
     ttl = max((one.ttl for owner in facts.owners.values() for one in owner.served), default=scene.policy.ttl)
-    return timing.retire_at(facts.confirmed_at or scene.now, ttl, scene.policy)
+    ends = way_back_until(facts, ttl, scene.lineage)
+    return ends if ends is not None else timing.retire_at(scene.now, ttl, scene.policy)
 
 
 def _lately(scene: Scene, target: str, sent: Sent | None) -> RRset:
@@ -418,6 +459,50 @@ def _surprises(scene: Scene) -> Iterator[Blocker]:
 def _waiting_for(blockers: list[Blocker]) -> str:
     first = next((one for one in blockers if one.until is None), None) or max(blockers, key=lambda one: one.until or 0.0)
     return first.reason + (f" (and {len(blockers) - 1} more)" if len(blockers) > 1 else "")
+
+
+def _not_replaced_yet(scene: Scene, keep: RRset) -> RRset:
+    """The records of the current certificate that go only when every cache knows another that matches it."""
+    current = scene.current
+    found: set[Tlsa] = set()
+    for name in scene.lineage.owners if current else ():
+        known = scene.facts.owners.get(name)
+        mine = {one for one in law.usable(keep, smtp=scene.smtp(name)) if current and current.chain.matches(one)}
+        if known is None or not any(spread(one, known, scene.policy, scene.now) is Spread.OMNIPRESENT for one in mine):
+            ours = scene.facts.ours.get(known.target if known else name, frozenset[Tlsa]())
+            found |= {one for one in ours if current and current.chain.matches(one)}
+    return frozenset(found)
+
+
+def _still_presented(scene: Scene, current: Generation) -> Iterator[Blocker]:
+    """Where a generation that is to go is presented, or its file is read."""
+    for service in scene.lineage.services:
+        for one in scene.presentations(service):
+            if one.chain and one.chain.leaf.spki_sha256 == current.spki:
+                yield Blocker(str(service), f"{service} at {one.address} presents its certificate")
+                break
+    for view in scene.snapshot.files.values():
+        if view.configured:
+            yield Blocker(view.path, f"{view.consumer} still reads {view.path}")
+
+
+def _how_to_leave(scene: Scene) -> str:
+    """What a person does to take a certificate out of service for good."""
+    files = ", ".join(view.path for view in scene.snapshot.files.values()) or "its file"
+    kind = scene.current.chain.kind if scene.current else "this kind of key"
+    return (
+        f"take {files} out of the server's configuration and reload it; "
+        f"senders that speak only {kind} cannot connect from then on. Its records go when nothing has presented it for the rollback window"
+    )
+
+
+def _give_up(scene: Scene, current: Generation, vanished_at: float) -> Decision:
+    ttl = max((one.ttl for owner in scene.facts.owners.values() for one in owner.served), default=scene.policy.ttl)
+    ends = timing.retire_at(vanished_at, ttl, scene.policy)
+    if scene.now < ends:
+        look = min(scene.now + _soak_poll(scene), ends)
+        return Wait(look, "nothing presents it any more; its records stay until the rollback window is over", due=ends)
+    return _retire(scene, scene.neighbours_want()) or Record((ev.Left(current.id),), "none of its records is left in DNS")
 
 
 def _everywhere(scene: Scene, generation: Generation) -> bool:

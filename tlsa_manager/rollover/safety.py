@@ -45,7 +45,7 @@ def _deploy(step: Deploy, scene: Scene) -> str:
             return f"not every server of {owner} was heard"
         if any(answer.security is not Security.SECURE for answer in view.answers):
             return f"not every answer for {owner} is secure"
-        for records in _possible(scene, owner):
+        for records in _handed_out(scene, owner) if scene.facts.at_once == generation.id else _possible(scene, owner):
             smtp = scene.smtp(owner)
             if _matches(records, generation.chain, smtp=smtp) or not law.usable(records, smtp=smtp):
                 continue
@@ -65,7 +65,8 @@ def _publish(step: Publish, scene: Scene) -> str:
     """Only records of keys whose files are ours are ever added: this lineage's, or a neighbour's on the same owner."""
     families = ((scene.lineage, scene.facts), *scene.neighbours)
     mine = frozenset().union(
-        *(one.records(lineage.params) for lineage, facts in families for one in facts.generations.values() if one.ours)
+        *(one.records(lineage.params) for lineage, facts in families for one in facts.generations.values() if one.ours),
+        *(facts.standby.records(lineage.params) for lineage, facts in families if facts.standby),
     )
     return "" if step.add and step.add <= mine else "the record does not belong to a key of ours"
 
@@ -76,7 +77,7 @@ def _retire(step: Retire, scene: Scene) -> str:
         return "the record was not published by this tool"
     if step.remove & scene.neighbours_want():
         return "another lineage needs the record"
-    current = (scene.current.chain,) if scene.current else ()
+    current = (scene.current.chain,) if scene.current and not scene.given_up else ()
     for owner in scene.targets().get(step.target, ()):
         smtp = scene.smtp(owner)
         for chain in (*scene.presented(owner), *current):
@@ -86,10 +87,15 @@ def _retire(step: Retire, scene: Scene) -> str:
     return ""
 
 
-def _possible(scene: Scene, owner: str) -> Iterator[RRset]:
-    """Every set that a sender may be given now: by a server, or by a cache."""
+def _handed_out(scene: Scene, owner: str) -> Iterator[RRset]:
+    """Every set that a server gives now: all that counts where a person accepted that mail waits for caches to forget."""
     view = scene.view(owner)
     yield from (answer.records for answer in view.answers if answer.records is not None) if view else ()
+
+
+def _possible(scene: Scene, owner: str) -> Iterator[RRset]:
+    """Every set that a sender may be given now: by a server, or by a cache."""
+    yield from _handed_out(scene, owner)
     known = scene.facts.owners.get(owner)
     policy = scene.policy
     for one in known.sets if known else ():

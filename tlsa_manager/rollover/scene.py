@@ -50,6 +50,11 @@ class Scene:
         """The generation before the swap, while the way back is open."""
         return self.facts.generation(self.facts.previous)
 
+    @property
+    def given_up(self) -> bool:
+        """Whether the lineage is to be given up, and nothing presents it any more."""
+        return self.lineage.leaving and self.facts.vanished_at is not None
+
     def targets(self) -> dict[str, tuple[str, ...]]:
         """The owners of this lineage by the name where their records really are."""
         table: dict[str, tuple[str, ...]] = {}

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import law, timing
+from tlsa_manager.rollover.emergency import way_back_until
 
 if TYPE_CHECKING:
     from tlsa_manager.chain import Chain
@@ -44,8 +45,10 @@ def phase(lineage: Lineage, facts: Facts, now: float) -> Phase:
     if facts.hold is not None:
         return Phase.HELD
     if facts.previous:
-        over = facts.confirmed_at is not None and now >= timing.retire_at(facts.confirmed_at, 0, lineage.policy)
-        return Phase.RETIRING if over else Phase.SWAPPED
+        ends = way_back_until(facts, 0, lineage)
+        return Phase.RETIRING if ends is not None and now >= ends else Phase.SWAPPED
+    if lineage.leaving and facts.current:
+        return Phase.RETIRING
     if facts.next:
         return _phase_of_next(lineage, facts, now)
     return Phase.STABLE
@@ -77,8 +80,11 @@ def due_by_time(lineage: Lineage, facts: Facts) -> float | None:
         owner = facts.owners.get(name)
         if owner is None or not owner.complete:
             return None
-        smtp = _smtp(lineage, name)
+        smtp = law.for_smtp(lineage, name)
         blocking = [one for one in owner.sets if _blocks(one.records, before, new.chain, smtp=smtp)]
+        if facts.at_once == new.id:  # only servers count, not caches
+            moments += [None for one in blocking if one.gone_since is None]
+            continue
         moments += [timing.forgotten_at(one, lineage.policy) for one in blocking]
         if any(law.worsens_unseen(one.records, before, new.chain, smtp=smtp) for one in owner.served):
             moments.append(timing.history_known_at(owner, lineage.policy))
@@ -104,10 +110,6 @@ def _told(facts: Facts, target: str, records: RRset) -> bool:
 
 def _blocks(records: RRset, before: tuple[Chain, ...], after: Chain, *, smtp: bool) -> bool:
     return bool(law.worsens(records, before, after, smtp=smtp) if before else law.gaps(records, after, smtp=smtp))
-
-
-def _smtp(lineage: Lineage, owner: str) -> bool:
-    return any(one.opportunistic for one in lineage.services if one.owner == owner)
 
 
 def _may_be_held(one: CachedSet, policy: Policy, now: float) -> bool:

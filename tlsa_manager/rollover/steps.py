@@ -84,7 +84,17 @@ class RollBack:
         return "roll back"
 
 
-Step = Publish | Retire | Import | Install | Deploy | RollBack
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make a key of this type (policy.KEY_TYPES) and keep it: the next key."""
+
+    type: str
+
+    def __str__(self) -> str:
+        return "prepare"
+
+
+Step = Publish | Retire | Import | Install | Deploy | RollBack | Prepare
 
 
 @dataclass(frozen=True, slots=True)

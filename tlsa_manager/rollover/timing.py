@@ -70,8 +70,11 @@ def back_again_at(done_at: float, tries: int, policy: Policy) -> float:
 
 
 def retry_at(failure: Failure, policy: Policy) -> float:
-    """Return when a failed step is tried again: after a poll interval, then twice as long each time, at most an hour."""
-    return failure.at + min(policy.poll_interval * 2.0 ** min(failure.count - 1, 20), MAX_RETRY)
+    """Return when a failed step is tried again: after a poll interval, then twice as long each time, at most an hour.
+
+    Not before whoever refused it allows it (RFC 8555 §6.6, Retry-After).
+    """
+    return max(failure.until, failure.at + min(policy.poll_interval * 2.0 ** min(failure.count - 1, 20), MAX_RETRY))
 
 
 def deferred_until(seen_everywhere: float, ttl: int, policy: Policy) -> tuple[float, float]:

@@ -1,0 +1,64 @@
+"""Which key comes after the one in service, and when. The next key is ours: no failed order can burn it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsa_manager.policy import DEFAULT_KEY_TYPE, KEY_TYPES
+
+if TYPE_CHECKING:
+    from tlsa_manager.lineage import Key, Lineage
+    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.tlsa import RRset
+
+
+def keeps_next(lineage: Lineage, facts: Facts) -> bool:
+    """Whether a next key stands ready beside the current one: as configured, else where keys are taken from us."""
+    if lineage.leaving:
+        return False
+    wish = lineage.keys.next_key
+    return wish if wish is not None else bool(lineage.issuer) or facts.handed_out
+
+
+def prepublished(lineage: Lineage, facts: Facts) -> RRset:
+    """The records of the next key that shall stand beside those of the current one.
+
+    A record that is on its way out waits until it is gone: servers may still show it from before, and then lose it.
+    """
+    key = facts.standby
+    if key is None or not keeps_next(lineage, facts):
+        return frozenset()
+    records = key.records(lineage.params)
+    leaving = frozenset[object]().union(*facts.leaving.values())
+    return frozenset() if records & leaving else records
+
+
+def key_due_at(lineage: Lineage, facts: Facts) -> float | None:
+    """When the key in service is due to be replaced, seconds since 1970; 0 = at the next renewal, None = when told to."""
+    if facts.key_due or facts.generation(facts.current) is None:
+        return 0.0
+    if lineage.keys.lifetime:
+        return (facts.key_since or 0.0) + lineage.keys.lifetime
+    return None if lineage.keys.reuse else 0.0
+
+
+def renews_key(lineage: Lineage, facts: Facts, now: float) -> bool:
+    """Whether a certificate that is asked for now is for another key than the one in service."""
+    due = key_due_at(lineage, facts)
+    return due is not None and due <= now
+
+
+def key_type(lineage: Lineage, facts: Facts) -> str:
+    """The type of the next key that is made: as configured, else of the kind in service (a change of kind is a decision)."""
+    if lineage.keys.type:
+        return lineage.keys.type
+    current = facts.generation(facts.current)
+    kind = current.chain.kind if current else ""
+    if kind == KEY_TYPES[DEFAULT_KEY_TYPE]:
+        return DEFAULT_KEY_TYPE
+    return next((name for name, one in KEY_TYPES.items() if one == kind), DEFAULT_KEY_TYPE)
+
+
+def is_next(key: Key | None, spki: str) -> bool:
+    """Whether a public key (SHA-256 of its SubjectPublicKeyInfo) is the next key."""
+    return key is not None and key.spki_sha256 == spki
