@@ -10,11 +10,10 @@ package plugs in by an entry point of the group `tlsa_manager.consumers` that na
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Protocol, cast
 
-from tlsa_manager.errors import ConfigError
-from tlsa_manager.option import settle, suggestion
+from tlsa_manager.option import settle
+from tlsa_manager.plugin import Kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,26 +76,14 @@ class _Module(Protocol):
 
 def open_consumer(name: str, kind: str, options: Mapping[str, object]) -> Consumer:
     """Make the consumer of section `[consumer.NAME]` from its options (without `type = KIND`). Raises ConfigError."""
-    module = _module(f"consumer.{name}", kind)
+    module = _kind(f"consumer.{name}", kind)
     return module.build(name, settle(f"consumer.{name}", module.OPTIONS, options))
 
 
 def options_of(kind: str) -> tuple[Option, ...]:
     """Return what the kind of consumer declares. Raises ConfigError when there is no such kind."""
-    return _module("consumer", kind).OPTIONS
+    return _kind("consumer", kind).OPTIONS
 
 
-def _module(section: str, kind: str) -> _Module:
-    if kind in KINDS:
-        return cast("_Module", importlib.import_module(KINDS[kind]))
-    from importlib.metadata import entry_points  # slow, and only needed for what is not ours
-
-    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if kind not in found:
-        mistake = f"{section}.type: {kind[:60]!r} is not a kind of consumer{suggestion(kind, [*KINDS, *found])}"
-        raise ConfigError(mistake, "correct it, or install the package that provides it", (mistake,))
-    try:
-        return cast("_Module", found[kind].load())
-    except (ImportError, AttributeError) as error:
-        mistake = f"{section}.type: the package that provides {kind!r} cannot be loaded: {error}"
-        raise ConfigError(mistake, "reinstall the package in the environment of tlsa-manager", (mistake,)) from error
+def _kind(section: str, kind: str) -> _Module:
+    return cast("_Module", Kinds("consumer", "type", ENTRY_POINTS, KINDS).module(section, kind))

@@ -10,11 +10,11 @@ package plugs in by an entry point of the group `tlsa_manager.backends` that nam
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from tlsa_manager.errors import ConfigError, Conflict
-from tlsa_manager.option import settle, suggestion
+from tlsa_manager.errors import Conflict
+from tlsa_manager.option import settle
+from tlsa_manager.plugin import Kinds
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -133,13 +133,13 @@ class _Module(Protocol):
 
 def open_backend(name: str, kind: str, options: Mapping[str, object]) -> Backend:
     """Make the backend of section `[dns.NAME]` from its options (without `backend = KIND`). Raises ConfigError."""
-    module = _module(f"dns.{name}", kind)
+    module = _kind(f"dns.{name}", kind)
     return module.build(name, settle(f"dns.{name}", module.OPTIONS, options))
 
 
 def options_of(kind: str) -> tuple[Option, ...]:
     """Return what the kind of backend declares. Raises ConfigError when there is no such kind."""
-    return _module("dns", kind).OPTIONS
+    return _kind("dns", kind).OPTIONS
 
 
 def conflict(target: str) -> Conflict:
@@ -150,18 +150,5 @@ def conflict(target: str) -> Conflict:
     )
 
 
-def _module(section: str, kind: str) -> _Module:
-    if kind in KINDS:
-        return cast("_Module", importlib.import_module(KINDS[kind]))
-    from importlib.metadata import entry_points  # slow, and only needed for what is not ours
-
-    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if kind not in found:
-        mistake = f"{section}.backend: {kind[:60]!r} is not a kind of backend{suggestion(kind, [*KINDS, *found])}"
-        hint = "correct it, or install the package that provides it"
-        raise ConfigError(mistake, hint, (mistake,))
-    try:
-        return cast("_Module", found[kind].load())
-    except (ImportError, AttributeError) as error:
-        mistake = f"{section}.backend: the package that provides {kind!r} cannot be loaded: {error}"
-        raise ConfigError(mistake, "reinstall the package in the environment of tlsa-manager", (mistake,)) from error
+def _kind(section: str, kind: str) -> _Module:
+    return cast("_Module", Kinds("backend", "backend", ENTRY_POINTS, KINDS).module(section, kind))

@@ -8,7 +8,7 @@ import re
 from dataclasses import field
 
 from tlsa_manager.errors import ConfigError
-from tlsa_manager.publish.secret import read_secret
+from tlsa_manager.secret import read_secret
 from tlsa_manager.value import dataclass
 
 # RFC 8945 §6: SHA-256 is mandatory; MD5 and SHA-1 are not recommended; truncated MACs are not worth having.
@@ -33,7 +33,7 @@ class TsigKey:
 
 def load(path: str, where: str) -> TsigKey:
     """Read the one key in a file. Raises ConfigError, which never quotes the file."""
-    return parse(read_secret(path, where), path, where)
+    return parse(read_secret(path, where, "can change the DNS records of the mail servers"), path, where)
 
 
 def parse(text: str, path: str, where: str) -> TsigKey:

@@ -11,8 +11,8 @@ from tlsa_manager.errors import ConfigError
 LARGEST = 65536  # no key or token comes near it
 
 
-def read_secret(path: str, where: str) -> str:
-    """Return the content of a secret file. `where`: section and option, for the message.
+def read_secret(path: str, where: str, power: str) -> str:
+    """Return the content of a secret file. `where`: section and option; `power`: what whoever knows it can do; for the message.
 
     The file must be a regular file of root or of the user who runs this, and closed to group and others. What systemd
     hands over (`LoadCredential=`) may be readable by its group: there the group bits are the mask of an access list
@@ -23,7 +23,7 @@ def read_secret(path: str, where: str) -> str:
     except OSError as error:
         raise _mistake(where, f"{path} cannot be read: {error.strerror}", _access_hint(path)) from None
     try:
-        _check(path, os.fstat(handle), where)  # of what was opened, not of what may stand there a moment later
+        _check(path, os.fstat(handle), where, power)  # of what was opened, not of what may stand there a moment later
         content = os.read(handle, LARGEST + 1)
     finally:
         os.close(handle)
@@ -35,7 +35,7 @@ def read_secret(path: str, where: str) -> str:
     raise _mistake(where, f"{path} is not a key file: not text, or larger than 64 KiB", "give the right file")
 
 
-def _check(path: str, status: os.stat_result, where: str) -> None:
+def _check(path: str, status: os.stat_result, where: str, power: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise _mistake(where, f"{path} is not a regular file", "give the file that holds the secret")
     if status.st_uid not in {0, os.geteuid()}:
@@ -48,7 +48,7 @@ def _check(path: str, status: os.stat_result, where: str) -> None:
         mode = stat.filemode(status.st_mode)[1:]
         raise _mistake(
             where,
-            f"{path} is open to others ({mode}): whoever reads the secret can change the DNS records of the mail servers",
+            f"{path} is open to others ({mode}): whoever reads the secret {power}",
             f"chmod 600 {path}; if other users can log in here, make a new secret as well",
         )
 
