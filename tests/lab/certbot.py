@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.zones import PRIMARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from lab.pebble import Pebble
+
+_OURS = Path(sys.executable).parent  # the environment of these tests has the current certbot
+
+
+def packaged() -> str:
+    """Return the certbot of the system's packages, which is older than the one in the environment of the tests."""
+    folders = [one for one in os.environ.get("PATH", "").split(os.pathsep) if Path(one) != _OURS]
+    return shutil.which("certbot", path=os.pathsep.join(folders)) or "certbot"
+
+
+def current() -> str:
+    """Return the certbot that is installed beside the project's tools."""
+    return str(_OURS / "certbot")
 
 
 class Certbot:
     """One certbot installation: accounts, lineages, hooks. A run takes two to three seconds."""
 
-    def __init__(self, directory: Path, pebble: Pebble, tsig_key_file: Path) -> None:
+    def __init__(self, directory: Path, pebble: Pebble, tsig_key_file: Path, *, program: str = "") -> None:
         directory.mkdir(parents=True)
+        self._program = program or packaged()
         self.config_dir = directory / "etc"
         self._pebble = pebble
         self._credentials = directory / "rfc2136.ini"
@@ -28,18 +44,18 @@ class Certbot:
         self._places = ("--config-dir", str(self.config_dir), "--work-dir", str(directory / "work"), "--logs-dir")
         self._logs = directory / "log"
 
-    def certbot(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
-        """Run certbot against Pebble and return all it said; a failure fails the test."""
+    def certbot(self, *arguments: str, env: Mapping[str, str] | None = None, code: int = 0) -> str:
+        """Run certbot against Pebble and return all it said; another exit code than expected fails the test."""
         common = ("--server", self._pebble.directory_url, "--non-interactive", *self._places, str(self._logs))
         done = subprocess.run(
-            ["certbot", *arguments, *common],
+            [self._program, *arguments, *common],
             env={**os.environ, "REQUESTS_CA_BUNDLE": str(self._pebble.ca_file), **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"certbot {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert done.returncode == code, f"certbot {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
     def obtain(self, name: str, *domains: str, deploy_hook: str = "", env: Mapping[str, str] | None = None) -> Path:

@@ -28,6 +28,8 @@ PACKAGE_OF = {
     "gnutls-serv": "gnutls-bin",
     "pebble": "pebble",
     "certbot": "certbot and python3-certbot-dns-rfc2136",
+    "dehydrated": "dehydrated",
+    "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",
 }
 DNS = ("ip", "named", "rndc", "dnssec-keygen", "dnssec-dsfromkey", "dnssec-signzone", "nsupdate", "unbound", "unbound-control")
