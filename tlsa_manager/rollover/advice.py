@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import timing
+from tlsa_manager.rollover import lifespan, timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,30 +15,78 @@ if TYPE_CHECKING:
 
 def advice(lineage: Lineage, facts: Facts, now: float) -> tuple[str, ...]:
     """Return the sentences, most urgent first. `now`: seconds since 1970."""
-    return (*_time_left(lineage, facts, now), *_mixed_ttl(lineage, facts), *_not_known_yet(lineage, facts, now))
+    return (
+        *_time_left(lineage, facts, now),
+        *_early(lineage, facts, now),
+        *_mixed_ttl(lineage, facts),
+        *_not_known_yet(lineage, facts, now),
+    )
+
+
+def waiting(lineage: Lineage, facts: Facts, now: float) -> str:
+    """Say that the waiting of the rollover that goes on, or would begin now, does not fit or hardly fits; empty where it does.
+
+    `now`: seconds since 1970. What is too late for this renewal comes with the way out for the next one (standards T20, T21).
+    """
+    return next(_time_left(lineage, facts, now), "")
+
+
+def room(lineage: Lineage, facts: Facts, now: float) -> str:
+    """Say whether the waiting fits, also where it does; empty where no certificate is in service."""
+    found = lifespan.now_left(lineage, facts, now)
+    if found is None or found.verdict is not timing.Verdict.FITS or found.left <= 0:
+        return waiting(lineage, facts, now)
+    if not found.needed:
+        return "nothing has to be waited for: every cache knows the key"
+    return f"the waiting, {_hours(found.needed)}, fits into the {_hours(found.left)} that the certificate in service has left"
+
+
+def too_short(lineage: Lineage, facts: Facts, now: float) -> str:
+    """Say early that at the next renewal the waiting will not fit, or hardly, and name the way out; empty where it will fit."""
+    found = lifespan.next_time(lineage, facts, now)
+    if found is None or found.verdict is timing.Verdict.FITS or found.left <= 0:
+        return ""
+    enough = "more than" if found.verdict is timing.Verdict.ERROR else "more than half of"
+    return (
+        f"the certificate is usually renewed {_hours(found.left)} before it expires, and a rollover takes "
+        f"{_hours(found.needed)}, {enough} that; before then {way_out(lineage, facts, found.left)}"
+    )
+
+
+def way_out(lineage: Lineage, facts: Facts, left: float) -> str:
+    """How renewals can do with less waiting. `left`: the life that there is for it, seconds."""
+    ttl = lifespan.longest_ttl(lineage, facts)
+    always = "let none be needed: next-key = true, or reuse-key = true and a client that keeps the key (certbot: --reuse-key)"
+    if lifespan.whole_wait(0, lineage) > left:
+        return f"{always}; to lower the TTL of the TLSA records would not be enough"
+    effect = _hours(timing.cache_wait(ttl, lineage.policy))
+    return f"lower the TTL of the TLSA records, {ttl} s (that helps rollovers that begin {effect} later), or {always}"
 
 
 def _time_left(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
     """Whether the rollover fits into what is left of the certificate that is still in service (standards §2.9, short-lived)."""
-    current = facts.generation(facts.current)
-    if current is None or not current.chain.not_after or facts.deploying or facts.previous:
+    found = lifespan.now_left(lineage, facts, now)
+    if found is None:
         return
-    ttls = [one.ttl for owner in facts.owners.values() for one in owner.sets]
-    left = current.chain.not_after - now
-    verdict, spare = timing.fit(left, lineage.policy.poll_interval, max(ttls, default=lineage.policy.ttl), lineage.policy)
-    if verdict is timing.Verdict.FITS:
-        return
-    needed = _hours(left - spare)
+    left, needed = _hours(found.left), _hours(found.needed)
     effect = "DANE does not mind, but MTA-STS senders and mail programs do"
-    if left <= 0:
+    if found.left <= 0:
         yield f"the certificate in service has expired: {effect}"
-    elif verdict is timing.Verdict.ERROR:
+    elif found.verdict is timing.Verdict.ERROR:
         yield (
-            f"the certificate in service expires in {_hours(left)}, and a rollover takes {needed}: {effect}; "
-            "next time lower the TTL of the TLSA records first, renew earlier, or reuse the key"
+            f"the certificate in service expires in {left}, and a rollover takes {needed}: {effect}; "
+            f"next time {way_out(lineage, facts, found.left)}"
         )
-    else:
-        yield f"the certificate in service expires in {_hours(left)}, and a rollover takes {needed}: little time is to spare"
+    elif found.verdict is timing.Verdict.WARN:
+        yield f"the certificate in service expires in {left}, and a rollover takes {needed}: little time is to spare"
+
+
+def _short_life(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
+    """What is too late for this certificate; else what will be at the next renewal, while it can be mended."""
+    found = lifespan.now_left(lineage, facts, now)
+    late = found is not None and found.verdict is timing.Verdict.ERROR
+    if text := (not late and too_short(lineage, facts, now)) or waiting(lineage, facts, now):
+        yield text
 
 
 def _mixed_ttl(lineage: Lineage, facts: Facts) -> Iterator[str]:

@@ -105,8 +105,12 @@ def fit(left: float, lag: float, ttl: int, policy: Policy) -> tuple[Verdict, flo
     `lag`: from the publication to the last server; `ttl`: of the set that stands there (standards §2.9).
     """
     needed = lag + cache_wait(ttl, policy) + policy.margin
-    verdict = Verdict.ERROR if needed > left else Verdict.WARN if 2 * needed > left else Verdict.FITS
-    return verdict, left - needed
+    return verdict(needed, left), left - needed
+
+
+def verdict(needed: float, left: float) -> Verdict:
+    """Compare what is needed with the life that is left, both in seconds (standards §2.10, T20 and T21)."""
+    return Verdict.ERROR if needed > left else Verdict.WARN if 2 * needed > left else Verdict.FITS
 
 
 def effective_everywhere_at(published_seen: float, negative_ttl: int) -> float:
