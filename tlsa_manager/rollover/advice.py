@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 def advice(lineage: Lineage, facts: Facts, now: float) -> tuple[str, ...]:
     """Return the sentences, most urgent first. `now`: seconds since 1970."""
-    return (
-        *_time_left(lineage, facts, now),
-        *_early(lineage, facts, now),
-        *_mixed_ttl(lineage, facts),
-        *_not_known_yet(lineage, facts, now),
-    )
+    return (*_short_life(lineage, facts, now), *_mixed_ttl(lineage, facts), *_not_known_yet(lineage, facts, now))
 
 
 def waiting(lineage: Lineage, facts: Facts, now: float) -> str:
