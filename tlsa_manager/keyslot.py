@@ -1,0 +1,104 @@
+"""The file in which an ACME client looks for the key of its next certificate: ours is put there, and the former put back.
+
+    privkey7.pem                          what the client reads
+    privkey7.pem.kept-by-tlsa-manager     the former key, from before ours is put there until it is put back
+
+Whatever happens in between (a failed order, a crash), `mend` ends it the same way: the key that belongs to the certificate
+beside it stands there, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from tlsa_manager.disk import Owner, distrust, entries, in_words, open_directory, read_file, write_new
+from tlsa_manager.errors import BadInput, StateError
+from tlsa_manager.pem import MAX_BYTES
+from tlsa_manager.value import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEPT = ".kept-by-tlsa-manager"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A client's key file, and the certificate in the same directory that belongs to it while no order is under way."""
+
+    key: Path
+    certificate: Path
+
+    def lend(self, key_pem: bytes) -> bool:
+        """Put a key there (PEM), with the owner and mode of the former, which is kept; whether another one was there.
+
+        At every moment the file is there, whole. Raises BadInput, and StateError; then it is as it was.
+        """
+        self.mend()
+        name, fresh = self.key.name, f".{self.key.name}.new"
+        with self._open() as place:
+            if _spki(name, place) == _spki_of(key_pem):
+                return False
+            former = os.stat(name, dir_fd=place, follow_symlinks=False)
+            with suppress(FileNotFoundError):
+                os.unlink(fresh, dir_fd=place)  # a crash left it
+            write_new(fresh, key_pem, place, Owner(former.st_uid, former.st_gid, stat.S_IMODE(former.st_mode)))
+            os.link(name, name + KEPT, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
+            os.rename(fresh, name, src_dir_fd=place, dst_dir_fd=place)
+            os.fsync(place)
+        return True
+
+    def mend(self) -> bool:
+        """End what `lend` began; whether the former key was put back. Raises BadInput when no key fits the certificate."""
+        name, kept = self.key.name, self.key.name + KEPT
+        with self._open() as place:
+            if kept not in entries(place):
+                return False
+            wanted = _spki_of_certificate(read_file(self.certificate.name, place, MAX_BYTES))
+            back = _spki(name, place) != wanted
+            if back and _spki(kept, place) != wanted:
+                message = f"neither {self.key} nor the key kept beside it belongs to {self.certificate}, so both were left alone"
+                raise BadInput(message, f"look which one the client shall have, put it there, and remove {self.key}{KEPT}")
+            if back:
+                os.rename(kept, name, src_dir_fd=place, dst_dir_fd=place)
+            else:
+                os.unlink(kept, dir_fd=place)
+            os.fsync(place)
+        return back
+
+    @contextmanager
+    def _open(self) -> Iterator[int]:
+        """Open the directory of both, which must be beyond the reach of other users."""
+        directory = self.key.parent
+        try:
+            with open_directory(directory, follow=True) as place:
+                if reason := distrust(os.fstat(place)):
+                    raise BadInput(f"{directory} {reason}, so no key of ours is put there", f"chown and chmod go-w {directory}")
+                yield place
+        except OSError as error:
+            hint = "mend that; the client goes on with the key that it has"
+            raise StateError(f"the key file {self.key} cannot be exchanged: {in_words(error)}", hint) from None
+
+
+def _spki(name: str, place: int) -> str:
+    """SHA-256 of the public half of the key in a file; empty when there is no file, or no key in it."""
+    try:
+        return _spki_of(read_file(name, place, MAX_BYTES))
+    except (FileNotFoundError, BadInput):
+        return ""
+
+
+def _spki_of(key_pem: bytes) -> str:
+    from tlsa_manager.keys import public_half
+
+    return public_half(key_pem, "").spki_sha256
+
+
+def _spki_of_certificate(data: bytes) -> str:
+    from tlsa_manager.keys import read_chain
+
+    return read_chain(data)[0].leaf.spki_sha256
