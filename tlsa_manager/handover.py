@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from tlsa_manager.errors import BadInput
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tlsa_manager.config import Config
     from tlsa_manager.lineage import Lineage
+
+Taken = TypeVar("Taken")
 
 LARGEST = 1 << 20  # bytes; the largest honest chain is some tens of kilobytes
 
@@ -38,6 +41,24 @@ def content(path: Path, what: str) -> bytes:
             f"the {what} {path} is larger than {LARGEST >> 10} KiB, so it is not what it should be", "name the right file"
         )
     return data
+
+
+def handed_over(take: Callable[[bytes, bytes | None], Taken], certificate: str | Path, key: str | Path) -> Taken:
+    """Have a certificate taken over with the key from its file (empty: there is none), or with ours. Raises BadInput.
+
+    `take` gets the chain and the key, None where the key is to be one of ours. A client that was given a request of ours has no
+    key, or still has the file of an earlier one.
+    """
+    chain_pem = content(Path(certificate), "certificate")
+    if not key:
+        return take(chain_pem, None)
+    try:
+        return take(chain_pem, content(Path(key), "private key"))
+    except BadInput as error:
+        try:
+            return take(chain_pem, None)
+        except BadInput:
+            raise error from None
 
 
 def lineage_of(config: Config, chain_pem: bytes, *, asked: str = "", directory: str = "") -> Lineage | None:
