@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tlsa_manager import der, keys
 from tlsa_manager.errors import BadInput
+from tlsa_manager.policy import KEY_TYPES
 from tlsa_manager.tlsa import Params
 
 if TYPE_CHECKING:
@@ -312,17 +313,40 @@ def ders() -> list[bytes]:
     return [data for name, (data, _) in materials().items() if name.endswith("DER")]
 
 
-@pytest.mark.parametrize("kind", ["ECDSA", "RSA"])
-def test_generated_keys_are_usable(kind: str) -> None:
-    """A generated key makes a pair with a certificate on it."""
-    text = keys.generate(kind)
+@pytest.mark.parametrize(("key_type", "kind"), sorted(KEY_TYPES.items()))
+def test_generated_keys_are_usable(key_type: str, kind: str) -> None:
+    """A generated key makes a pair with a certificate on it, is of the type asked for, and says so."""
+    text = keys.generate(key_type)
     key = serialization.load_pem_private_key(text, None)
+    half = keys.public_half(text, "id")
+    assert (half.id, half.kind, half.type) == ("id", kind, key_type)
+    assert key_type.endswith(str(key.key_size))
     assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
     pair = keys.load_pair(pki.authority().chain("mx.example.org", key=key), text)
     assert pair.chain.kind == kind
     assert keys.read_any(text).spki == keys.read_any(pair.chain_pem).spki
-    with pytest.raises(BadInput):
-        keys.generate("DSA")
+    assert half.spki_sha256 == pair.chain.leaf.spki_sha256
+    assert half.spki_sha512 == pair.chain.leaf.spki_sha512
+
+
+@pytest.mark.parametrize("key_type", ["DSA", "ECDSA", "rsa-1024", "", "ecdsa-p256\n"])
+def test_other_types_of_key_are_not_made(key_type: str) -> None:
+    """The message says which are."""
+    with pytest.raises(BadInput, match="not a type of key") as told:
+        keys.generate(key_type)
+    assert "rsa-3072" in told.value.hint
+
+
+@pytest.mark.parametrize("key_type", ["ecdsa-p256", "ecdsa-p384", "rsa-2048"])
+def test_a_request_is_what_openssl_takes(key_type: str) -> None:
+    """A certificate request names the hosts, wildcards included, is signed with the key, and is of the key's digest."""
+    text = keys.generate(key_type)
+    request = keys.request(text, ("mx.example.org", "*.example.org"))
+    words = openssl("req", "-noout", "-text", "-verify", data=request).decode()
+    assert "DNS:mx.example.org, DNS:*.example.org" in words
+    made = keys.read_any(request)
+    assert made.what == "certificate request"
+    assert hashlib.sha256(made.spki).hexdigest() == keys.public_half(text, "").spki_sha256
 
 
 def test_a_chain_of_the_wire_is_taken_as_it_comes() -> None:
@@ -347,11 +371,15 @@ def test_openssl_cuts_the_same_bytes_for_a_key_of_a_form_that_libraries_rewrite(
         keys.load_pair(certificate.read_bytes(), key.read_bytes())
 
 
-@pytest.mark.parametrize("kind", ["ECDSA", "RSA"])
-def test_a_new_key_comes_with_a_certificate_of_its_own(kind: str) -> None:
-    """The pair is checked like any other, names the hosts, is of the kind asked for, and its key is a new one each time."""
-    first, second = (keys.self_signed(("mx.example.org", "mail.example.org"), kind) for _ in range(2))
+@pytest.mark.parametrize(("key_type", "kind"), [("ecdsa-p256", "ECDSA"), ("rsa-2048", "RSA")])
+def test_a_key_signs_its_own_certificate(key_type: str, kind: str) -> None:
+    """The pair is checked like any other, names the hosts, has the key that was given, and says that it is its own issuer."""
+    text = keys.generate(key_type)
+    first, second = (keys.self_signed(("mx.example.org", "mail.example.org"), text) for _ in range(2))
     assert first.chain.kind == kind
     assert set(first.names) == {"mx.example.org", "mail.example.org"}
-    assert first.chain.leaf.spki_sha256 != second.chain.leaf.spki_sha256
+    assert first.chain.leaf.spki_sha256 == second.chain.leaf.spki_sha256 == keys.public_half(text, "").spki_sha256
+    assert first.chain.fingerprint != second.chain.fingerprint
+    assert first.signed_by_itself
+    assert not keys.load_pair(*pki.pair("mx.example.org")).signed_by_itself
     assert first.not_before < first.not_after

@@ -22,12 +22,16 @@ CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}  # RFC 7468 §5.1: the 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a Chain does not carry: the leaf's DNS names and dates (seconds since 1970), and the chain as tidy PEM text."""
+    """What a Chain does not carry: the leaf's DNS names and dates (seconds since 1970), and the chain as tidy PEM text.
+
+    `signed_by_itself`: the leaf is its own issuer; no authority vouches for its names.
+    """
 
     names: tuple[str, ...]
     not_before: float
     not_after: float
     pem: bytes
+    signed_by_itself: bool = False
 
 
 def read_chain(data: bytes) -> tuple[Chain, Details]:
@@ -43,6 +47,7 @@ def read_chain(data: bytes) -> tuple[Chain, Details]:
         parsed[0].not_valid_before_utc.timestamp(),
         parsed[0].not_valid_after_utc.timestamp(),
         b"".join(to_pem(one) for one in found),
+        parsed[0].issuer == parsed[0].subject,
     )
 
 

@@ -55,8 +55,8 @@ class Household:
 
     `digests`: what a hexadecimal digest is of: files with keys and requests (theirs, never the secret itself); `contents`: by
     consumer; `trouble`: what is wrong with the journal or the store, each with what to do, as (problem, remedy); `missing`: the
-    generations that the journal needs and the store does not have; `clock_step`: by how many seconds somebody moved the clock
-    since the last look; `steps`: (when, seconds) of the steps that were noticed lately.
+    generations and keys that the journal needs and the store does not have; `clock_step`: by how many seconds somebody moved the
+    clock since the last look; `steps`: (when, seconds) of the steps that were noticed lately.
     """
 
     lineage: Lineage

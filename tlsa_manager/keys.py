@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
+    from josepy import JWKEC
+
     from tlsa_manager.chain import Chain
 
 __all__ = [
@@ -43,6 +45,7 @@ class Pair:
     not_after: float
     key_pem: bytes = field(repr=False)
     chain_pem: bytes = field(repr=False)
+    signed_by_itself: bool = False
 
     @property
     def combined(self) -> bytes:
@@ -73,7 +76,9 @@ def load_pair(chain_pem: bytes, key_pem: bytes) -> Pair:
     _check_strength(key)
     _check_together(key, certificates_in(chain_pem))
     chain, details = read_chain(chain_pem)
-    return Pair(chain, details.names, details.not_before, details.not_after, _key_text(key), details.pem)
+    return Pair(
+        chain, details.names, details.not_before, details.not_after, _key_text(key), details.pem, details.signed_by_itself
+    )  # fmt: skip
 
 
 def split_combined(combined: bytes) -> Pair:
@@ -123,6 +128,16 @@ def request(key_pem: bytes, names: Sequence[str]) -> bytes:
     alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(alternatives, critical=False)
     return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+
+
+def account_key(key_pem: bytes) -> JWKEC:
+    """Return the key of an account as the `acme` package signs with it: ECDSA P-256 (ES256, RFC 8555 §6.2). Raises BadInput."""
+    from josepy import JWKEC
+
+    key = _open_key(key_pem)
+    if _type_of(key) != "ecdsa-p256":
+        raise BadInput("the key of the account is not ECDSA P-256", "restore the one that was made for it")
+    return JWKEC(key=key)
 
 
 def self_signed(names: Sequence[str], key_pem: bytes, *, days: int = 3650) -> Pair:

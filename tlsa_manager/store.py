@@ -110,9 +110,9 @@ class Store:
     def key_of(self, lineage: str, spki_sha256: str) -> bytes | None:
         """Return the key with this public half, wherever it is kept, PEM; None when it is not here."""
         name = lineage_name(lineage)
-        with suppress(FileNotFoundError):
-            for identity in sorted(one.name for one in self._keys(name).iterdir() if _ID.fullmatch(one.name)):
-                if identity.endswith("-" + spki_sha256[:8]):
+        for identity in self._key_ids(name):
+            if identity.endswith("-" + spki_sha256[:8]):
+                with suppress(StateError):  # damaged
                     content = self.key(name, identity)
                     if keys.public_half(content, identity).spki_sha256 == spki_sha256:
                         return content
@@ -129,6 +129,22 @@ class Store:
             return keys.public_half(self.key(name, identity), identity).spki_sha256 == key.spki_sha256
         except StateError:
             return False
+
+    def lone_keys(self, lineage: str) -> tuple[Key, ...]:
+        """Return all intact keys that are kept without a certificate, oldest first; damaged ones are left out."""
+        name = lineage_name(lineage)
+        found = []
+        for identity in self._key_ids(name):
+            with suppress(StateError):
+                found.append(keys.public_half(self.key(name, identity), identity))
+        return tuple(found)
+
+    def _key_ids(self, name: str) -> list[str]:
+        if not self._keys(name).is_dir():
+            return []
+        what = f"cannot list the keys of {name} in {self.directory}"
+        with _in_words(what), self._lineage(name) as place, _level(place, self._keys(name).parent, _KEYS, make=False) as inside:
+            return sorted(entry for entry in entries(inside) if _ID.fullmatch(entry))
 
     def _keys(self, name: str) -> Path:
         return self.directory / "lineages" / name / _KEYS

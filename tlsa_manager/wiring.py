@@ -15,13 +15,16 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
+from tlsa_manager.doubts import Doubts, doubts
 from tlsa_manager.errors import BadInput, Busy, Stale, StateError, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
+from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, succession
 from tlsa_manager.rollover.advice import advice
 from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
+from tlsa_manager.taken import SIGNED_BY_ITSELF, Taken, is_ready, outlook
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from tlsa_manager.hands import HouseHands
     from tlsa_manager.household import Holder
     from tlsa_manager.keys import Pair
-    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.lineage import Key, Lineage
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.rollover.scene import Scene
@@ -47,6 +50,7 @@ _REPORT = (
     "this is a mistake in the program, not in what you did; the next run looks again and goes on from what it finds."
     " Run it again with -v and report what it prints where you got tlsa-manager from"
 )
+_STOLEN = "the key of this certificate was declared compromised: it never goes into service again, and was not kept"
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
 
@@ -59,31 +63,6 @@ class Standing:
     phase: Phase
     plan: Plan | None
     advice: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of a certificate that was handed over. `published`: the records that went to DNS at once."""
-
-    generation: Generation
-    hold: str
-    remedy: str
-    known: bool
-    notes: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """The generation."""
-        return self.generation.id
-
-    def __str__(self) -> str:
-        """One sentence for the client's log."""
-        if self.known:
-            return f"generation {self.id} was here already; nothing to do"
-        kept = f"generation {self.id} is safely kept"
-        if self.hold:
-            return f"{kept}, and held: {self.hold}; {self.remedy}"
-        return "; ".join([f"{kept}; it goes into service when its record has reached every cache", *self.notes])
 
 
 class House:
@@ -121,31 +100,36 @@ class House:
         return Engine(self.config.lineages, self.journal, self.hands, watch=self.watch)
 
     # -- verbs of the hook -----------------------------------------------------------------------------------------------
-    def stage(self, name: str, chain_pem: bytes, key_pem: bytes, origin: str, *, insist: bool = False) -> Taken:
+    def stage(self, name: str, chain_pem: bytes, key_pem: bytes | None, origin: str, *, insist: bool = False) -> Taken:
         """Check a certificate and key, keep them, journal them, publish what can be published within a moment.
 
-        `insist`: the operator says so; nothing is held back. The running mail server is not touched. Raises BadInput for what
-        cannot be used at all, StateError when it could not be kept: then nothing was.
+        `key_pem` None: the key is ours, and is looked up by the certificate's. `insist`: the operator says so; nothing is held
+        back. The running mail server is not touched. Raises BadInput for what cannot be used at all, a key that somebody else
+        has among it, StateError when it could not be kept: then nothing was.
         """
         from tlsa_manager.keys import load_pair
 
         lineage = self.lineage(name)
-        pair = load_pair(chain_pem, key_pem)
+        pair = load_pair(chain_pem, key_pem if key_pem is not None else self._key_of(name, chain_pem))
         facts = self.journal.facts(name)
-        reasons = [] if insist else self._doubts(lineage, facts, pair)
+        if pair.chain.leaf.spki_sha256 in facts.compromised:
+            raise BadInput(_STOLEN, f"have one issued for another key: tlsa-manager next-key {name} tells which")
+        found = Doubts() if insist else doubts(lineage, facts, pair, clock.now())
         generation = self.store.put(name, pair, origin)
-        hold = "; ".join(reasons)
-        remedy = f"if that is intended: tlsa-manager rollover start {name}" if hold else ""
         known = generation.id in facts.generations
         if not known:
-            self.journal.append(name, ev.Staged(generation, hold, remedy), clock.now())
+            self.journal.append(name, ev.Staged(generation, found.hold, found.remedy(name), found.accept), clock.now())
         elif insist and generation.id not in (facts.current, facts.next, facts.queued, facts.previous):
             self.journal.append(name, ev.Promoted(generation.id), clock.now())  # given up once, wanted again
-        notes = () if known or hold else self._publish_at_once(name, generation.records(lineage.params))
-        return Taken(generation, hold, remedy, known, notes)
+        if known or found.reasons:
+            return Taken(generation, found.hold, found.remedy(name), known)
+        notes = (*self._publish_at_once(name, generation.records(lineage.params)), *_about(pair, facts))
+        after, now = self.journal.facts(name), clock.now()
+        ready = is_ready(lineage, after, generation.id, now)
+        return Taken(generation, "", "", known, notes, outlook(lineage, after, generation.id, now), ready)
 
     def stage_new_key(self, name: str) -> Taken:
-        """Make a new key of the present kind with a certificate signed by itself, and begin to roll over to it."""
+        """Begin to roll over to the next key, which is made if there is none, with a certificate signed by itself."""
         from tlsa_manager.keys import self_signed
 
         lineage = self.lineage(name)
@@ -153,35 +137,52 @@ class House:
         return self.stage(name, pair.chain_pem, pair.key_pem, "new key", insist=True)
 
     def next_key(self, name: str) -> bytes:
-        """Return the next key, PEM; it is made, kept and journalled where there is none yet."""
-        from tlsa_manager.keys import generate
+        """Return the next key, PEM; it is made, kept and journalled where there is none yet. Raises StateError."""
+        return self.store.key(name, next_key(self.lineage(name), self.journal, self.store).id)
 
-        lineage, facts = self.lineage(name), self.journal.facts(name)
-        if facts.standby is None:
-            key = self.store.put_key(name, generate(succession.key_type(lineage, facts)))
-            self.journal.append(name, ev.Prepared(key), clock.now())
-            return self.store.key(name, key.id)
-        return self.store.key(name, facts.standby.id)
+    def key_for_renewal(self, name: str) -> tuple[str, bytes]:
+        """Return the key that a certificate asked for now is for: its id (or its generation's) and itself, PEM.
 
-    def _doubts(self, lineage: Lineage, facts: Facts, pair: Pair) -> list[str]:
-        """Why a person should look at this certificate before it is deployed."""
-        from tlsa_manager.keys import names_cover
+        The key in service while keys are reused and none is due, else the next key. Raises StateError.
+        """
+        return key_for_renewal(self.lineage(name), self.journal, self.store)
 
-        found = []
-        missing = sorted({one.host for one in lineage.services if not names_cover(pair.names, one.host)})
-        if missing:
-            found.append(f"the certificate does not name {', '.join(missing)}: mail programs and MTA-STS senders would refuse it")
-        current = facts.generation(facts.current)
-        if current is not None and current.chain.kind != pair.chain.kind:
-            found.append(
-                f"the kind of key changed from {current.chain.kind} to {pair.chain.kind}: senders that speak only"
-                f" {current.chain.kind} could not connect any more"
+    def hand_out(self, name: str) -> Handed:
+        """Give the key for the next renewal to a client, and publish what can be published within a moment.
+
+        From now on a next key is published ahead. Raises StateError.
+        """
+        lineage = self.lineage(name)
+        identity, pem = self.key_for_renewal(name)
+        if identity not in handed_out(self.journal, name):
+            self.journal.append(name, ev.HandedOut(identity), clock.now())
+        ahead = succession.prepublished(lineage, self.journal.facts(name))
+        return Handed(identity, pem, self._publish_at_once(name, ahead) if ahead else ())
+
+    def replace_next_key(self, name: str, reason: str) -> Key:
+        """Never use the next key: another takes its place, and its record goes. Raises Unsafe while a certificate is for it."""
+        facts = self.journal.facts(self.lineage(name).name)
+        waiting = [facts.generation(one) for one in (facts.next, facts.queued)]
+        if facts.standby and any(one.spki == facts.standby.spki_sha256 for one in waiting if one):
+            hint = f"give that up first: tlsa-manager rollover abort {name}"
+            raise Unsafe(f"a certificate for the next key of {name} is on its way into service", hint)
+        if facts.standby:
+            self.journal.append(name, ev.Discarded(facts.standby.id, reason), clock.now())
+        return next_key(self.lineage(name), self.journal, self.store)
+
+    def _key_of(self, name: str, chain_pem: bytes) -> bytes:
+        """Find the key of a certificate that came without one. Raises BadInput."""
+        from tlsa_manager.keys import read_chain
+
+        chain, _ = read_chain(chain_pem)
+        key = self.store.key_of(name, chain.leaf.spki_sha256)
+        if key is None:
+            raise BadInput(
+                f"the key of this certificate is not here: it is no next key of {name}, and none of its generations has it",
+                "hand the key over with the certificate (hook files --key FILE);"
+                f" or have the client use ours: tlsa-manager next-key {name} --request FILE",
             )
-        if pair.not_after <= clock.now():
-            found.append("the certificate has expired")
-        elif pair.not_before > clock.now() + 300:
-            found.append("the certificate is not valid yet")
-        return found
+        return key
 
     def _publish_at_once(self, name: str, records: RRset) -> tuple[str, ...]:
         """Publish within a moment. The process may end while the thread works: every act may be cut short and done again."""
@@ -263,10 +264,11 @@ class House:
         if found is None:
             return
         generation, pair = found
-        hold = "; ".join(self._doubts(self.lineage(name), facts, pair))
-        remedy = f"if that is intended: tlsa-manager rollover start {name}" if hold else ""
+        if pair.chain.leaf.spki_sha256 in facts.compromised:
+            return
+        doubt = doubts(self.lineage(name), facts, pair, clock.now())
         with suppress(Stale):  # somebody else knows of it by now
-            staged = ev.Staged(replace(generation, origin="found in the store"), hold, remedy)
+            staged = ev.Staged(replace(generation, origin="found in the store"), doubt.hold, doubt.remedy(name), doubt.accept)
             self.journal.append(name, staged, clock.now(), after=self.journal.folded(name))
             self.watch(name, f"generation {generation.id} was found in the store: whoever brought it died before saying so")
 
@@ -310,13 +312,16 @@ class House:
         """Say who is working on a lineage, or on one that shares an owner with it, at this moment."""
         return self.journal.holder(self._family(self.lineage(name).name))
 
-    def release(self, name: str) -> None:
-        """Go on with what is held. Raises Unsafe when nothing is."""
+    def release(self, name: str, *, accept_key_type: bool = False) -> None:
+        """Go on with what is held. Raises Unsafe when nothing is, or when another kind of key has to be accepted and is not."""
         facts = self.journal.facts(self.lineage(name).name)
         if facts.hold is None and not facts.failures:
             raise Unsafe(
                 f"nothing of {name} is held, and no new certificate is waiting", "give one: --certificate FILE --key FILE"
             )
+        if facts.hold is not None and facts.hold.accept and not accept_key_type:
+            hint = f"if only {facts.hold.accept} is intended: tlsa-manager rollover start {name} --accept-key-type"
+            raise Unsafe(f"{name} is held: {facts.hold.reason}", hint)
         self.journal.append(name, ev.Released(), clock.now())
 
     def abort(self, name: str) -> None:
@@ -333,6 +338,8 @@ class House:
     def back(self, name: str) -> str:
         """Go back to the former certificate: at once while both are in DNS, else as a new rollover. Returns a sentence."""
         facts = self.journal.facts(self.lineage(name).name)
+        if facts.is_compromised(facts.generation(facts.previous)):
+            raise _stolen(name)
         if facts.previous and not facts.retiring:
             blockers = gates.back(self.lineage(name), facts, clock.now())
             if blockers:
@@ -345,6 +352,8 @@ class House:
         former = [one.event.generation for one in self.journal.entries(name) if isinstance(one.event, ev.Finished)]
         if not former:
             raise Unsafe(f"{name} has no former certificate to go back to", f"see: tlsa-manager history {name}")
+        if facts.is_compromised(facts.generation(former[-1])):
+            raise _stolen(name)
         self.journal.append(name, ev.Promoted(former[-1]), clock.now())
         return "the former certificate's record is gone from DNS, so it is rolled over to like a new one: publish, wait, swap"
 
@@ -383,6 +392,12 @@ def house(config: Config, *, watch: Callable[[str, str], None] = lambda name, te
     return House(config, watch=watch)
 
 
+def _stolen(name: str) -> Unsafe:
+    """Say why there is no way back to a key that somebody else has."""
+    message = f"the former key of {name} was declared compromised: whoever has it could read and forge mail"
+    return Unsafe(message, f"it never goes into service again; for another key: tlsa-manager rollover start {name} --new-key")
+
+
 def _as_ours(error: Exception) -> TlsaManagerError:
     """Turn what nobody expected into an error that can be told like any other; the log has where it came from."""
     if isinstance(error, TlsaManagerError):
@@ -398,6 +413,13 @@ def _told(facts: Facts, records: RRset) -> Iterator[str]:
     failed = next((one for step, one in facts.failures.items() if step.startswith("publish ")), None)
     if failed is not None:
         yield f"publishing has to wait: {failed.reason}" + (f" ({failed.hint.splitlines()[0]})" if failed.hint else "")
+
+
+def _about(pair: Pair, facts: Facts) -> Iterator[str]:
+    """What is worth saying once: when certificates signed by themselves begin."""
+    current = facts.generation(facts.current)
+    if pair.signed_by_itself and (current is None or len(current.chain.certificates) > 1):
+        yield SIGNED_BY_ITSELF
 
 
 def _changed(file: Path) -> float:

@@ -380,7 +380,8 @@ def _(event: ev.Released, facts: Facts, at: float) -> Facts:  # noqa: ARG001  th
 def _(event: ev.Aborted, facts: Facts, at: float) -> Facts:
     if facts.next != event.generation or facts.deploying:
         return facts
-    return replace(facts, next="", hold=None, since=at, failures=_without(facts, "deploy", "roll back"))
+    at_once = "" if facts.at_once == event.generation else facts.at_once
+    return replace(facts, next="", hold=None, at_once=at_once, since=at, failures=_without(facts, "deploy", "roll back"))
 
 
 @_apply.register
@@ -400,7 +401,8 @@ def _(event: ev.Failed, facts: Facts, at: float) -> Facts:
 
 @_apply.register
 def _(event: ev.Prepared, facts: Facts, at: float) -> Facts:  # noqa: ARG001  a key has no date before it is in service
-    return _succeeded(replace(facts, standby=event.key), "prepare")
+    """The first one stays, it may be in a client's hands: of two that were made side by side the other is never used."""
+    return _succeeded(replace(facts, standby=facts.standby or event.key), "prepare")
 
 
 @_apply.register
@@ -420,10 +422,21 @@ def _(event: ev.KeyDue, facts: Facts, at: float) -> Facts:  # noqa: ARG001  time
 
 
 @_apply.register
-def _(event: ev.Compromised, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is no better time to know it
+def _(event: ev.Compromised, facts: Facts, at: float) -> Facts:
     keys = facts.compromised | frozenset(event.keys)
     standby = None if facts.standby and facts.standby.spki_sha256 in keys else facts.standby
-    return replace(facts, compromised=keys, standby=standby, at_once=event.at_once or facts.at_once, key_due=True)
+    facts = _without_stolen(replace(facts, compromised=keys, standby=standby), at)
+    return replace(facts, at_once=event.at_once or facts.at_once, key_due=True)
+
+
+def _without_stolen(facts: Facts, at: float) -> Facts:
+    """What is on its way with a key that somebody else has goes no further; a swap that was begun is finished or taken back."""
+    if facts.is_compromised(facts.generation(facts.queued)):
+        facts = replace(facts, queued="", queued_hold=None)
+    if facts.deploying or facts.way_back or not facts.is_compromised(facts.generation(facts.next)):
+        return facts
+    hold = None if facts.hold and facts.hold.generation == facts.next else facts.hold
+    return replace(facts, next="", hold=hold, since=at)
 
 
 @_apply.register

@@ -107,15 +107,20 @@ def _is_certificate(block: Block) -> bool:
 def _store(house: House, lineage: Lineage) -> Iterator[Exposed]:
     root = house.config.directory
     below = root / "lineages" / lineage.name
-    for place in (root, root / "lineages", below, *_generations(below)):
+    for place in (root, root / "lineages", below, *_kept(below)):
         with suppress(OSError):
             if reason := distrust(place.stat()):
                 yield Exposed(str(place), f"{place} {reason}", f"chown root: {place}; chmod 700 {place}")
-    for file in (one for generation in _generations(below) for one in generation.glob("*.pem")):
+    for file in (one for place in _kept(below) for one in place.glob("*.pem")):
         yield from _open(file)
 
 
-def _generations(below: Path) -> tuple[Path, ...]:
+def _kept(below: Path) -> tuple[Path, ...]:
+    """The directories of the generations, and of the keys that have no certificate yet."""
+    return (*_directories(below), *_directories(below / "keys"))
+
+
+def _directories(below: Path) -> tuple[Path, ...]:
     with suppress(OSError):
         return tuple(sorted(one for one in below.iterdir() if one.is_dir()))
     return ()
@@ -183,8 +188,8 @@ def _is_key_file(file: Path) -> bool:
 
 
 def _files(house: House, lineage: Lineage) -> Iterator[Path]:
-    for generation in _generations(house.config.directory / "lineages" / lineage.name):
-        yield from sorted(generation.glob("*.pem"), reverse=True)  # the key by itself first
+    for place in _kept(house.config.directory / "lineages" / lineage.name):
+        yield from sorted(place.glob("*.pem"), reverse=True)  # the key by itself first
     for name in lineage.consumers:
         with suppress(TlsaManagerError, OSError):
             path = house.hands.consumer(name).path

@@ -39,7 +39,7 @@ def remembered(house: House, lineage: Lineage) -> Household:
     moment = clock.moment()
     kept, trouble_of_store = _stored(house, lineage)
     needed = {facts.current, facts.next, facts.queued, facts.previous} - {""}
-    ours = {one for one in needed if facts.generations[one].ours}
+    ours = {one for one in needed if facts.generations[one].ours} | ({facts.standby.id} if facts.standby else set())
     return Household(
         lineage, facts, phase(lineage, facts, now), trouble=trouble_of_store,
         missing=() if trouble_of_store else tuple(sorted(ours - kept)),
@@ -50,8 +50,9 @@ def remembered(house: House, lineage: Lineage) -> Household:
 
 
 def _stored(house: House, lineage: Lineage) -> tuple[set[str], tuple[tuple[str, str], ...]]:
-    """Return which generations the store has whole, and what is wrong with the store."""
+    """Return which generations and keys the store has whole, and what is wrong with the store."""
     try:
-        return {one.id for one in house.store.generations(lineage.name)}, ()
+        generations, lone = house.store.generations(lineage.name), house.store.lone_keys(lineage.name)
+        return {*(one.id for one in generations), *(one.id for one in lone)}, ()
     except TlsaManagerError as error:
         return set(), ((error.message, error.hint),)

@@ -1,0 +1,66 @@
+"""The next key at home: made once, kept before it is journalled, and journalled before anybody is given it."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from tlsa_manager import clock
+from tlsa_manager.errors import StateError
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import succession
+from tlsa_manager.value import dataclass
+
+if TYPE_CHECKING:
+    from tlsa_manager.journal import Journal
+    from tlsa_manager.lineage import Key, Lineage
+    from tlsa_manager.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a client was given: the id of the key (or of the generation that has it), the key, PEM, and what else was done."""
+
+    id: str
+    pem: bytes = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def next_key(lineage: Lineage, journal: Journal, store: Store) -> Key:
+    """Return the next key; where there is none yet it is made, kept and journalled. Raises StateError.
+
+    Of several that ask at once each makes one, and all are given the one that was journalled first. What a crash leaves behind
+    is a key in the store that nobody has ever seen.
+    """
+    facts = journal.facts(lineage.name)
+    if facts.standby is None:
+        from tlsa_manager.keys import generate
+
+        made = store.put_key(lineage.name, generate(succession.key_type(lineage, facts)))
+        journal.append(lineage.name, ev.Prepared(made), clock.now())
+    standby = facts.standby or journal.facts(lineage.name).standby
+    return standby or next_key(lineage, journal, store)  # it went into service, or was given up, at this very moment
+
+
+def key_for_renewal(lineage: Lineage, journal: Journal, store: Store) -> tuple[str, bytes]:
+    """Return the key that a certificate asked for now is for: its id (or its generation's) and itself, PEM. Raises StateError.
+
+    While keys are reused and none is due it is the key in service; if that is not here, because the certificate was only seen
+    on the wire, and else always, it is the next key.
+    """
+    facts = journal.facts(lineage.name)
+    current = facts.generation(facts.current)
+    if current is not None and not succession.renews_key(lineage, facts, clock.now()):
+        kept = store.key_of(lineage.name, current.spki)
+        if kept is not None:
+            return current.id, kept
+        if current.ours:
+            message = f"the key in service of {lineage.name} is not in the store any more, and its renewals are to keep it"
+            raise StateError(message, "restore the store from a backup; or set reuse-key = false: then the next key is taken")
+    key = next_key(lineage, journal, store)
+    return key.id, store.key(lineage.name, key.id)
+
+
+def handed_out(journal: Journal, lineage: str) -> frozenset[str]:
+    """Return which keys clients were given, by id."""
+    return frozenset(one.event.key for one in journal.entries(lineage) if isinstance(one.event, ev.HandedOut))
