@@ -32,8 +32,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """When a certificate is to be renewed, seconds since 1970, and why then."""
+    """When a certificate is to be renewed, seconds since 1970, and why then. `ask_again`: when the authority is asked again."""
 
     generation: str
     at: float
     why: str
+    ask_again: float = 0.0
