@@ -12,7 +12,7 @@ import pytest
 from lab.fixtures import needs
 
 from tlsa_manager.errors import PublishError
-from tlsa_manager.publish import Backend, Change, open_backend
+from tlsa_manager.publish import Backend, Change, Text, open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,10 +39,11 @@ class World:
             return open_backend("ns1", "exec", {"command": [str(EXAMPLE), server, path], **options})
         return open_backend("ns1", "rfc2136", {"server": self.primary.address, "tsig-key-file": path, **options})
 
-    def refusal(self, change: Change, backend: Backend | None = None) -> PublishError:
+    def refusal(self, change: Change | Text, backend: Backend | None = None) -> PublishError:
         """Return the error a change ends with, having made sure that it tells what to do and tells no secret."""
+        one = backend or self.backend()
         with pytest.raises(PublishError) as caught:
-            (backend or self.backend()).change(change)
+            one.change(change) if isinstance(change, Change) else one.text(change)
         error = caught.value
         assert error.hint, "an error names its remedy"
         everything = "".join(traceback.format_exception(error)) + error.message + error.hint + repr(backend) + self.log.text

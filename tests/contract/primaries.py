@@ -29,7 +29,8 @@ from tlsa_manager.tlsa import Tlsa
 
 ZONE = "pub.example."
 LEAST = f"_25._tcp.least.{ZONE}"  # the only name that the key `least.` may change
-KEYS = ("world.", "publisher.", "stranger.", "least.")  # may do anything, change TLSA, nothing, change LEAST
+LEAST_PROOF = f"_acme-challenge.least.{ZONE}"  # and its TXT record
+KEYS = ("world.", "publisher.", "stranger.", "least.")  # may do anything, change TLSA and TXT, nothing, change those two names
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ options {{ directory "{self.directory}"; pid-file "named.pid"; session-keyfile n
   listen-on port 53 {{ {self.address}; }}; listen-on-v6 {{ none; }}; recursion no; dnssec-validation no;
   empty-zones-enable no; minimal-responses yes; notify no; }};
 zone "pub.example" {{ type primary; file "zone.db"; dnssec-policy default; inline-signing no;
-  update-policy {{ grant world. zonesub ANY; grant publisher. zonesub TLSA; grant least. name {LEAST} TLSA; }}; }};
+  update-policy {{ grant world. zonesub ANY; grant publisher. zonesub TLSA TXT; grant least. name {LEAST} TLSA;
+    grant least. name {LEAST_PROOF} TXT; }}; }};
 """)
 
     def rndc(self, *words: str) -> str:
@@ -220,7 +222,7 @@ acl:
   - id: publisher
     key: publisher.
     action: update
-    update-type: [TLSA]
+    update-type: [TLSA, TXT]
   - id: least
     key: least.
     action: update
@@ -228,6 +230,13 @@ acl:
     update-owner: name
     update-owner-match: equal
     update-owner-name: [{LEAST}]
+  - id: least-proof
+    key: least.
+    action: update
+    update-type: [TXT]
+    update-owner: name
+    update-owner-match: equal
+    update-owner-name: [{LEAST_PROOF}]
 policy:
   - id: lab
     algorithm: ecdsap256sha256
@@ -241,7 +250,7 @@ zone:
     journal-content: all
     dnssec-signing: on
     dnssec-policy: lab
-    acl: [world, publisher, least]
+    acl: [world, publisher, least, least-proof]
 """)
 
     def knotc(self, *words: str) -> str:

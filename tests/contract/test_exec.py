@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tlsa_manager.errors import Conflict, PublishError, PublishTemporary
-from tlsa_manager.publish import Backend, Change, open_backend
+from tlsa_manager.publish import Backend, Change, Text, open_backend
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OWNER = "_25._tcp.mx.example.org."
 NOW, NEXT = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "ab")
 CHANGE = Change(OWNER, "example.org.", frozenset({NEXT}), frozenset(), frozenset({NOW}), 3600)
+PROOF = Text("_acme-challenge.mx.example.org.", "example.org.", "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo", present=True)
 CANNOT_TELL = 'print(\'{"schema": 1, "records": null}\')'
 
 
@@ -41,9 +42,9 @@ def program(tmp_path: Path) -> Callable[..., Backend]:
     return make
 
 
-def refusal(backend: Backend) -> PublishError:
+def refusal(backend: Backend, change: Change | Text = CHANGE) -> PublishError:
     with pytest.raises(PublishError) as caught:
-        backend.change(CHANGE)
+        backend.change(change) if isinstance(change, Change) else backend.text(change)
     assert caught.value.hint
     return caught.value
 
@@ -209,3 +210,56 @@ def test_secrets_of_its_environment_are_masked(program: Callable[..., Backend], 
     error = refusal(program("print('bad token', os.environ['TOKEN'], file=sys.stderr); sys.exit(1)", environment=["TOKEN"]))
     assert "bad token ***" in error.message
     assert "very-secret-token" not in error.message
+
+
+def test_what_it_is_given_for_a_proof(program: Callable[..., Backend], tmp_path: Path) -> None:
+    """A TXT record is a verb of its own, so that a program which does not know it cannot take it for TLSA."""
+    out = tmp_path / "seen"
+    code = f'json.dump([request, sys.argv[-1]], open({str(out)!r}, \'w\'))\nprint(\'{{"schema": 1, "state": "done"}}\')'
+    assert program(code).text(PROOF).state == "done"
+    assert json.loads(out.read_text()) == [
+        {
+            "schema": 1, "verb": "text", "backend": "own", "target": PROOF.target, "zone": "example.org.",
+            "value": PROOF.value, "present": True, "ttl": 60,
+        },
+        "text",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("print('what is text?', file=sys.stderr); sys.exit(64)", "cannot write TXT records (exit 64 for `text`): what is text?"),
+        ("print('usage: read|change', file=sys.stderr); sys.exit(78)", "failed to `text` (exit 78): usage: read|change"),
+        ("request['expect']", "failed to `text` (exit 1)"),
+    ],
+)
+def test_a_program_that_knows_nothing_of_proofs(program: Callable[..., Backend], code: str, words: str) -> None:
+    """However such a program ends, the words say that dns-01 needs it, and what there is instead."""
+    error = refusal(program(code), PROOF)
+    assert type(error) is PublishError
+    assert words in error.message
+    assert "dns-01" in error.hint
+    assert 'challenge = "http-01"' in error.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"state": "done", "values": ["other"]}, "its own reading shows that it is not"),
+        ({"state": "done", "values": "other"}, '"values"'),
+        ({"state": "done", "values": [1]}, '"values"'),
+        ({"state": "done", "alias": "proofs.example.net."}, "alias (it leads to proofs.example.net.)"),
+        ({"state": "conflict"}, "TXT records of _acme-challenge.mx.example.org. changed"),
+        ({"state": "yes"}, '"state" of the answer to `text`'),
+    ],
+)
+def test_answers_to_text(program: Callable[..., Backend], answer: dict[str, object], words: str) -> None:
+    """What the program says is checked, and its own reading is held against it."""
+    assert words in refusal(program(f"print(json.dumps({ ({'schema': 1} | answer)!r}))"), PROOF).message
+
+
+def test_a_program_may_pass_on_a_proof(program: Callable[..., Backend]) -> None:
+    """Where somebody else has to do it, the name servers tell when it is so."""
+    ticket = program("print(json.dumps({'schema': 1, 'state': 'asked', 'message': 'ticket 8', 'values': []}))").text(PROOF)
+    assert (ticket.state, ticket.message) == ("asked", "ticket 8")

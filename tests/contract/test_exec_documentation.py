@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tlsa_manager.errors import Conflict, PublishTemporary
-from tlsa_manager.publish import Backend, Change, open_backend
+from tlsa_manager.publish import Backend, Change, Text, open_backend
 from tlsa_manager.tlsa import RRset, Tlsa
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "exec-backend.md"
 OWNER, NEIGHBOUR = "_25._tcp.mx.example.org.", "_25._tcp.mx2.example.org."
 NOW, NEXT, FOREIGN = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "abc")
 NONE: RRset = frozenset()
+PROOF, TOKEN = "_acme-challenge.mx.example.org.", "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo"
 
 
 @pytest.fixture
@@ -51,6 +52,20 @@ def test_a_rollover_with_the_printed_program(printed: Callable[[str], Backend], 
     ]
 
 
+def test_a_proof_with_the_printed_program(printed: Callable[[str], Backend], tmp_path: Path) -> None:
+    """It writes one TXT record beside those that stand there, with their TTL, and takes that one out again."""
+    file = tmp_path / "tlsa.include"
+    backend = printed("true")
+    before = file.read_text()
+    foreign = f'{PROOF} 300 IN TXT "somebody else"\n'
+    file.write_text(before + foreign)
+    for present, after in ((True, f'{PROOF} 300 IN TXT "{TOKEN}"\n'), (False, "")):
+        for _ in range(2):
+            assert backend.text(Text(PROOF, "", TOKEN, present=present)).state == "done"
+            assert file.read_text() == before + foreign + after
+    assert backend.read(OWNER).records == {NOW, FOREIGN}
+
+
 def test_refusals_of_the_printed_program(printed: Callable[[str], Backend]) -> None:
     """A conflict and a failed reload change nothing."""
     backend = printed("false")
@@ -70,6 +85,9 @@ def test_the_page_and_the_code_agree() -> None:
         "`conflict`",
         "`alias`",
         "`reason`",
+        "`values`",
+        "`present`",
+        "| 64 |",
         "| 75 |",
         "| 78 |",
         '"schema": 1',

@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from contract.primaries import ZONE
-from tlsa_manager.publish import Change, open_backend
+from tlsa_manager.publish import Change, Text, open_backend
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 NOW, NEXT = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "ab")
 OWNER = "_25._tcp.mx.example.org."
+PROOF, TOKEN = "_acme-challenge.mx.example.org.", "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo"
 
 
-def words(change: Change) -> str:
-    ticket = open_backend("hand", "manual", {}).change(change)
+def words(change: Change | Text) -> str:
+    backend = open_backend("hand", "manual", {})
+    ticket = backend.change(change) if isinstance(change, Change) else backend.text(change)
     assert ticket.state == "asked"
     return ticket.message
 
@@ -60,3 +62,26 @@ def test_the_nsupdate_form_works(bind: Primary, fresh: Callable[[], str]) -> Non
         argv = ["nsupdate", "-k", bind.keys.path("publisher.")]
         subprocess.run(argv, input=f"server {bind.address}\n{script}\n", text=True, check=True)
         assert bind.records(name)[0] == after
+
+
+def test_every_form_of_a_proof() -> None:
+    """A TXT record is written as a provider's form wants it and as a zone file wants it; nothing else is to be touched."""
+    text = words(Text(PROOF, "example.org.", TOKEN, present=True))
+    assert f'    {PROOF} 60 IN TXT "{TOKEN}"' in text.splitlines()
+    assert f"_acme-challenge.mx   (absolute: {PROOF})" in text
+    assert f"    value  {TOKEN} " in text
+    assert "do not change or remove any other record" in text
+    away = words(Text(PROOF, "", TOKEN, present=False))
+    assert "Remove this TXT record" in away
+    assert TOKEN in away
+
+
+def test_the_nsupdate_form_of_a_proof_works(bind: Primary, fresh: Callable[[], str]) -> None:
+    """What the text says for nsupdate does exactly that, beside what stands there."""
+    name = fresh()
+    bind.put(f'{name} 60 TXT "somebody else\'s"')
+    for present, after in ((True, {'"somebody else\'s"', f'"{TOKEN}"'}), (False, {'"somebody else\'s"'})):
+        script = words(Text(name, ZONE, TOKEN, present=present)).split("With nsupdate:\n")[1].split("\n\n")[0]
+        argv = ["nsupdate", "-k", bind.keys.path("publisher.")]
+        subprocess.run(argv, input=f"server {bind.address}\n{script}\n", text=True, check=True)
+        assert bind.records(name, "TXT")[0] == after

@@ -10,6 +10,7 @@ package plugs in by an entry point of the group `tlsa_manager.backends` that nam
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from tlsa_manager.errors import Conflict
@@ -18,7 +19,7 @@ from tlsa_manager.plugin import Kinds
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tlsa_manager.option import Option, Settings
     from tlsa_manager.snapshot import Held
@@ -30,6 +31,8 @@ KINDS = {
     "exec": "tlsa_manager.publish.exec",
     "manual": "tlsa_manager.publish.manual",
 }
+_VALUE = re.compile(r"[A-Za-z0-9_-]{1,255}")  # base64url (RFC 8555 §8.4): nothing in it needs quoting anywhere
+_ABSOLUTE = re.compile(r"[!-~]+\.")  # in presentation form: blanks and what else is not printable are escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Change:
 class Text:
     """One TXT record that shall stand at a name, or shall not; every other record of the name stays (RFC 8555 §8.4).
 
-    `target`: absolute, after aliases; `zone`: as seen from outside, or empty; `ttl` in seconds.
+    `target`: absolute, after aliases; `zone`: as seen from outside, or empty; `ttl`: seconds, for a set that does not exist yet.
     """
 
     target: str
@@ -78,6 +81,17 @@ class Text:
     value: str
     present: bool
     ttl: int = 60
+
+    def __post_init__(self) -> None:
+        """Refuse what no backend may be asked to write."""
+        if _VALUE.fullmatch(self.value) is None:
+            raise ValueError("the value of a proof is not base64url")
+        if _ABSOLUTE.fullmatch(self.target) is None:
+            raise ValueError(f"the target {self.target!r} is not an absolute name")
+
+    def fits(self, values: Collection[str]) -> bool:
+        """Whether the values that stand there are as wanted."""
+        return (self.value in values) is self.present
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,7 @@ class Ticket:
 
 
 class Backend(Protocol):
-    """A way to change DNS. Two verbs over the TLSA records of one name."""
+    """A way to change DNS. Two verbs over the TLSA records of one name, and one over its TXT records."""
 
     @property
     def name(self) -> str:
@@ -118,7 +132,9 @@ class Backend(Protocol):
     def text(self, text: Text) -> Ticket:
         """Add or remove one TXT record, which proves to a certificate authority that a name is ours; then look whether it is so.
 
-        Adding what stands and removing what is gone is done. Raises as `change` does.
+        Adding what stands and removing what is gone is done. Every other record of the name stays, with its TTL. Nothing is
+        written where the name is an alias. Raises as `change` does; a backend that cannot do it raises PublishError, whose hint
+        names the other way to prove a name (http-01).
         """
 
 
@@ -142,10 +158,10 @@ def options_of(kind: str) -> tuple[Option, ...]:
     return _kind("dns", kind).OPTIONS
 
 
-def conflict(target: str) -> Conflict:
+def conflict(target: str, kind: str = "TLSA") -> Conflict:
     """Return the error for a set that is not what the change was planned from."""
     return Conflict(
-        f"the TLSA records of {target} changed between reading and writing, so nothing was written",
+        f"the {kind} records of {target} changed between reading and writing, so nothing was written",
         "the next run looks again and plans again; if it happens every time, another program manages the same records",
     )
 

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tlsa_manager.option import Settings
-    from tlsa_manager.publish import Change
+    from tlsa_manager.publish import Change, Text
     from tlsa_manager.publish.child import Ended
     from tlsa_manager.tlsa import RRset
 
 SCHEMA = 1
 TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h
 MISCONFIGURED = 78  # EX_CONFIG
+UNKNOWN_VERB = 64  # EX_USAGE
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LARGEST_TTL = 2**31 - 1  # RFC 2181 §8
+_OTHER_WAY = (
+    "dns-01 needs TXT records: docs/exec-backend.md says what `text` asks of the program;"
+    ' or have the names proven without DNS: challenge = "http-01" in the section of the issuer'
+)
 
 OPTIONS = (
     Option(
-        "command", "argv", "the program and its arguments; `read` or `change` is added as the last one",
+        "command", "argv", "the program and its arguments; `read`, `change` or `text` is added as the last one",
         required=True, example=("/usr/local/lib/tlsa-manager/my-provider",),
     ),
     Option("timeout", "duration", "how long the program may take for one request; then it is killed", default="60s"),
@@ -68,10 +73,22 @@ class Exec:
         if ticket.state == "done" and held.records is not None:
             after = self._look(change.target).records
             if after is not None and not change.stands_in(after):
-                raise PublishError(
-                    f"{self._program} says that {change.target} is changed, but its own reading shows that it is not",
-                    "does it write where it reads? A provider that publishes late should answer `asked`, not `done`",
-                )
+                raise self._denied(change.target)
+        return ticket
+
+    def text(self, text: Text) -> Ticket:
+        """Hand over the TXT record; what the program says stands there then is compared."""
+        answer = self._call("text", {
+            "target": text.target, "zone": text.zone or None, "value": text.value, "present": text.present, "ttl": text.ttl,
+        })  # fmt: skip
+        if answer.get("alias") and text.present:
+            raise self._alias(text.target, answer["alias"])
+        ticket = self._ticket("text", text.target, "TXT", answer)
+        values = answer.get("values")
+        if values is not None and not (isinstance(values, list) and all(isinstance(value, str) for value in values)):
+            raise self._nonsense('"values" must be null or a list of texts')
+        if ticket.state == "done" and values is not None and not text.fits(values):
+            raise self._denied(text.target)
         return ticket
 
     @property
@@ -81,10 +98,7 @@ class Exec:
     def _look(self, target: str) -> Held:
         answer = self._call("read", {"target": target})
         if alias := answer.get("alias"):
-            raise PublishError(
-                f"{target} is an alias (it leads to {_plain(str(alias))}), where records beside it would be ignored",
-                "remove the alias, or let the name servers that the world asks show it: then the records go where it leads",
-            )
+            raise self._alias(target, alias)
         if "records" not in answer:
             raise self._nonsense('the answer to `read` has no "records" (null means: cannot tell)')
         records, ttl = answer["records"], answer.get("ttl") or 0
@@ -100,15 +114,18 @@ class Exec:
             "target": change.target, "zone": change.zone or None, "add": _texts(change.add), "remove": _texts(change.remove),
             "expect": None if change.expect is None else _texts(change.expect), "ttl": ttl,
         })  # fmt: skip
+        return self._ticket("change", change.target, "TLSA", answer)
+
+    def _ticket(self, verb: str, target: str, kind: str, answer: Mapping[str, object]) -> Ticket:
         message = _plain(str(answer.get("message") or ""))
         state = answer.get("state")
         if state == "done":
-            return Ticket("done", message or f"{change.target} changed by {self._program}")
+            return Ticket("done", message or f"{target} changed by {self._program}")
         if state == "asked":
-            return Ticket("asked", message or f"{self._program} has passed on the change of {change.target}")
+            return Ticket("asked", message or f"{self._program} has passed on the change of {target}")
         if state == "conflict":
-            raise conflict(change.target)
-        raise self._nonsense('"state" of the answer to `change` must be "done", "asked" or "conflict"')
+            raise conflict(target, kind)
+        raise self._nonsense(f'"state" of the answer to `{verb}` must be "done", "asked" or "conflict"')
 
     def _call(self, verb: str, request: Mapping[str, object]) -> Mapping[str, object]:
         """Run the program once. Returns the object it printed; raises by its exit code."""
@@ -141,14 +158,17 @@ class Exec:
             raise self._nonsense(f"it printed more than a mebibyte for `{verb}` and was killed")
         if ended.code == TEMPORARY:
             raise PublishTemporary(f"{self._program} asks to try `{verb}` again later (exit 75){said}", "tried again by itself")
-        if ended.code == MISCONFIGURED:
+        if verb == "text" and ended.code == UNKNOWN_VERB:
+            raise PublishError(f"{self._program} cannot write TXT records (exit 64 for `text`){said}", _OTHER_WAY)
+        if ended.code == MISCONFIGURED and verb != "text":  # where it may mean that it knows no such verb
             message = f"{self._program} says that its configuration is wrong (exit 78){said}"
             raise PublishError(message, "correct the configuration of that program; nothing else can be done here")
         if ended.code != 0:
             how = f"exit {ended.code}" if ended.code > 0 else f"killed by signal {-ended.code}"
-            raise PublishError(
-                f"{self._program} failed to `{verb}` ({how}){said}", f"run it by hand as docs/exec-backend.md shows: {verb}"
-            )
+            by_hand = f"run it by hand as docs/exec-backend.md shows: {verb}"
+            if verb == "text":
+                by_hand = f"does it know `text` at all? {_OTHER_WAY}; otherwise {by_hand}"
+            raise PublishError(f"{self._program} failed to `{verb}` ({how}){said}", by_hand)
 
     def _records(self, records: object) -> RRset:
         try:
@@ -157,6 +177,18 @@ class Exec:
         except BadInput:
             pass  # the same answer as for anything else that is not a list of records
         raise self._nonsense('"records" must be null or a list of texts such as "3 1 1 <hexadecimal>"')
+
+    def _alias(self, target: str, leads_to: object) -> PublishError:
+        return PublishError(
+            f"{target} is an alias (it leads to {_plain(str(leads_to))}), where records beside it would be ignored",
+            "remove the alias, or let the name servers that the world asks show it: then the records go where it leads",
+        )
+
+    def _denied(self, target: str) -> PublishError:
+        return PublishError(
+            f"{self._program} says that {target} is changed, but its own reading shows that it is not",
+            "does it write where it reads? A provider that publishes late should answer `asked`, not `done`",
+        )
 
     def _nonsense(self, what: str) -> PublishError:
         return PublishError(f"{self._program} breaks the contract: {what}", "the contract is docs/exec-backend.md")

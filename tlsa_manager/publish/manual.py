@@ -10,7 +10,7 @@ from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.option import Option, Settings
-    from tlsa_manager.publish import Change
+    from tlsa_manager.publish import Change, Text
     from tlsa_manager.tlsa import Tlsa
 
 OPTIONS: tuple[Option, ...] = ()
@@ -30,6 +30,10 @@ class Manual:
         """Write down what to do, in the three forms that web forms, zone files and nsupdate want. Asking again is harmless."""
         return Ticket("asked", instructions(change))
 
+    def text(self, text: Text) -> Ticket:
+        """Write down what to do for a proof by dns-01, in the same three forms. Asking again is harmless."""
+        return Ticket("asked", proof_instructions(text))
+
 
 def build(name: str, settings: Settings) -> Manual:
     """Make the backend; it has no options."""
@@ -48,6 +52,31 @@ def instructions(change: Change) -> str:
     else:
         head = f"Remove {many} at {change.target}. Leave every other record there, and its TTL, as it is."
     return "\n\n".join((head, _table(change, records), _zone_file(change, records), _nsupdate(change, records), _after(change)))
+
+
+def proof_instructions(text: Text) -> str:
+    """Return the text for the operator who adds or removes the TXT record of a proof."""
+    if text.present:
+        head = (
+            f"Add this TXT record at {text.target}, beside those that stand there. The certificate authority will look for it;"
+            " do not change or remove any other record."
+        )
+        verb, update = "Add to", f"add {text.target} {text.ttl} TXT"
+        after = "Nothing else is needed: when every name server answers it, the proof goes on by itself."
+    else:
+        head = f"Remove this TXT record at {text.target}, the proof is over. Leave every other record there as it is."
+        verb, update = "Delete from", f"delete {text.target} TXT"
+        after = "There is no hurry: the record proves nothing any more. When it is gone, this is noticed by itself."
+    form = (
+        "In a provider's form:\n    type   TXT\n"
+        f"    name   {relative(text.target, text.zone)}   (absolute: {text.target})\n"
+        f"    TTL    {f'{text.ttl}, or that of the TXT records which stand there' if text.present else 'any'}\n"
+        f"    value  {text.value}   (without quotation marks, or with them where the form shows them)"
+    )
+    zone_file = f'{verb} the zone file (and raise the serial):\n    {text.target} {text.ttl} IN TXT "{text.value}"'
+    zone = f"    zone {text.zone}\n" if text.zone else ""
+    nsupdate = f'With nsupdate:\n{zone}    update {update} "{text.value}"\n    send'
+    return f"{head}\n\n{form}\n\n{zone_file}\n\n{nsupdate}\n\n{after}"
 
 
 def relative(target: str, zone: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import dns.message
 
     from tlsa_manager.option import Settings
-    from tlsa_manager.publish import Change
+    from tlsa_manager.publish import Change, Text
     from tlsa_manager.publish.rfc2136.wire import Reply
 
 OPTIONS = (
@@ -73,6 +73,8 @@ class Rfc2136:
 
     def change(self, change: Change) -> Ticket:
         """Write in one transaction: all of it or nothing, compared by the server with `expect` in the same moment."""
+        from tlsa_manager.publish.rfc2136 import wire  # dnspython is slow to import
+
         self._inside(change.target)
         held = self._look(change.target)
         records = held.records or frozenset()
@@ -80,25 +82,36 @@ class Rfc2136:
             return Ticket("done", f"{change.target} is so already at {self.server}")
         change.compare(records)
         zone = self._zone(change.target)
-        self._update(change, zone, held.ttl if records else change.ttl)
+        self._send(wire.update(change, zone, held.ttl if records else change.ttl), change.target, zone, "TLSA")
         if not change.stands_in(self._look(change.target).records or frozenset()):
-            raise PublishError(
-                f"{self.server} accepted the update of {change.target} (NOERROR), but the records are not as they should be",
-                "does `server` name the primary itself? A secondary that forwards updates, or a second program that manages "
-                "the same records, looks like this",
-            )
+            raise self._not_applied(change.target, "records are not as they should be")
         return Ticket("done", f"{change.target} changed at {self.server} in zone {zone}")
+
+    def text(self, text: Text) -> Ticket:
+        """Write one record in one transaction; then read the name again."""
+        from tlsa_manager.publish.rfc2136 import wire  # dnspython is slow to import
+
+        self._inside(text.target)
+        reply = self._ask(text.target, "TXT", "TXT")
+        if not text.present and reply.alias() and reply.authoritative:
+            return Ticket("done", f"{text.target} is an alias at {self.server}: no TXT record can stand there")
+        self._own(reply, text.target)
+        standing, ttl = reply.texts(text.target)
+        if text.present and text.fits(standing):
+            return Ticket("done", f"the TXT record stands at {text.target} at {self.server} already")
+        if text.present and (wildcard := reply.eclipsed(text.target)):
+            raise self._eclipsing(text.target, wildcard)
+        # A removal is sent in any case: what a process that was killed has asked for may still be on its way.
+        zone = self._zone(text.target, "TXT")
+        self._send(wire.update_text(text, zone, ttl or text.ttl), text.target, zone, "TXT")
+        if not text.fits(self._ask(text.target, "TXT", "TXT").texts(text.target)[0]):
+            raise self._not_applied(text.target, "TXT record is not as it should be")
+        return Ticket("done", f"TXT record {'added at' if text.present else 'removed from'} {text.target} at {self.server}")
 
     def _look(self, target: str) -> Held:
         """Read the set at the target. Raises PublishError where it cannot be told, or cannot be written."""
         reply = self._ask(target, "TLSA")
-        if reply.alias():
-            raise PublishError(
-                f"{target} is an alias (it leads to {reply.alias()}) at {self.server}, where records beside it would be ignored",
-                "remove the alias, or let it be found by the name servers that the world asks: "
-                "then the records go where it leads",
-            )
-        self._authoritative(reply, target)
+        self._own(reply, target)
         if wildcard := reply.wildcard(target):
             raise PublishError(
                 f"{target} does not exist at {self.server}, the wildcard {wildcard} answers for it: "
@@ -108,6 +121,31 @@ class Rfc2136:
         records, ttl = reply.tlsa(target)
         return Held(target, records, ttl)
 
+    def _not_applied(self, target: str, what: str) -> PublishError:
+        return PublishError(
+            f"{self.server} accepted the update of {target} (NOERROR), but the {what}",
+            "does `server` name the primary itself? A secondary that forwards updates, or a second program that manages "
+            "the same records, looks like this",
+        )
+
+    def _own(self, reply: Reply, target: str) -> None:
+        """Raise PublishError where records at the target would not be this server's, or would be ignored."""
+        if reply.alias():
+            raise PublishError(
+                f"{target} is an alias (it leads to {reply.alias()}) at {self.server}, where records beside it would be ignored",
+                "remove the alias, or let it be found by the name servers that the world asks: "
+                "then the records go where it leads",
+            )
+        self._authoritative(reply, target)
+
+    def _eclipsing(self, target: str, wildcard: str) -> PublishError:
+        host = target.partition(".")[2]
+        return PublishError(
+            f"{host} does not exist at {self.server}, the wildcard {wildcard} answers for it: "
+            f"a TXT record at {target} would take from it all that it has from the wildcard, its addresses too",
+            f"write the records of {wildcard} at {host} as well, by hand, then run again",
+        )
+
     def _inside(self, target: str) -> None:
         """Refuse what is not in the configured zone, before anybody is asked."""
         if self.zone and not _below(target, self.zone):
@@ -116,11 +154,11 @@ class Rfc2136:
                 f"give the lineage another backend, or correct dns.{self.name}.zone",
             )
 
-    def _zone(self, target: str) -> str:
+    def _zone(self, target: str, kind: str = "TLSA") -> str:
         """Return the zone the target lies in: as configured, or the owner of the SOA that the server sends for it."""
         if self.zone:
             return self.zone
-        reply = self._ask(target, "SOA")
+        reply = self._ask(target, "SOA", kind)
         self._authoritative(reply, target)
         zone = reply.soa()
         if not zone or not _below(target, zone):
@@ -142,20 +180,20 @@ class Rfc2136:
                 f"name the primary of the zone in dns.{self.name}.server",
             )
 
-    def _ask(self, target: str, kind: str) -> Reply:
+    def _ask(self, target: str, asked: str, kind: str = "TLSA") -> Reply:
+        """Ask for the type `asked`, on behalf of records of the type `kind`."""
         from tlsa_manager.publish.rfc2136 import wire  # dnspython is slow to import
 
-        place = refusals.Place(str(self.server), self.key.name, target, self.zone)
-        reply = wire.ask(wire.question(target, kind), self.server, self.key, place)
+        place = refusals.Place(str(self.server), self.key.name, target, self.zone, kind=kind)
+        reply = wire.ask(wire.question(target, asked), self.server, self.key, place)
         if reply.rcode not in {"NOERROR", "NXDOMAIN"}:
             raise refusals.rcode(reply.rcode, place, signed=True)
         return reply
 
-    def _update(self, change: Change, zone: str, ttl: int) -> None:
+    def _send(self, message: dns.message.Message, target: str, zone: str, kind: str) -> None:
         from tlsa_manager.publish.rfc2136 import wire
 
-        place = refusals.Place(str(self.server), self.key.name, change.target, zone, update=True)
-        message: dns.message.Message = wire.update(change, zone, ttl)
+        place = refusals.Place(str(self.server), self.key.name, target, zone, update=True, kind=kind)
         reply = wire.ask(message, self.server, self.key, place)
         if reply.rcode != "NOERROR":
             raise refusals.rcode(reply.rcode, place, signed=True)

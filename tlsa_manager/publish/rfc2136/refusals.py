@@ -24,6 +24,7 @@ class Place:
     target: str
     zone: str = ""  # empty while it is being looked for
     update: bool = False  # False: it was a question
+    kind: str = "TLSA"  # type of the records
 
 
 def rcode(word: str, place: Place, *, signed: bool) -> PublishError:
@@ -36,7 +37,7 @@ def rcode(word: str, place: Place, *, signed: bool) -> PublishError:
         return _not_believed(place)
     what = "the update of" if place.update else "the question for"
     return PublishError(
-        f"{place.server} answers {word} to {what} the TLSA records of {place.target}",
+        f"{place.server} answers {word} to {what} the {place.kind} records of {place.target}",
         _READ_HINTS.get(word, "see the log of that server").format(place=place),
     )
 
@@ -54,10 +55,10 @@ def access(place: Place) -> str:
     zone = place.zone or "ZONE"
     return (
         f'BIND, in zone "{zone.rstrip(".") or "."}":\n'
-        f"    update-policy {{ grant {place.key} name {place.target} TLSA; }};\n"
+        f"    update-policy {{ grant {place.key} name {place.target} {place.kind}; }};\n"
         "Knot, and `acl: tlsa-manager` in that zone:\n"
         f"    acl:\n      - id: tlsa-manager\n        key: {place.key}\n        action: update\n"
-        "        update-type: [TLSA]\n        update-owner: name\n        update-owner-match: equal\n"
+        f"        update-type: [{place.kind}]\n        update-owner: name\n        update-owner-match: equal\n"
         f"        update-owner-name: [{place.target}]"
     )
 
@@ -65,7 +66,7 @@ def access(place: Place) -> str:
 def _refused(place: Place, unsigned: str) -> PublishError:
     return PublishError(
         f"{place.server} refused the update of {place.target}{unsigned}, so nothing was changed: "
-        f"key {place.key} may not change TLSA records there, or the zone takes no updates at present",
+        f"key {place.key} may not change {place.kind} records there, or the zone takes no updates at present",
         "allow it (below); or the zone is frozen (rndc thaw ZONE, knotc zone-thaw ZONE); "
         "or that server is a secondary: name the primary in `server`\n" + access(place),
     )
@@ -87,9 +88,10 @@ def _notzone(place: Place, _unsigned: str) -> PublishError:
 
 
 def _formerr(place: Place, unsigned: str) -> PublishError:
+    old = ", or a server too old for TLSA records (BIND needs 9.9)" if place.kind == "TLSA" else ""
     return PublishError(
         f"{place.server} did not understand the update of {place.target}{unsigned}; nothing was changed",
-        "a firewall or proxy that rewrites DNS in between, or a server too old for TLSA records (BIND needs 9.9)",
+        f"a firewall or proxy that rewrites DNS in between{old}",
     )
 
 
@@ -109,7 +111,7 @@ def _servfail(place: Place, _unsigned: str) -> PublishError:
 
 
 def _changed(place: Place, _unsigned: str) -> PublishError:
-    return conflict(place.target)
+    return conflict(place.target, place.kind)
 
 
 def _not_believed(place: Place) -> PublishError:

@@ -24,7 +24,7 @@ from tlsa_manager.tlsa import RRset, Tlsa
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from tlsa_manager.publish import Change
+    from tlsa_manager.publish import Change, Text
     from tlsa_manager.publish.rfc2136 import Server
     from tlsa_manager.publish.rfc2136.key import TsigKey
     from tlsa_manager.publish.rfc2136.refusals import Place
@@ -94,6 +94,23 @@ class Reply:
                 ttls.append(ttl)
         return frozenset(records), max(ttls)
 
+    def texts(self, target: str) -> tuple[frozenset[str], int]:
+        """Return the values of the TXT records that stand at the target itself, and their TTL."""
+        name = dns.name.from_text(target)
+        found = [rrset for rrset in self.message.answer if rrset.rdtype == dns.rdatatype.TXT and rrset.name == name]
+        if not found or self.wildcard(target):
+            return frozenset(), 0
+        values = (b"".join(rdata.strings).decode("ascii", "replace") for rdata in found[0])
+        return frozenset(values), found[0].ttl
+
+    def eclipsed(self, target: str) -> str:
+        """Return the wildcard that answers for the name above the target too, where none stands itself; empty if that stands.
+
+        A record at the target would make that name exist, and so take from it all that it has from the wildcard (RFC 4592 §2.2).
+        """
+        wildcard = self.wildcard(target)
+        return wildcard if wildcard and dns.name.from_text(wildcard).parent() != dns.name.from_text(target).parent() else ""
+
 
 def question(target: str, kind: str) -> dns.message.Message:
     """Make a question to an authoritative server: signatures wanted, recursion not."""
@@ -113,6 +130,19 @@ def update(change: Change, zone: str, ttl: int) -> dns.message.Message:
         message.add(name, ttl, _rdata(record))
     for record in sorted(change.remove):
         message.delete(name, _rdata(record))
+    return message
+
+
+def update_text(text: Text, zone: str, ttl: int) -> dns.message.Message:
+    """Make the update that adds or deletes one TXT record, unless the name is an alias."""
+    message = dns.update.UpdateMessage(zone)
+    name = dns.name.from_text(text.target)
+    message.absent(name, "CNAME")
+    rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, f'"{text.value}"')
+    if text.present:
+        message.add(name, ttl, rdata)
+    else:
+        message.delete(name, rdata)
     return message
 
 
