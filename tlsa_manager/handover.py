@@ -43,8 +43,8 @@ def content(path: Path, what: str) -> bytes:
     return data
 
 
-def handed_over(take: Callable[[bytes, bytes | None], Taken], certificate: str | Path, key: str | Path) -> Taken:
-    """Have a certificate taken over with the key from its file (empty: there is none), or with ours. Raises BadInput.
+def handed_over(take: Callable[[bytes, bytes | None], Taken], certificate: str | Path, key: str | Path | None) -> Taken:
+    """Have a certificate taken over with the key from its file, or with ours where there is no such file. Raises BadInput.
 
     `take` gets the chain and the key, None where the key is to be one of ours. A client that was given a request of ours has no
     key, or still has the file of an earlier one.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tlsa_manager.engine import Engine
     from tlsa_manager.hands import HouseHands
     from tlsa_manager.household import Holder
+    from tlsa_manager.issuing import Issuing
     from tlsa_manager.keys import Pair
     from tlsa_manager.lineage import Key, Lineage
     from tlsa_manager.rollover.facts import Facts
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.store import Store
     from tlsa_manager.tlsa import RRset
+    from tlsa_manager.watching import Watch
 
 SIDE_BY_SIDE = 8  # families of lineages in one run
 NEWS = "something happened since the latest look; the next run looks again"
@@ -84,6 +86,13 @@ class House:
         from tlsa_manager.store import Store
 
         return Store(self.config.directory)
+
+    @cached_property
+    def watched(self) -> Watch:
+        """The files of clients without hooks."""
+        from tlsa_manager.watching import Watch
+
+        return Watch(self.config.directory)
 
     @cached_property
     def hands(self) -> HouseHands:
@@ -135,6 +144,12 @@ class House:
         lineage = self.lineage(name)
         pair = self_signed(lineage.hosts, self.next_key(name))
         return self.stage(name, pair.chain_pem, pair.key_pem, "new key", insist=True)
+
+    def want_new_key(self, name: str) -> str:
+        """Have the issuer's next certificate made for the next key, however young the one in service is. Returns a sentence."""
+        self.next_key(name)
+        self.journal.append(name, ev.KeyDue(), clock.now())
+        return f"its next certificate is for the next key; it is ordered when it is due, or now: tlsa-manager renew {name}"
 
     def next_key(self, name: str) -> bytes:
         """Return the next key, PEM; it is made, kept and journalled where there is none yet. Raises StateError."""
@@ -214,7 +229,7 @@ class House:
         plan = self.journal.plan(name)
         if plan is None or now >= plan.wake_at or now < plan.looked[0] or self.journal.latest(name) > plan.seen:
             return True
-        return any(_changed(file) > plan.looked[0] for file in self.config.files)
+        return any(_changed(file) > plan.looked[0] for file in self.config.files) or self._files_changed(name, now)
 
     def run(self, names: Iterable[str] = (), *, anyway: bool = False) -> dict[str, TlsaManagerError]:
         """Pass once over what is due, or over all (`anyway`).
@@ -224,30 +239,98 @@ class House:
         """
         if self._publishing is not None:
             self._publishing.join()  # it holds the lease: without this we would be too busy for ourselves
+        meant = (self.lineage(name).name for name in names or self.config.lineages)
+        families = self._families([name for name in meant if anyway or self.due(name, clock.now())])
+        errors = self._side_by_side(self._look_after, families)
+        late = {
+            family: [one for one in members if one not in errors and self._has_to_issue(one)]
+            for family, members in families.items()
+        }
+        return errors | self._side_by_side(self._issue, {family: members for family, members in late.items() if members})
+
+    def order(self, names: Iterable[str], *, take_over: bool = False, insist: bool = False) -> dict[str, TlsaManagerError]:
+        """Order certificates because a person asks for them, where they are due. Returns what went wrong, by lineage.
+
+        `take_over`: also where somebody else brought the one in service; `insist`: whatever anybody says.
+        """
+
+        def act(family: str, name: str) -> None:
+            self._advance(family, name)
+            if self._issuing(family).on_request(name, take_over=take_over, insist=insist):
+                self._advance(family, name)
+
+        return self._side_by_side(act, self._families(names))
+
+    def rehearse(self, names: Iterable[str]) -> dict[str, TlsaManagerError]:
+        """Order certificates at the staging directories of their authorities, and throw them away."""
+        return self._side_by_side(lambda family, name: self._issuing(family).rehearse(name), self._families(names))
+
+    def _families(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Group lineages by the lease they share."""
         families: dict[str, list[str]] = {}
-        for name in names or self.config.lineages:
-            if anyway or self.due(self.lineage(name).name, clock.now()):
-                families.setdefault(self._family(name), []).append(name)
+        for name in names:
+            families.setdefault(self._family(name), []).append(name)
+        return families
+
+    def _side_by_side(self, act: Callable[[str, str], None], families: dict[str, list[str]]) -> dict[str, TlsaManagerError]:
+        """Do something to each lineage, those of a family one after another. Returns what went wrong, by lineage."""
+
+        def one(family: str, members: list[str]) -> dict[str, TlsaManagerError]:
+            return self._in_turn(act, family, members)
+
         if len(families) <= 1:
-            found = [self._run_family(family, members) for family, members in families.items()]
+            found = [one(family, members) for family, members in families.items()]
         else:
             with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-                found = list(pool.map(self._run_family, families.keys(), families.values()))
-        return {name: error for one in found for name, error in one.items()}
+                found = list(pool.map(one, families.keys(), families.values()))
+        return {name: error for each in found for name, error in each.items()}
 
-    def _run_family(self, family: str, members: list[str]) -> dict[str, TlsaManagerError]:
+    def _in_turn(self, act: Callable[[str, str], None], family: str, members: list[str]) -> dict[str, TlsaManagerError]:
         errors: dict[str, TlsaManagerError] = {}
         try:
             with self.journal.lease(family):
                 for name in members:
                     try:
-                        self._stage_found(name)
-                        self._advance(family, name)
+                        act(family, name)
                     except Exception as error:  # noqa: BLE001  whatever it is, it is told, and stops nobody else
                         errors[name] = _as_ours(error)
         except Exception as error:  # noqa: BLE001  likewise
             errors = dict.fromkeys(members, _as_ours(error))
         return errors
+
+    def _look_after(self, family: str, name: str) -> None:
+        self._stage_found(name)
+        self._advance(family, name)
+
+    def _issue(self, family: str, name: str) -> None:
+        if self._issuing(family).work(name):
+            self._advance(family, name)
+
+    def _issuing(self, family: str) -> Issuing:
+        from tlsa_manager.issuing import Issuing
+
+        return Issuing(self, lambda: self.journal.renew(family))
+
+    def _has_to_issue(self, name: str) -> bool:
+        """Whether a certificate has to be ordered, or what proved our names has to be removed from DNS."""
+        lineage, facts = self.lineage(name), self.journal.facts(name)
+        if not lineage.issuer and not facts.tokens:
+            return False
+        from tlsa_manager.issuing import moment
+
+        now = clock.now()
+        return moment(lineage, facts, now) <= now
+
+    def _wake_in_time(self, name: str) -> None:
+        """Let the plan know when the next certificate is due: then an idle run need not read the journal to see that none is."""
+        lineage, facts, plan = self.lineage(name), self.journal.facts(name), self.journal.plan(name)
+        if plan is None or not (lineage.issuer or facts.tokens) or self.journal.folded(name) != plan.seen:
+            return
+        from tlsa_manager.issuing import moment
+
+        at = max(moment(lineage, facts, clock.now()), plan.looked[0])
+        if at < plan.wake_at:
+            self.journal.keep_plan(name, replace(plan, wake_at=at))
 
     def _stage_found(self, name: str) -> None:
         """Take up a certificate that a hook put into the store and died before it could journal it.
@@ -272,6 +355,31 @@ class House:
             self.journal.append(name, staged, clock.now(), after=self.journal.folded(name))
             self.watch(name, f"generation {generation.id} was found in the store: whoever brought it died before saying so")
 
+    def _files_changed(self, name: str, now: float) -> bool:
+        """Whether a client without hooks has brought something; most lineages have none, and nothing is opened for them."""
+        lineage = self.config.lineages[name]
+        return bool(lineage.watch[0]) and self.watched.due(lineage, now)
+
+    def _take_watched(self, name: str, errors: dict[str, TlsaManagerError]) -> None:
+        """Take over what a client without hooks has written, when it is whole; what is wrong with it bars nothing else."""
+        if not (lineage := self.lineage(name)).watch[0]:
+            return
+        from tlsa_manager.watching import SETTLE
+
+        def take(chain_pem: bytes, key_pem: bytes | None) -> None:
+            taken = self.stage(name, chain_pem, key_pem, "watch")
+            if not taken.known:
+                self.watch(name, f"{lineage.watch[0]} has changed: {taken}")
+
+        if not self.journal.latest(name):
+            self.watched.forget(name)  # a new journal: what was taken over once is known no more
+        try:
+            if not self.watched.look(lineage, clock.now(), take):
+                clock.sleep(SETTLE)
+                self.watched.look(lineage, clock.now(), take)
+        except TlsaManagerError as error:
+            errors[name] = error
+
     def _advance(self, family: str, name: str) -> None:
         """Do what is due; while a swap is being proven, stay with it: the next timer may be a minute away."""
         while True:
@@ -280,6 +388,7 @@ class House:
             facts = self.journal.facts(name)
             wait = decision.until - clock.now()
             if not (facts.deploying or facts.way_back) or wait > STAY:
+                self._wake_in_time(name)
                 return
             clock.sleep(wait)
 
@@ -301,7 +410,8 @@ class House:
         plan = self.journal.plan(name)
         if plan is not None and self.journal.latest(name) > plan.seen:
             plan = replace(plan, wake_at=now, why=NEWS, remedy="", blockers=(), due=None)
-        return Standing(lineage, facts, phase(lineage, facts, now), plan, advice(lineage, facts, now))
+        told = (*advice(lineage, facts, now), *(self.watched.advice(lineage, now) if lineage.watch[0] else ()))
+        return Standing(lineage, facts, phase(lineage, facts, now), plan, told)
 
     def look(self, name: str) -> Scene:
         """Look at the world now, and remember what the look proves; nothing is changed."""

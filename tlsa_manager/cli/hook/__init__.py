@@ -15,6 +15,8 @@ _HERE = "tlsa_manager.cli.hook."
     short_help="Entry for ACME clients: take over a new certificate, and return.",
     table={
         "certbot": (_HERE + "certbot", "Take over what certbot has renewed, from its deploy hook."),
+        "lego": (_HERE + "lego", "Take over what lego has obtained, from its hook."),
+        "uacme": (_HERE + "uacme", "Take over what uacme has issued, from the wrapper around it."),
         "files": (_HERE + "files", "Take over a certificate and key that any client has written."),
     },
 )

@@ -20,10 +20,14 @@ _FILE = click.Path(readable=False)  # a file that may not be read is told as suc
     "--lineage", "asked", metavar="NAME", required=True, help="The lineage it belongs to.", shell_complete=lineage_names
 )
 @click.option("--certificate", metavar="FULLCHAIN", required=True, type=_FILE, help="Chain, leaf first, PEM.")
-@click.option("--key", metavar="KEY", required=True, type=_FILE, help="Private key, PEM.")
+@click.option("--key", metavar="KEY", type=_FILE, help="Private key, PEM; without it the key is one of ours.")
 @click.pass_context
-def command(context: click.Context, asked: str, certificate: str, key: str) -> None:
-    """Take over a certificate and key that any client has written."""
+def command(context: click.Context, asked: str, certificate: str, key: str | None) -> None:
+    """Take over a certificate and key that any client has written. Where it was given a request of ours, --key is not needed."""
     if not asked:
         raise UsageError("--lineage is empty: a variable of the script that calls the hook is not set", "name the lineage")
-    take_over(voice_of(context), Path(certificate), Path(key), origin="files", asked=asked)
+    if key == "":  # Path("") would be the directory that the client happens to be in
+        raise UsageError(
+            "--key is empty: a variable of the script that calls the hook is not set", "leave it out, or name the file"
+        )
+    take_over(voice_of(context), Path(certificate), Path(key) if key else None, origin="files", asked=asked)

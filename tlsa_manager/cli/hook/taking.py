@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.cli.leaving import end_at_once
 from tlsa_manager.errors import ConfigError
-from tlsa_manager.handover import content, lineage_of
+from tlsa_manager.handover import content, handed_over, lineage_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from tlsa_manager.config import Config
 
 
-def take_over(voice: Voice, certificate: Path, key: Path, *, origin: str, asked: str = "", directory: str = "") -> None:
-    """Take a certificate and key into the store of their lineage. Raises TlsaManagerError; then nothing was kept."""
+def take_over(voice: Voice, certificate: Path, key: Path | None, *, origin: str, asked: str = "", directory: str = "") -> None:
+    """Take a certificate and key into the store of their lineage. Raises TlsaManagerError; then nothing was kept.
+
+    `key` None, or a file that is not there or has another key: the certificate may be for a key of ours.
+    """
     config = _configuration(voice, certificate)
     chain_pem = content(certificate, "certificate")
     lineage = lineage_of(config, chain_pem, asked=asked, directory=directory)
@@ -27,7 +30,7 @@ def take_over(voice: Voice, certificate: Path, key: Path, *, origin: str, asked:
     from tlsa_manager.wiring import house
 
     home = house(config)
-    taken = home.stage(lineage.name, chain_pem, content(key, "private key"), origin)
+    taken = handed_over(lambda chain, own: home.stage(lineage.name, chain, own, origin), certificate, key)
     value = {
         "lineage": lineage.name,
         "taken": True,
