@@ -17,7 +17,7 @@ from tlsa_manager.value import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsa_manager.lineage import Lineage
+    from tlsa_manager.lineage import Generation, Lineage
     from tlsa_manager.rollover.facts import CachedSet, Facts, OwnerFacts
     from tlsa_manager.tlsa import RRset
 
@@ -44,9 +44,9 @@ class Prospect:
 
 
 def prospects(lineage: Lineage, facts: Facts, now: float) -> tuple[Prospect, ...]:
-    """Return the ways that are open, best first."""
+    """Return the ways that are open, best first. The facts know already which keys somebody else has."""
     seen = now + lineage.policy.poll_interval
-    ready = ready_at(lineage, facts, prepublished(lineage, facts), now)
+    ready = ready_at(lineage, facts, ahead(lineage, facts), now)
     if ready is not None and ready <= now:
         return (Prospect(Way.STANDBY, now),)
     old = [one for name in lineage.owners for one in _lacking(lineage, facts, name)]
@@ -57,6 +57,18 @@ def prospects(lineage: Lineage, facts: Facts, now: float) -> tuple[Prospect, ...
         Prospect(Way.AT_ONCE, seen, until),
         Prospect(Way.WAIT, ready if ready is not None else max(waited, default=seen)),
     )
+
+
+def ahead(lineage: Lineage, facts: Facts) -> RRset:
+    """The records of the key that can take the place of a stolen one: of the certificate on its way, else of the next key."""
+    coming = on_its_way(facts)
+    return coming.records(lineage.params) if coming else prepublished(lineage, facts)
+
+
+def on_its_way(facts: Facts) -> Generation | None:
+    """The next certificate, if nobody else has its key and nobody has doubts about it."""
+    coming = facts.generation(facts.next)
+    return None if coming is None or facts.hold is not None or facts.is_compromised(coming) else coming
 
 
 def ready_at(lineage: Lineage, facts: Facts, records: RRset, now: float) -> float | None:
@@ -93,7 +105,7 @@ def _lacking(lineage: Lineage, facts: Facts, name: str) -> Iterator[CachedSet]:
     """The sets that a cache may hold and that know nothing of the next key."""
     known = facts.owners.get(name)
     if known is not None:
-        records = prepublished(lineage, facts)
+        records = ahead(lineage, facts)
         yield from _sets_without(known, records, smtp=law.for_smtp(lineage, name))
 
 

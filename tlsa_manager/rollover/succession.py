@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.tlsa import RRset
 
+SELF_SIGNED = "self-signed"  # the issuer that is no authority
+MAKESHIFT = "new key"  # the origin of a certificate that was signed by its own key because it could not wait for an authority
+
 
 def keeps_next(lineage: Lineage, facts: Facts) -> bool:
     """Whether a next key stands ready beside the current one: as configured, else where keys are taken from us."""
@@ -44,8 +47,16 @@ def key_due_at(lineage: Lineage, facts: Facts) -> float | None:
 
 def renews_key(lineage: Lineage, facts: Facts, now: float) -> bool:
     """Whether a certificate that is asked for now is for another key than the one in service."""
+    if is_makeshift(lineage, facts):
+        return False
     due = key_due_at(lineage, facts)
     return due is not None and due <= now
+
+
+def is_makeshift(lineage: Lineage, facts: Facts) -> bool:
+    """Whether the certificate in service only holds the place, with its key, of one that an authority is still to make."""
+    current = facts.generation(facts.current)
+    return bool(lineage.issuer) and lineage.issuer != SELF_SIGNED and current is not None and current.origin == MAKESHIFT
 
 
 def key_type(lineage: Lineage, facts: Facts) -> str:

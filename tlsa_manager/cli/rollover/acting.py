@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.cli.run import outcome, tell_errors
 from tlsa_manager.cli.standing import lines, value
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from tlsa_manager.wiring import House
 
 
-def go_on(voice: Voice, home: House, name: str, said: str = "") -> int:
-    """Run the lineage and return the exit code."""
+def go_on(voice: Voice, home: House, name: str, said: str = "", **more: Any) -> int:
+    """Run the lineage and return the exit code. `more`: what else the answer has on --json."""
     errors = home.run([name], anyway=True)
     standing = home.standing(name)
-    voice.answer({"said": said, "lineage": value(standing)}, [*([(said, "bold")] if said else []), *lines(standing, now())])
+    text = [*([(said, "bold")] if said else []), *lines(standing, now())]
+    voice.answer({"said": said, **more, "lineage": value(standing)}, text)
     tell_errors(voice, errors)
     return outcome([standing.facts], errors)

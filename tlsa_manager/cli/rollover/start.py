@@ -16,18 +16,24 @@ from tlsa_manager.errors import UsageError
 @name
 @click.option("--certificate", metavar="FULLCHAIN", type=click.Path(readable=False), help="Chain, leaf first, PEM.")
 @click.option("--key", metavar="KEY", type=click.Path(readable=False), help="Private key, PEM.")
-@click.option("--new-key", is_flag=True, help="Make a new key of the present kind, and a certificate signed by itself.")
+@click.option("--new-key", is_flag=True, help="Roll over to the next key; without an issuer its certificate is signed by itself.")
+@click.option("--accept-key-type", is_flag=True, help="Go on although the certificate has another kind of key, RSA or ECDSA.")
 @click.pass_context
-def command(context: click.Context, wanted: str, certificate: str | None, key: str | None, new_key: bool) -> int:  # noqa: FBT001
+def command(
+    context: click.Context, wanted: str, certificate: str | None, key: str | None, *, new_key: bool, accept_key_type: bool
+) -> int:
     """Begin a rollover with --certificate and --key, whatever a hook would have doubted about them: you insist.
 
-    With --new-key both are made here, for the hosts of the lineage. DANE senders accept a certificate that is signed by itself;
-    mail programs and MTA-STS senders do not, until the ACME client's next renewal takes its place.
+    With --new-key it rolls over to the next key; where there is none, one is made. Where the lineage has an issuer, that makes
+    the certificate. Elsewhere it is signed by itself, for the hosts of the lineage: DANE senders accept that; mail programs and
+    MTA-STS senders do not, until the ACME client's next renewal takes its place.
 
-    Without any of them it goes on with what is held: the doubts are yours now.
+    Without any of them it goes on with what is held: the doubts are yours now. That another kind of key shuts some senders out
+    has to be accepted in words: --accept-key-type.
     """
     from tlsa_manager.cli.rollover.acting import go_on
     from tlsa_manager.handover import content
+    from tlsa_manager.rollover.succession import SELF_SIGNED
     from tlsa_manager.wiring import house
 
     if (certificate is None) != (key is None):
@@ -39,10 +45,11 @@ def command(context: click.Context, wanted: str, certificate: str | None, key: s
     lineage = one(config, wanted)
     home = house(config)
     if new_key:
-        taken = home.stage_new_key(lineage.name)
-        return go_on(voice, home, lineage.name, f"{lineage.name}: {taken}")
+        ordered = lineage.issuer not in ("", SELF_SIGNED)
+        said = home.want_new_key(lineage.name) if ordered else home.stage_new_key(lineage.name)
+        return go_on(voice, home, lineage.name, f"{lineage.name}: {said}")
     if certificate is None or key is None:
-        home.release(lineage.name)
+        home.release(lineage.name, accept_key_type=accept_key_type)
         return go_on(voice, home, lineage.name, f"{lineage.name} goes on")
     files = content(Path(certificate), "certificate"), content(Path(key), "private key")
     taken = home.stage(lineage.name, *files, "rollover start", insist=True)
