@@ -299,8 +299,12 @@ class House:
         return errors
 
     def _look_after(self, family: str, name: str) -> None:
+        """Take up what was brought, and do what is due; what is wrong with what was brought bars nothing."""
+        wrong = self._take_watched(name)
         self._stage_found(name)
         self._advance(family, name)
+        if wrong is not None:
+            raise wrong
 
     def _issue(self, family: str, name: str) -> None:
         if self._issuing(family).work(name):
@@ -360,10 +364,10 @@ class House:
         lineage = self.config.lineages[name]
         return bool(lineage.watch[0]) and self.watched.due(lineage, now)
 
-    def _take_watched(self, name: str, errors: dict[str, TlsaManagerError]) -> None:
-        """Take over what a client without hooks has written, when it is whole; what is wrong with it bars nothing else."""
+    def _take_watched(self, name: str) -> TlsaManagerError | None:
+        """Take over what a client without hooks has written, when it is whole. Returns what is wrong with it."""
         if not (lineage := self.lineage(name)).watch[0]:
-            return
+            return None
         from tlsa_manager.watching import SETTLE
 
         def take(chain_pem: bytes, key_pem: bytes | None) -> None:
@@ -378,7 +382,8 @@ class House:
                 clock.sleep(SETTLE)
                 self.watched.look(lineage, clock.now(), take)
         except TlsaManagerError as error:
-            errors[name] = error
+            return error
+        return None
 
     def _advance(self, family: str, name: str) -> None:
         """Do what is due; while a swap is being proven, stay with it: the next timer may be a minute away."""

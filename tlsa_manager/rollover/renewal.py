@@ -62,6 +62,8 @@ def asked_for(lineage: Lineage, facts: Facts, now: float, *, take_over: bool, in
         return Due(now, "somebody insists")
     if take_over and latest is not None and latest.origin != origin(lineage.issuer):
         wish = Due(now, f"the certificate is not of {lineage.issuer} yet")
+    if facts.key_due and latest is not None and latest.id == facts.current:
+        wish = Due(now, "its key shall be replaced")
     if wish is not None and failure is not None and failure.until > max(wish.at, now):
         return Due(failure.until, f"the authority does not want to be asked earlier: {failure.reason}")
     return wish
