@@ -1,7 +1,7 @@
 """The eyes: look at the world once, and never judge it.
 
-    lookout.py   Lookout: owners, names and zones for a whole run. Gathers first (zone, survey, inquiry, witness; through ask,
-                 with a short memory), then thinks: judge, trust, chain_of_trust, denial, signature, records and
+    lookout.py   Lookout: owners, texts, names and zones for a whole run. Gathers first (zone, survey, inquiry, witness; through
+                 ask, with a short memory), then thinks: judge, trust, chain_of_trust, denial, signature, records and
                  message are pure and see one moment; hearsay: the resolver's word alone, for a quick look
     eyes.py      DnsEyes: the same, round by round
     live.py      services(): what services present to different kinds of clients; prober.py the same for a whole run of a

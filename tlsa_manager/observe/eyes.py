@@ -10,6 +10,7 @@ from tlsa_manager.observe.lookout import BOGUS, Lookout, parse_place
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tlsa_manager.observe.texts import TextView
     from tlsa_manager.snapshot import OwnerView
 
 __all__ = ["BOGUS", "DnsEyes", "parse_place"]
@@ -41,6 +42,12 @@ class DnsEyes:
         wanted = tuple(dict.fromkeys(names))
         self._lookout.begin_round(len(wanted), SECONDS_EACH)
         return asyncio.run(self._lookout.owners(wanted)) if wanted else {}
+
+    def texts(self, names: Iterable[str]) -> dict[str, TextView]:
+        """Look at the TXT records of all names side by side, once. Every name that was asked for is in the result."""
+        wanted = tuple(dict.fromkeys(names))
+        self._lookout.begin_round(len(wanted), SECONDS_EACH)
+        return asyncio.run(self._lookout.texts(wanted)) if wanted else {}
 
     def addresses(self, host: str) -> tuple[str, ...]:
         """Return the addresses of a host as the resolver tells them, IPv4 first; empty where it knows none or fails."""

@@ -19,6 +19,7 @@ from tlsa_manager.observe.anchor import read_anchor
 from tlsa_manager.observe.ask import Asker, Place, first
 from tlsa_manager.observe.memory import KEEP, Memory
 from tlsa_manager.observe.sight import Sight, behold, find_out, hearken, overhear
+from tlsa_manager.observe.texts import TextView, look_at_texts
 from tlsa_manager.observe.unseen import blind
 from tlsa_manager.observe.zone import Walk
 from tlsa_manager.observe.zone_view import look_at_zone, overhear_zone
@@ -87,6 +88,16 @@ class Lookout:
             if text not in views:
                 views |= blind((text,), f"{text[:80]!r} is not a domain name", now())
         return {text: views[text] for text in wanted}
+
+    async def texts(self, names: Iterable[str]) -> dict[str, TextView]:
+        """Look at TXT records side by side, at every server of their zones. Every name that was asked for is in the result."""
+        wanted = tuple(dict.fromkeys(names))
+        sight = await self._open()
+        if isinstance(sight, str):
+            return {text: TextView(text, problem=sight, cause=Cause.LOST) for text in wanted}
+        named = {text: name for text in wanted if (name := read_name(text)) is not None}
+        views = await look_at_texts(sight, named)
+        return {text: views.get(text) or TextView(text, problem=f"{text[:80]!r} is not a domain name") for text in wanted}
 
     async def look_up(self, questions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Lookup]:
         """Answer questions, (name, type), side by side. The keys of the result: name in lower case with a final dot, and type."""

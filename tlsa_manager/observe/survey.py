@@ -81,7 +81,7 @@ class Trail:
     cause: Cause = Cause.NONE
 
 
-async def follow(walk: Walk, owner: Name) -> Trail:
+async def follow(walk: Walk, owner: Name, rdtype: RdataType = _TLSA) -> Trail:
     """Follow CNAME and DNAME from the owner until no server redirects any more. Never raises for remote faults."""
     hops: list[Hop] = []
     keys: dict[Name, Reply] = {}
@@ -93,10 +93,10 @@ async def follow(walk: Walk, owner: Name) -> Trail:
             words = f"{text(owner)} leads over more than {MAX_HOPS} aliases: {way(hops, name)}"
             return Trail(tuple(hops), words, keys, Cause.LOOP)
         try:
-            zone, doubt = await walk.zone_of(name, _TLSA)
+            zone, doubt = await walk.zone_of(name, rdtype)
         except LostError as lost:
             return Trail(tuple(hops), str(lost), keys, lost.cause)
-        hop, found = await asyncio.gather(_look(walk, zone, name, doubt), keys_above(walk, zone))
+        hop, found = await asyncio.gather(_look(walk, zone, Question(name, rdtype), doubt), keys_above(walk, zone))
         keys |= found
         hops.append(hop)
         target = hop.leads_to
@@ -121,22 +121,23 @@ def way(hops: list[Hop], last: Name) -> str:
     return " -> ".join([*(text(hop.name) for hop in hops), text(last)])
 
 
-async def _look(walk: Walk, zone: Zone, name: Name, doubt: LostError | None) -> Hop:
-    survey = _Survey(walk, zone, name)
+async def _look(walk: Walk, zone: Zone, question: Question, doubt: LostError | None) -> Hop:
+    survey = _Survey(walk, zone, question)
     await asyncio.gather(*(survey.meet(host) for host in zone.hosts))
     if not survey.sightings:
         survey.problems.append((f"{text(zone.name)} has no name server with a known address", Cause.GONE))
     ordered = sorted(survey.sightings.values(), key=lambda seen: (seen.server, ":" in seen.place.address, seen.place))
     problems = [*survey.problems, *((gap, Cause.LOST) for gap in survey.gaps())]
     problem = "; ".join(dict.fromkeys(words for words, _ in problems))
-    return Hop(name, zone, tuple(ordered), problem, doubt, survey.ns_ttl, cause=problems[0][1] if problems else Cause.NONE)
+    cause = problems[0][1] if problems else Cause.NONE
+    return Hop(question.name, zone, tuple(ordered), problem, doubt, survey.ns_ttl, question.rdtype, cause)
 
 
 class _Survey:
     """Meets servers by and by."""
 
-    def __init__(self, walk: Walk, zone: Zone, name: Name) -> None:
-        self._walk, self._zone, self._name = walk, zone, name
+    def __init__(self, walk: Walk, zone: Zone, question: Question) -> None:
+        self._walk, self._zone, self._question = walk, zone, question
         self._met: set[Name] = set()
         self._visited: set[str] = set()
         self.sightings: dict[Place, Sighting] = {}
@@ -185,10 +186,10 @@ class _Survey:
             return
         self._visited.add(address)
         place, zone, ask = Place(address, self._walk.port), self._zone.name, self._walk.asker.ask
-        tlsa, keys, soa, servers = await asyncio.gather(
-            self._tlsa(place), *(ask(place, Question(zone, rdtype)) for rdtype in (_DNSKEY, _SOA, _NS))
+        reply, keys, soa, servers = await asyncio.gather(
+            self._answer(place), *(ask(place, Question(zone, rdtype)) for rdtype in (_DNSKEY, _SOA, _NS))
         )
-        self.sightings[place] = Sighting(host, place, tlsa, keys, soa)
+        self.sightings[place] = Sighting(host, place, reply, keys, soa)
         if servers.message is None or unusable(servers):
             self._untold.append(f"{place} {unusable(servers)}")
         else:
@@ -197,10 +198,11 @@ class _Survey:
             self.ns_ttl = max(self.ns_ttl, named.ttl if named is not None else 0)
             await asyncio.gather(*(self.meet(other) for other in hosts(named)))
 
-    async def _tlsa(self, place: Place) -> Reply:
-        """Ask for TLSA. A server that fails over a circle of aliases (BIND: SERVFAIL) still tells the first of them."""
-        reply = await self._walk.asker.ask(place, Question(self._name, _TLSA))
+    async def _answer(self, place: Place) -> Reply:
+        """Ask for the records. A server that fails over a circle of aliases (BIND: SERVFAIL) still tells the first of them."""
+        reply = await self._walk.asker.ask(place, self._question)
         if reply.message is None or reply.message.rcode() not in (dns.rcode.SERVFAIL, dns.rcode.YXDOMAIN):
             return reply
-        one = await self._walk.asker.ask(place, Question(self._name, _CNAME))
-        return one if one.message is not None and not unusable(one) and alias(one.message, self._name) is not None else reply
+        name = self._question.name
+        one = await self._walk.asker.ask(place, Question(name, _CNAME))
+        return one if one.message is not None and not unusable(one) and alias(one.message, name) is not None else reply
