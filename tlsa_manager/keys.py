@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
-
-    from josepy import JWKEC
+    from josepy.jwk import JWKEC
 
     from tlsa_manager.chain import Chain
 
 __all__ = [
-    "Material", "Pair", "chain_of", "generate", "load_pair", "names_cover", "public_half", "read_any", "read_chain", "request",
-    "self_signed", "split_combined",
+    "Material", "Pair", "account_key", "chain_of", "generate", "load_pair", "names_cover", "public_half", "read_any",
+    "read_chain", "request", "self_signed", "split_combined",
 ]  # fmt: skip
 
 MIN_RSA_BITS = 2048  # OpenSSL's security level 2, the default of today's senders, refuses less
 MIN_EC_BITS = 256
+LONGEST_COMMON_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +119,24 @@ def public_half(key_pem: bytes, identity: str) -> Key:
 
 
 def request(key_pem: bytes, names: Sequence[str]) -> bytes:
-    """Return a certificate request (PKCS #10, PEM) for these DNS names, signed with the key. Raises BadInput."""
+    """Return a certificate request (PKCS #10, PEM) for these DNS names, signed with the key. Raises BadInput.
+
+    The first name is its subject, too: lego 4 names its files by that. One that is too long for a subject is not (X.520).
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding
 
     key = cast("RSAPrivateKey | EllipticCurvePrivateKey", _open_key(key_pem))
     alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(alternatives, critical=False)
+    short = [x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in names[:1] if len(name) <= LONGEST_COMMON_NAME]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(short)).add_extension(alternatives, critical=False)
     return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
 
 
 def account_key(key_pem: bytes) -> JWKEC:
     """Return the key of an account as the `acme` package signs with it: ECDSA P-256 (ES256, RFC 8555 §6.2). Raises BadInput."""
-    from josepy import JWKEC
+    from josepy.jwk import JWKEC
 
     key = _open_key(key_pem)
     if _type_of(key) != "ecdsa-p256":
@@ -149,7 +153,7 @@ def self_signed(names: Sequence[str], key_pem: bytes, *, days: int = 3650) -> Pa
     from cryptography.hazmat.primitives.serialization import Encoding
 
     key = cast("RSAPrivateKey | EllipticCurvePrivateKey", _open_key(key_pem))
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:LONGEST_COMMON_NAME])])
     today = datetime.fromtimestamp(clock.now(), UTC)
     certificate = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
