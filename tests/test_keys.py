@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import time
 from functools import cache
@@ -344,6 +345,9 @@ def test_a_request_is_what_openssl_takes(key_type: str) -> None:
     request = keys.request(text, ("mx.example.org", "*.example.org"))
     words = openssl("req", "-noout", "-text", "-verify", data=request).decode()
     assert "DNS:mx.example.org, DNS:*.example.org" in words
+    assert re.search(r"Subject: CN ?= ?mx.example.org\n", words)
+    long = openssl("req", "-noout", "-text", "-verify", data=keys.request(text, ("m" * 61 + ".org",))).decode()
+    assert re.search(r"Subject: *\n", long)
     made = keys.read_any(request)
     assert made.what == "certificate request"
     assert hashlib.sha256(made.spki).hexdigest() == keys.public_half(text, "").spki_sha256
