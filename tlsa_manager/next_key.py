@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
 from tlsa_manager.errors import StateError
+from tlsa_manager.lineage import Key
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import succession
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.journal import Journal
-    from tlsa_manager.lineage import Key, Lineage
+    from tlsa_manager.lineage import Lineage
+    from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.store import Store
 
 
@@ -59,6 +61,15 @@ def key_for_renewal(lineage: Lineage, journal: Journal, store: Store) -> tuple[s
             raise StateError(message, "restore the store from a backup; or set reuse-key = false: then the next key is taken")
     key = next_key(lineage, journal, store)
     return key.id, store.key(lineage.name, key.id)
+
+
+def key_at_renewal(lineage: Lineage, facts: Facts, now: float) -> Key | None:
+    """Say which key a certificate asked for now would be for, as far as there is one already. `now`: seconds since 1970."""
+    current = facts.generation(facts.current)
+    if current is None or not current.ours or succession.renews_key(lineage, facts, now):
+        return facts.standby
+    leaf = current.chain.leaf
+    return Key(current.id, leaf.spki_sha256, leaf.spki_sha512, current.chain.kind)
 
 
 def handed_out(journal: Journal, lineage: str) -> frozenset[str]:

@@ -58,13 +58,14 @@ HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one lineage stands, from the journal alone."""
+    """Where one lineage stands at a moment (seconds since 1970), from the journal alone."""
 
     lineage: Lineage
     facts: Facts
     phase: Phase
     plan: Plan | None
     advice: tuple[str, ...] = ()
+    at: float = 0.0
 
 
 class House:
@@ -416,7 +417,7 @@ class House:
         if plan is not None and self.journal.latest(name) > plan.seen:
             plan = replace(plan, wake_at=now, why=NEWS, remedy="", blockers=(), due=None)
         told = (*advice(lineage, facts, now), *(self.watched.advice(lineage, now) if lineage.watch[0] else ()))
-        return Standing(lineage, facts, phase(lineage, facts, now), plan, told)
+        return Standing(lineage, facts, phase(lineage, facts, now), plan, told, now)
 
     def look(self, name: str) -> Scene:
         """Look at the world now, and remember what the look proves; nothing is changed."""

@@ -30,7 +30,7 @@ class Target:
     """One name in DNS, and the records there as the latest look saw them. `published` None: nobody knows.
 
     `leaving`: what a person was asked to remove, since nothing needs it any more. `spread`: what caches have of each record:
-    hidden, rumoured, omnipresent, unretentive.
+    hidden, rumoured, omnipresent, unretentive. `ahead`: what is wanted for the next key, which no certificate in service has.
     """
 
     lineage: str
@@ -41,6 +41,7 @@ class Target:
     ours: RRset
     leaving: RRset = frozenset()
     spread: Mapping[Tlsa, str] = field(default_factory=dict)
+    ahead: RRset = frozenset()
 
     @property
     def foreign(self) -> RRset:
@@ -105,8 +106,9 @@ def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
     from tlsa_manager.clock import now
     from tlsa_manager.rollover.law import wanted
     from tlsa_manager.rollover.state import spread
+    from tlsa_manager.rollover.succession import prepublished
 
-    needed = wanted(lineage, facts)
+    needed, ahead = wanted(lineage, facts), prepublished(lineage, facts)
     found: dict[str, Target] = {}
     for owner in lineage.owners:
         known = facts.owners.get(owner)
@@ -122,7 +124,7 @@ def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
             if known
             else {}
         )
-        found[name] = Target(lineage.name, name, ttl, needed, served, mine, leaving, states)
+        found[name] = Target(lineage.name, name, ttl, needed, served, mine, leaving, states, ahead)
     return list(found.values())
 
 
@@ -176,6 +178,7 @@ def _value(one: Target) -> dict[str, Any]:
         "foreign": one.foreign,
         "missing": one.missing,
         "surplus": one.surplus,
+        "ahead": one.ahead,
     }
     shown = {name: None if records is None else sorted(map(str, records)) for name, records in sets.items()}
     spread = {str(record): state for record, state in sorted(one.spread.items())}
@@ -187,7 +190,7 @@ def _table(targets: list[Target]) -> Iterator[str]:
         seen = "nobody could tell what is there" if target.published is None else f"TTL {target.ttl}"
         yield f"{target.name} ({target.lineage}; {seen})"
         for record in sorted(target.wanted | (target.published or frozenset())):
-            yield f"  {record}  {_words(target, record)}"
+            yield f"  {record}  {_words(target, record)}" + (" (the next key)" if record in target.ahead else "")
 
 
 def _words(target: Target, record: Tlsa) -> str:

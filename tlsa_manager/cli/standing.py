@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tlsa_manager.cli.key_text import next_lines, next_value, service_line, service_value
 from tlsa_manager.cli.when import clock, day, iso, stamp
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.rollover.timing import retry_at
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from tlsa_manager.cli.voice import Line
     from tlsa_manager.lineage import Generation
-    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.order import Order
+    from tlsa_manager.rollover.facts import Facts, Hold
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.rollover.steps import Blocker
     from tlsa_manager.wiring import Standing
@@ -40,12 +42,19 @@ def value(standing: Standing) -> dict[str, Any]:
         "blockers": [
             {"subject": one.subject, "reason": one.reason, "until": iso(one.until)} for one in (plan.blockers if plan else ())
         ],
-        "hold": {"reason": facts.hold.reason, "remedy": facts.hold.remedy, "at": iso(facts.hold.at)} if facts.hold else None,
+        "hold": _hold(facts.hold) if facts.hold else None,
         "advice": list(standing.advice),
         "failures": [
             {"step": step, "count": one.count, "at": iso(one.at), "reason": one.reason, "hint": one.hint}
             for step, one in facts.failures.items()
         ],
+        "next_key": next_value(lineage, facts, standing.at),
+        "key": service_value(lineage, facts) if facts.current else None,
+        "handed_out": facts.handed_out,
+        "leaving": lineage.leaving,
+        "vanished": iso(facts.vanished_at),
+        "order": _order(facts.order) if facts.order else None,
+        "renewal": {"at": iso(facts.renewal.at), "why": facts.renewal.why} if facts.renewal else None,
     } | {name: _generation(facts.generation(identity)) for name, identity in _generations(facts)}
 
 
@@ -75,6 +84,7 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
     if facts.next and facts.current and not facts.deploying and not facts.way_back:
         yield "  until then the current certificate stays in service, and its records in DNS", ""
     yield from ((f"  note: {one}", "yellow") for one in standing.advice)
+    yield from ((f"  {line}", "") for line in _keys(standing, now))
     for name, identity in _generations(facts):
         generation = facts.generation(identity)
         if generation is not None:
@@ -104,6 +114,32 @@ def _plan(plan: Plan, now: float) -> Iterator[str]:
         yield f"next step due {clock(plan.due, now)}"
     else:
         yield f"next look {clock(plan.wake_at, now)}"
+
+
+def _keys(standing: Standing, now: float) -> Iterator[str]:
+    """What is going on with keys and orders, and that the lineage is to be given up."""
+    lineage, facts = standing.lineage, standing.facts
+    if lineage.leaving:
+        yield "to be given up" + (f": nothing presents it since {clock(facts.vanished_at, now)}" if facts.vanished_at else "")
+    if facts.order:
+        where = facts.order.url or facts.order.directory
+        yield f"a certificate for {', '.join(facts.order.names)} is being ordered since {clock(facts.order.at, now)}: {where}"
+    if facts.renewal and facts.renewal.generation == facts.current:
+        yield f"to be renewed {clock(facts.renewal.at, now)}: {facts.renewal.why}"
+    if line := service_line(lineage, facts, now):
+        yield line
+    yield from next_lines(lineage, facts, now)
+
+
+def _hold(hold: Hold) -> dict[str, Any]:
+    return {"reason": hold.reason, "remedy": hold.remedy, "at": iso(hold.at), "accept": hold.accept}
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "url": order.url, "directory": order.directory, "names": list(order.names), "key": order.key, "profile": order.profile,
+        "at": iso(order.at or None),
+    }  # fmt: skip
 
 
 def _generations(facts: Facts) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import lifespan, timing
+from tlsa_manager.rollover import lifespan, succession, timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def advice(lineage: Lineage, facts: Facts, now: float) -> tuple[str, ...]:
     """Return the sentences, most urgent first. `now`: seconds since 1970."""
-    return (*_short_life(lineage, facts, now), *_mixed_ttl(lineage, facts), *_not_known_yet(lineage, facts, now))
+    return (
+        *_short_life(lineage, facts, now), *_next_key(lineage, facts), *_mixed_ttl(lineage, facts),
+        *_not_known_yet(lineage, facts, now),
+    )  # fmt: skip
 
 
 def waiting(lineage: Lineage, facts: Facts, now: float) -> str:
@@ -82,6 +85,28 @@ def _short_life(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
     late = found is not None and found.verdict is timing.Verdict.ERROR
     if text := (not late and too_short(lineage, facts, now)) or waiting(lineage, facts, now):
         yield text
+
+
+def _next_key(lineage: Lineage, facts: Facts) -> Iterator[str]:
+    """What is different with the next key than its owner may think: it is published, so it is not thrown away silently."""
+    key, current = facts.standby, facts.generation(facts.current)
+    if key is None or lineage.leaving:
+        return
+    wanted = succession.key_type(lineage, facts)
+    if key.type != wanted:
+        yield (
+            f"the next key is {key.type or key.kind}, made before {wanted} was wanted: the next renewal still uses it, the"
+            f" one after it {wanted}; to have another now: tlsa-manager next-key {lineage.name} --replace REASON"
+        )
+    if current is not None and key.kind != current.chain.kind and key.kind not in lineage.keys.accept:
+        yield (
+            f"the next key is {key.kind}, and the one in service {current.chain.kind}: the next certificate will be held, since"
+            f" senders that speak only {current.chain.kind} could not connect;"
+            f' if that is intended: accept-key-type = ["{key.kind}"]'
+        )
+    late = sorted(str(one) for one in lineage.params if one.usage != 2 and (one.usage, one.selector) != (3, 1))
+    if late and succession.keeps_next(lineage, facts):
+        yield f"params has {', '.join(late)}, known only with the certificate: in spite of the next key every renewal waits"
 
 
 def _mixed_ttl(lineage: Lineage, facts: Facts) -> Iterator[str]:
