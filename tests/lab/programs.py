@@ -30,6 +30,9 @@ PACKAGE_OF = {
     "certbot": "certbot and python3-certbot-dns-rfc2136",
     "dehydrated": "dehydrated",
     "shellcheck": "shellcheck",
+    "lego": "lego",
+    "uacme": "uacme",
+    "caddy": "caddy",
     "systemd-analyze": "systemd",
 }
 DNS = ("ip", "named", "rndc", "dnssec-keygen", "dnssec-dsfromkey", "dnssec-signzone", "nsupdate", "unbound", "unbound-control")
