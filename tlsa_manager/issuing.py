@@ -129,10 +129,7 @@ class Issuing:
             self.home.watch(name, "nothing is rehearsed: its own key signs its certificates, nobody has to be asked")
             return
         wish = Wish(lineage.hosts, request(generate(key_type(lineage, facts)), lineage.hosts), "")
-        try:
-            self._issuer(lineage).rehearse(wish, _Rehearsal(self._told(name)), self._prover(lineage))
-        finally:
-            self._clear_what_is_left(name)
+        self._issuer(lineage).rehearse(wish, _Rehearsal(self._told(name)), self._prover(lineage))
 
     def clear(self, name: str) -> None:
         """Remove the proofs that stand in DNS. What goes wrong is journalled and tried again: it does no harm there."""
@@ -171,11 +168,8 @@ class Issuing:
         wish = Wish(lineage.hosts, request(key, lineage.hosts), identity, self._replaced(lineage, facts))
         diary = _Journalled(name, self.home.journal, self._told(name), self._alive)
         former = self._former(lineage, facts.order, identity, diary)
-        try:
-            chain = issuer.obtain(wish, former, diary, self._prover(lineage))
-            self._stage(name, chain, key)
-        finally:
-            self._clear_what_is_left(name)
+        chain = issuer.obtain(wish, former, diary, self._prover(lineage))
+        self._stage(name, chain, key)
 
     def _stage(self, name: str, chain: bytes, key: bytes) -> None:
         """Keep it, then say that the order is over: whoever dies in between finds it again."""
@@ -194,12 +188,8 @@ class Issuing:
         self._stage(lineage.name, self_signed(lineage.hosts, key).chain_pem, key)
 
     def _former(self, lineage: Lineage, order: Order | None, key: str, diary: Diary) -> Order | None:
-        """The order to go on with; one for another key, other names or another authority is over."""
-        if order is None:
-            return None
-        options = self.home.config.issuers[lineage.issuer].options
-        wanted = (key, set(lineage.hosts), options.get("directory"), options.get("profile") or "")
-        if (order.key, set(order.names), order.directory, order.profile) == wanted:
+        """The order to go on with; one for another key or other names is over. Whether it is still good the authority tells."""
+        if order is None or (order.key, set(order.names)) == (key, set(lineage.hosts)):
             return order
         diary.ended(order.url, _ANOTHER)
         return None
@@ -240,10 +230,6 @@ class Issuing:
 
         backend = self.home.hands.backend(lineage.dns)
         return Proofs(lineage, backend, self.home.journal, self.home.config, self._told(lineage.name))
-
-    def _clear_what_is_left(self, name: str) -> None:
-        if self.home.journal.facts(name).tokens:
-            self.clear(name)
 
     def _told(self, name: str) -> Callable[[str], None]:
         def told(text: str) -> None:

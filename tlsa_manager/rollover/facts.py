@@ -478,7 +478,7 @@ def _(event: ev.Proving, facts: Facts, at: float) -> Facts:  # noqa: ARG001  tim
 
 @_apply.register
 def _(event: ev.Proved, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
-    return replace(facts, tokens=facts.tokens - {event.token})
+    return _succeeded(replace(facts, tokens=facts.tokens - {event.token}), "remove the proofs")
 
 
 @_apply.register

@@ -1,0 +1,615 @@
+"""From "a certificate is due" to "it is in the store": every failure, every crash, with an authority that does as it is told."""
+
+from __future__ import annotations
+
+import sys
+import types
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pki
+import pytest
+from cryptography import x509
+
+from tlsa_manager import clock, config, issue, wiring
+from tlsa_manager.errors import IssueError, IssueTemporary, NotYet, PublishTemporary, TlsaManagerError, Unsafe
+from tlsa_manager.issue import Advice, Wish
+from tlsa_manager.option import Option
+from tlsa_manager.order import Order, Token
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import renewal
+from tlsa_manager.rollover.plan import Plan
+from tlsa_manager.rollover.steps import Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tlsa_manager.issue import Diary, Prover
+    from tlsa_manager.rollover.facts import Facts
+
+NAME = "mx.example"
+DIRECTORY = "https://ca.example/dir"
+CONFIG = """
+[defaults]
+resolver = ["127.0.0.1"]
+directory = "{directory}/state"
+[dns.by-hand]
+backend = "manual"
+[consumer.postfix]
+type = "postfix"
+file = "{directory}/mx.pem"
+[issuer.fake]
+type = "fake"
+directory = "https://ca.example/dir"
+[lineage."mx.example"]
+services = ["mx.example:25"]
+dns = "by-hand"
+consumers = ["postfix"]
+issuer = "{issuer}"
+{more}
+"""
+
+
+class Died(BaseException):
+    """The process was killed here."""
+
+
+@dataclass
+class World:
+    """What outlives a process: the authority and its orders, DNS; and when the process dies.
+
+    `dies_at`: at which act, counted from 1; 0 = never. `trouble`: what the authority raises instead of placing an order.
+    """
+
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dns: set[str] = field(default_factory=set)
+    dies_at: int = 0
+    acts: int = 0
+    trouble: Exception | None = None
+    blocked: Exception | None = None
+    advice: Advice | None = None
+    asked: int = 0
+    rehearsed: list[Wish] = field(default_factory=list)
+    replaced: list[bytes] = field(default_factory=list)
+
+    def act(self) -> None:
+        """Do one more thing, or die; the dead do nothing."""
+        self.acts += 1
+        if self.dies_at and self.acts >= self.dies_at:
+            raise Died
+
+    def reborn(self, dies_at: int = 0) -> None:
+        """Start another process."""
+        self.acts, self.dies_at = 0, dies_at
+
+
+@dataclass
+class Authority:
+    """An issuer as the contract has it, without a network."""
+
+    world: World
+    name: str = "fake"
+
+    def obtain(self, wish: Wish, former: Order | None, diary: Diary, prover: Prover) -> bytes:
+        """Go on with the former order, or place a new one."""
+        world = self.world
+        world.replaced.append(wish.replaces)
+        url = former.url if former and former.url in world.orders else ""
+        if former and not url:
+            lost = [one for one, order in world.orders.items() if order["names"] == wish.names and not order["chain"]]
+            url = lost[0] if lost else ""
+        if not url:
+            order = Order(DIRECTORY, wish.names, wish.key)
+            diary.ordering(order)
+            if world.trouble:
+                raise world.trouble
+            world.act()
+            url = f"https://ca.example/order/{len(world.orders) + 1}"
+            world.orders[url] = {"names": wish.names, "chain": b""}
+            diary.ordered(replace(order, url=url))
+        try:
+            prover.show({f"_acme-challenge.{NAME}.": ("proof",)})
+            world.act()
+            key = x509.load_pem_x509_csr(wish.request).public_key()
+            world.orders[url]["chain"] = world.orders[url]["chain"] or pki.authority().chain(*wish.names, key=Public(key))
+        finally:
+            prover.take_away()
+        world.act()
+        return world.orders[url]["chain"]
+
+    def rehearse(self, wish: Wish, diary: Diary, prover: Prover) -> None:
+        """Remember it."""
+        self.world.rehearsed.append(wish)
+        if self.world.trouble:
+            raise self.world.trouble
+        diary.told("trying")
+
+    def advice(self, certificate: bytes, now: float) -> Advice | None:
+        """Say what the test wants."""
+        self.world.asked += 1
+        if self.world.trouble:
+            raise self.world.trouble
+        return self.world.advice
+
+
+@dataclass
+class Public:
+    """The public half where a key is wanted."""
+
+    half: Any
+
+    def public_key(self) -> Any:
+        """It is that already."""
+        return self.half
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """An authority that is configured as `type = "fake"`, and DNS that takes proofs."""
+    made = World()
+
+    class Proofs:
+        """Shows and removes one TXT record, as the real ones do: journalled before and after."""
+
+        def __init__(self, lineage: Any, backend: Any, memory: Any, config: Any, told: Any) -> None:
+            self.name, self.memory = lineage.name, memory
+
+        def show(self, records: Mapping[str, tuple[str, ...]]) -> None:
+            """Add it."""
+            token = Token(f"_acme-challenge.{NAME}.", "", "proof")
+            self.memory.append(self.name, ev.Proving(token), clock.now())
+            if made.blocked:
+                raise made.blocked
+            made.act()
+            made.dns.add("proof")
+
+        def take_away(self) -> None:
+            """Remove all that is journalled."""
+            for token in self.memory.facts(self.name).tokens:
+                made.act()
+                if made.blocked:
+                    raise made.blocked
+                made.dns.discard("proof")
+                self.memory.append(self.name, ev.Proved(token), clock.now())
+
+    kind = types.ModuleType("fake_authority")
+    kind.OPTIONS = (Option("directory", "str", "where"),)  # type: ignore[attr-defined]
+    kind.build = lambda name, settings, directory: Authority(made)  # type: ignore[attr-defined]
+    proof = types.ModuleType("tlsa_manager.proof")
+    proof.Proofs = Proofs  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fake_authority", kind)
+    monkeypatch.setitem(sys.modules, "tlsa_manager.proof", proof)
+    monkeypatch.setitem(issue.KINDS, "fake", "fake_authority")
+    return made
+
+
+class Engine:
+    """Keeps a plan, and looks at nothing."""
+
+    def __init__(self, home: wiring.House) -> None:
+        self.home, self.did = home, list[str]()
+
+    def advance(self, name: str) -> Wait:
+        """Have nothing to do for an hour."""
+        self.did.append(name)
+        self.home.journal.facts(name)
+        now = clock.now()
+        self.home.journal.keep_plan(name, Plan(now + 3600, "nothing", "", (), None, (now, "", 0.0)))
+        return Wait(now + 3600, "nothing is due")
+
+    def publish(self, name: str) -> None:
+        """Nothing: there is no DNS."""
+
+
+def house(directory: Path, world: World, *, issuer: str = "fake", more: str = "") -> wiring.House:
+    """Start a process of the program: what it knows is on the disk. It dies at the world's word, also between two lines."""
+    (directory / "config.toml").write_text(CONFIG.format(directory=directory, issuer=issuer, more=more))
+    home = wiring.House(config.load(directory / "config.toml"))
+    home.__dict__["engine"] = Engine(home)
+    for owner, word in ((home.journal, "append"), (home.store, "put"), (home.store, "put_key")):
+        setattr(owner, word, mortal(world, getattr(owner, word)))
+    return home
+
+
+def mortal(world: World, act: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the process die before an act, and (at the next act) after it."""
+
+    def one(*args: Any, **words: Any) -> Any:
+        world.act()
+        return act(*args, **words)
+
+    return one
+
+
+def known(home: wiring.House) -> Facts:
+    return home.journal.facts(NAME)
+
+
+def in_service(home: wiring.House) -> None:
+    """Put the newest certificate into service, as a rollover would."""
+    latest = renewal.newest(known(home))
+    assert latest is not None
+    home.journal.append(NAME, ev.Adopted(latest), clock.now())
+
+
+def of(home: wiring.House, kind: type) -> list[Any]:
+    return [one.event for one in home.journal.entries(NAME) if isinstance(one.event, kind)]
+
+
+def test_a_run_orders_the_first_certificate_and_stages_it(tmp_path: Path, world: World) -> None:
+    """For the next key, which was kept and journalled before anybody was asked; then the engine goes on with it."""
+    home = house(tmp_path, world)
+    assert home.run() == {}
+    facts = known(home)
+    assert home.engine.did == [NAME, NAME]  # type: ignore[attr-defined]
+    assert facts.standby is not None
+    latest = facts.generation(facts.next)
+    assert latest is not None
+    assert (latest.spki, latest.origin, latest.names) == (facts.standby.spki_sha256, "issuer.fake", (NAME,))
+    order = [type(one.event).__name__ for one in home.journal.entries(NAME)]
+    assert order == ["Prepared", "Ordering", "Ordered", "Proving", "Proved", "Staged", "OrderEnded"]
+    assert (facts.order, world.dns, len(world.orders)) == (None, set(), 1)
+    assert home.run([NAME], anyway=True) == {}
+    assert len(world.orders) == 1, "what is on its way is not ordered twice"
+
+
+def test_a_run_with_nothing_due_asks_nobody_and_imports_nothing_of_it(tmp_path: Path, world: World) -> None:
+    """The plan knows when the next certificate is due; until then the lineage is not even looked at."""
+    home = house(tmp_path, world)
+    home.run()
+    in_service(home)
+    home.run()
+    plan = home.journal.plan(NAME)
+    assert plan is not None
+    assert plan.wake_at <= clock.now() + 3600
+    home.run()
+    did = len(home.engine.did)  # type: ignore[attr-defined]
+    assert not home.due(NAME, clock.now())
+    home.run()
+    assert len(home.engine.did) == did  # type: ignore[attr-defined]
+
+
+def test_the_plan_wakes_at_the_renewal_and_not_later(tmp_path: Path, world: World) -> None:
+    """A window of the authority lies ahead by minutes only."""
+    now = clock.now()
+    world.advice = Advice(now + 300, now + 301, now + 50000, "https://ca.example/why")
+    home = house(tmp_path, world)
+    home.run()
+    in_service(home)
+    home.run()  # asks
+    assert world.asked == 1
+    home.run([NAME], anyway=True)
+    plan, planned = home.journal.plan(NAME), known(home).renewal
+    assert plan is not None
+    assert planned is not None
+    assert now + 300 <= planned.at <= now + 301
+    assert plan.wake_at == planned.at
+    assert planned.why == "its authority asks for it: https://ca.example/why"
+    assert planned.ask_again >= now + 86400, "at most daily"
+    assert world.asked == 1
+    assert not home.due(NAME, planned.at - 1)
+    assert home.due(NAME, planned.at)
+
+
+@pytest.mark.parametrize("trouble", [IssueTemporary("later", until=2e9), IssueError("what?"), None])
+def test_an_authority_that_does_not_say_leaves_it_at_two_thirds(tmp_path: Path, world: World, trouble: Exception | None) -> None:
+    """It is asked again when it said, or in some hours, or never again where it does not know the question."""
+    home = house(tmp_path, world)
+    home.run()
+    in_service(home)
+    world.trouble = trouble
+    home.run()
+    planned, current = known(home).renewal, known(home).generation(known(home).current)
+    assert planned is not None
+    assert current is not None
+    assert planned.at == renewal.usual_at(current)
+    expected = {IssueTemporary: 2e9, IssueError: clock.now() + 6 * 3600, type(None): planned.at}[type(trouble)]
+    assert planned.ask_again == pytest.approx(expected, abs=60)
+    assert not of(home, ev.Failed)
+
+
+def test_a_plan_outlives_an_authority_that_does_not_answer(tmp_path: Path, world: World) -> None:
+    """The moment that was chosen stays."""
+    now = clock.now()
+    world.advice = Advice(now + 3000, now + 3001, now)
+    home = house(tmp_path, world)
+    home.run()
+    in_service(home)
+    home.run()
+    first = known(home).renewal
+    assert first is not None
+    home.journal.append(NAME, ev.RenewalPlanned(replace(first, ask_again=now)), now)
+    world.trouble = IssueTemporary("later")
+    home.run()
+    second = known(home).renewal
+    assert second is not None
+    assert (second.at, world.asked) == (first.at, 2)
+    assert second.ask_again > now
+
+
+def test_a_renewal_takes_the_next_key_and_says_what_it_replaces(tmp_path: Path, world: World) -> None:
+    """The certificate of the same authority, and no other (RFC 9773 §5)."""
+    home = house(tmp_path, world)
+    home.run()
+    in_service(home)
+    first = known(home).generation(known(home).current)
+    assert first is not None
+    key = home.next_key(NAME)
+    assert home.order([NAME], insist=True) == {}
+    second = renewal.newest(known(home))
+    assert second is not None
+    assert second.spki != first.spki
+    assert home.store.read(NAME, second.id).key_pem == key
+    assert world.replaced[0] == b""
+    assert x509.load_pem_x509_certificates(world.replaced[1])[0].serial_number
+    assert len(x509.load_pem_x509_certificates(world.replaced[1])) == 1
+
+
+def test_a_renewal_keeps_the_key_where_it_is_reused(tmp_path: Path, world: World) -> None:
+    """Until somebody wants another."""
+    home = house(tmp_path, world, more="reuse-key = true")
+    home.run()
+    in_service(home)
+    first = renewal.newest(known(home))
+    assert home.order([NAME], insist=True) == {}
+    second = renewal.newest(known(home))
+    assert first is not None
+    assert second is not None
+    assert first.id != second.id
+    assert first.spki == second.spki
+    in_service(home)
+    home.journal.append(NAME, ev.KeyDue(), clock.now())
+    assert home.order([NAME]) == {}, "who asked for another key and asks to renew means now"
+    third = renewal.newest(known(home))
+    assert third is not None
+    assert third.spki != first.spki
+
+
+def test_a_refusal_burns_no_key(tmp_path: Path, world: World) -> None:
+    """However often: the next key that is published stays the one that is used (story 9)."""
+    home = house(tmp_path, world)
+    world.trouble = IssueError("the authority refuses", "ask it why")
+    keys = set()
+    for _ in range(3):
+        (error,) = home.order([NAME]).values()
+        assert error.message == "the authority refuses"
+        standby = known(home).standby
+        assert standby is not None
+        keys.add(standby.spki_sha256)
+    failure = known(home).failures["issue"]
+    assert (failure.count, failure.hint) == (3, "ask it why")
+    assert home.run([NAME], anyway=True) == {}, "the timer is patient"
+    assert known(home).failures["issue"].count == 3
+    world.trouble = None
+    assert home.order([NAME]) == {}
+    latest = renewal.newest(known(home))
+    assert latest is not None
+    assert keys == {latest.spki}
+    assert not known(home).failures
+
+
+def test_the_word_of_the_authority_counts_for_everybody_but_who_insists(tmp_path: Path, world: World) -> None:
+    """Retry-After (RFC 8555 §6.6)."""
+    home = house(tmp_path, world)
+    world.trouble = IssueTemporary("too many orders", "wait", until=clock.now() + 1000)
+    (error,) = home.order([NAME]).values()
+    assert isinstance(error, IssueTemporary)
+    world.trouble = None
+    (error,) = home.order([NAME]).values()
+    assert isinstance(error, NotYet)
+    assert "too many orders" in error.message
+    assert "--force" in error.hint
+    assert home.run([NAME], anyway=True) == {}
+    plan = home.journal.plan(NAME)
+    assert plan is not None
+    assert plan.wake_at == pytest.approx(clock.now() + 1000, abs=60)
+    assert not world.orders
+    assert home.order([NAME], insist=True) == {}
+    assert len(world.orders) == 1
+
+
+def test_an_order_that_waits_for_dns_is_gone_on_with(tmp_path: Path, world: World) -> None:
+    """Nothing is ordered again, and the proof does not stay behind."""
+    home = house(tmp_path, world)
+    world.blocked = PublishTemporary("the server does not answer")
+    (error,) = home.order([NAME]).values()
+    assert isinstance(error, PublishTemporary)
+    assert known(home).order is not None
+    assert known(home).tokens
+    home.run([NAME], anyway=True)
+    assert known(home).failures[renewal.CLEAR].reason == "the server does not answer"
+    world.blocked = None
+    assert home.order([NAME]) == {}
+    assert len(world.orders) == 1
+    assert (known(home).order, known(home).tokens, known(home).failures) == (None, frozenset(), {})
+
+
+def test_a_proof_that_was_left_is_removed_though_nothing_is_due(tmp_path: Path, world: World) -> None:
+    """Also where the lineage has no issuer any more; what hinders it is tried again later."""
+    home = house(tmp_path, world)
+    home.run()
+    in_service(home)
+    home.run()
+    token = Token(f"_acme-challenge.{NAME}.", "", "proof")
+    home.journal.append(NAME, ev.Proving(token), clock.now())
+    world.dns.add("proof")
+    world.blocked = PublishTemporary("the server does not answer")
+    home.run()
+    failure = known(home).failures[renewal.CLEAR]
+    assert failure.reason == "the server does not answer"
+    plan = home.journal.plan(NAME)
+    home.run([NAME], anyway=True)
+    plan = home.journal.plan(NAME)
+    assert plan is not None
+    assert plan.wake_at <= failure.at + 60
+    world.blocked = None
+    text = (tmp_path / "config.toml").read_text().replace('issuer = "fake"', "")
+    (tmp_path / "config.toml").write_text(text)
+    brought = wiring.House(config.load(tmp_path / "config.toml"))
+    brought.__dict__["engine"] = Engine(brought)
+    brought.journal.append(NAME, ev.Released(), clock.now())  # forgets the failure
+    brought.run()
+    assert world.dns == set()
+    assert known(brought).tokens == frozenset()
+    assert renewal.CLEAR not in known(brought).failures
+
+
+def test_what_nobody_expected_is_written_down_too(tmp_path: Path, world: World) -> None:
+    """Else an authority would be asked every minute."""
+    home = house(tmp_path, world)
+    world.trouble = ZeroDivisionError("by zero")
+    (error,) = home.run().values()
+    assert "ZeroDivisionError" in error.message
+    assert "ZeroDivisionError" in known(home).failures["issue"].reason
+    acts = world.acts
+    assert home.run([NAME], anyway=True) == {}
+    assert world.acts == acts
+
+
+def test_an_order_for_other_names_is_given_up(tmp_path: Path, world: World) -> None:
+    """The configuration names more by now."""
+    home = house(tmp_path, world)
+    world.blocked = PublishTemporary("the server does not answer")
+    home.order([NAME])
+    world.blocked = None
+    home = house(tmp_path, world, more='names = ["*.mx.example"]')
+    assert home.order([NAME]) == {}
+    assert [one.reason for one in of(home, ev.OrderEnded)] == ["another certificate is wanted by now", ""]
+    latest = renewal.newest(known(home))
+    assert latest is not None
+    assert set(latest.names) == {NAME, "*.mx.example"}
+
+
+def test_names_that_are_added_are_ordered_by_the_next_run(tmp_path: Path, world: World) -> None:
+    """And nothing more after that."""
+    house(tmp_path, world).run()
+    home = house(tmp_path, world)
+    in_service(home)
+    home = house(tmp_path, world, more='names = ["imap.example"]')
+    for _ in range(3):
+        assert home.run([NAME], anyway=True) == {}
+    assert len(world.orders) == 2
+    latest = renewal.newest(known(home))
+    assert latest is not None
+    assert set(latest.names) == {NAME, "imap.example"}
+
+
+def test_a_certificate_that_others_brought_is_taken_over_by_who_asks(tmp_path: Path, world: World) -> None:
+    """`issue` orders one, `renew` and the timer leave it alone while it is young."""
+    home = house(tmp_path, world)
+    home.stage(NAME, *pki.pair(NAME), "certbot")
+    in_service(home)
+    assert home.order([NAME]) == {}
+    assert home.run([NAME], anyway=True) == {}
+    assert not world.orders
+    assert home.order([NAME], take_over=True) == {}
+    assert len(world.orders) == 1
+
+
+def test_without_an_issuer_it_is_said_how_to_have_one(tmp_path: Path, world: World) -> None:
+    """And nothing is done."""
+    text = CONFIG.format(directory=tmp_path, issuer="fake", more="").replace('issuer = "fake"', "")
+    (tmp_path / "config.toml").write_text(text)
+    home = wiring.House(config.load(tmp_path / "config.toml"))
+    home.__dict__["engine"] = Engine(home)
+    for errors in (home.order([NAME]), home.rehearse([NAME])):
+        (error,) = errors.values()
+        assert isinstance(error, Unsafe)
+        assert 'issuer = "NAME" in [lineage."mx.example"]' in error.hint
+
+
+def test_nothing_is_ordered_in_the_middle_of_a_swap(tmp_path: Path, world: World) -> None:
+    """One change at a time."""
+    home = house(tmp_path, world)
+    home.run()
+    home.journal.append(NAME, ev.Deploying(known(home).next), clock.now())
+    (error,) = home.order([NAME], insist=True).values()
+    assert isinstance(error, NotYet)
+    assert "a swap is being proven" in error.message
+    assert len(world.orders) == 1
+
+
+def test_a_rehearsal_leaves_nothing_behind(tmp_path: Path, world: World) -> None:
+    """Neither key nor order nor failure; what is told is told."""
+    said: list[str] = []
+    home = house(tmp_path, world)
+    home.watch = lambda name, text: said.append(text)
+    assert home.rehearse([NAME]) == {}
+    assert said == ["trying"]
+    world.trouble = IssueError("refused")
+    (error,) = home.rehearse([NAME]).values()
+    assert error.message == "refused"
+    assert not list(home.journal.entries(NAME))
+    assert len({one.request for one in world.rehearsed}) == 2, "each with a key of its own"
+
+
+def test_its_own_key_signs(tmp_path: Path, world: World) -> None:
+    """For ten years; another name, or the end of the key, has it sign again."""
+    home = house(tmp_path, world, issuer="self-signed", more='key-lifetime = "30d"')
+    assert home.run() == {}
+    in_service(home)
+    first = renewal.newest(known(home))
+    assert first is not None
+    assert first.origin == "self-signed"
+    assert first.chain.not_after > clock.now() + 3600 * 86400
+    assert home.run([NAME], anyway=True) == {}
+    assert renewal.newest(known(home)) == first
+    assert home.rehearse([NAME]) == {}
+    home = house(tmp_path, world, issuer="self-signed", more='names = ["imap.example"]')
+    assert home.run([NAME], anyway=True) == {}
+    second = renewal.newest(known(home))
+    assert second is not None
+    assert second.names == (NAME, "imap.example")
+    assert not world.orders
+
+
+def test_another_lineage_s_authority_stops_nobody(tmp_path: Path, world: World) -> None:
+    """Each is looked after first; then each that is due is ordered."""
+    text = CONFIG.format(directory=tmp_path, issuer="fake", more="")
+    second = text[text.index("[lineage") :].replace("mx.example", "other.example").replace('"fake"', '"self-signed"')
+    text += second.replace('["postfix"]', '["other"]')
+    text += f'[consumer.other]\ntype = "command"\nfile = "{tmp_path}/other.pem"\nreload = ["/bin/true"]\n'
+    (tmp_path / "config.toml").write_text(text)
+    home = wiring.House(config.load(tmp_path / "config.toml"))
+    home.__dict__["engine"] = engine = Engine(home)
+    world.trouble = IssueError("refused")
+    errors = home.run()
+    assert set(errors) == {NAME}
+    assert sorted(engine.did[:2]) == [NAME, "other.example"]
+    assert renewal.newest(home.journal.facts("other.example")) is not None
+
+
+ACTS = 15  # of one issue, at least; the last turn of the test has none left to die at
+
+
+@pytest.mark.parametrize("dies_at", range(1, ACTS + 4))
+def test_who_dies_at_any_act_goes_on_with_the_same_order_and_key(tmp_path: Path, world: World, dies_at: int) -> None:
+    """Killed before each act in turn: one order, one key, one certificate, no proof left; whatever was in between."""
+    world.reborn(dies_at)
+    died = False
+    try:
+        house(tmp_path, world).run()
+    except Died:
+        died = True
+    assert died or dies_at > ACTS - 4
+    prepared = known(house(tmp_path, World())).standby
+    world.reborn()
+    home = house(tmp_path, world)
+    for _ in range(2):
+        assert home.run([NAME], anyway=True) == {}
+    facts = known(home)
+    latest = renewal.newest(facts)
+    assert latest is not None
+    assert len(world.orders) == 1
+    assert len(of(home, ev.Staged)) == 1
+    assert prepared is None or prepared.spki_sha256 == latest.spki
+    assert facts.standby is not None
+    assert facts.standby.spki_sha256 == latest.spki
+    assert home.store.read(NAME, latest.id).chain.leaf.spki_sha256 == latest.spki
+    assert (facts.order, facts.tokens, facts.failures, world.dns) == (None, frozenset(), {}, set())
+
+
+def test_errors_of_the_issuer_are_ours() -> None:
+    """So that they end with an exit code of their own."""
+    assert issubclass(IssueTemporary, TlsaManagerError)
