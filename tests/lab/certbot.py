@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lab.zones import PRIMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lab.pebble import Pebble
 
@@ -58,20 +58,24 @@ class Certbot:
         assert done.returncode == code, f"certbot {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
-    def obtain(self, name: str, *domains: str, deploy_hook: str = "", env: Mapping[str, str] | None = None) -> Path:
+    def obtain(
+        self, name: str, *domains: str, deploy_hook: str = "", more: Iterable[str] = (), env: Mapping[str, str] | None = None
+    ) -> Path:
         """Get the first certificate of a lineage for these domains (default: its name); return its live directory."""
         wanted = [word for domain in domains or (name,) for word in ("-d", domain)]
         hook = ["--deploy-hook", deploy_hook] if deploy_hook else []
         plugin = ("--dns-rfc2136", "--dns-rfc2136-credentials", str(self._credentials))
         account = ("--agree-tos", "-m", "hostmaster@a.example", "--dns-rfc2136-propagation-seconds", "0")
-        self.certbot("certonly", "--cert-name", name, *wanted, *plugin, *account, *hook, env=env)
+        self.certbot("certonly", "--cert-name", name, *wanted, *plugin, *account, *hook, *more, env=env)
         return self.live(name)
 
-    def renew(self, name: str = "", *, force: bool = True, env: Mapping[str, str] | None = None) -> str:
+    def renew(
+        self, name: str = "", *, force: bool = True, more: Iterable[str] = (), env: Mapping[str, str] | None = None, code: int = 0
+    ) -> str:
         """Renew one lineage, or all; the deploy hook given at `obtain` runs. Return what certbot said."""
         which = ["--cert-name", name] if name else []
         forced = ["--force-renewal"] if force else []
-        return self.certbot("renew", "--no-random-sleep-on-renew", *forced, *which, env=env)
+        return self.certbot("renew", "--no-random-sleep-on-renew", *forced, *which, *more, env=env, code=code)
 
     def live(self, name: str) -> Path:
         """Return the directory with the links to a lineage's newest files."""
