@@ -61,6 +61,11 @@ class TextView:
     cause: Cause = Cause.NONE
 
     @property
+    def is_alias(self) -> bool:
+        """Whether the name leads to another one."""
+        return bool(self.target) and self.target != self.name.rstrip(".").lower() + "."
+
+    @property
     def complete(self) -> bool:
         """Whether every authoritative address is known and answered."""
         return bool(self.answers) and not self.problem and all(answer.values is not None for answer in self.answers)
