@@ -52,7 +52,7 @@ def foresee(home: House, name: str, *, wait: bool = False, discard_next: bool = 
     after = apply(facts, ev.Compromised(stolen), now)
     ways = emergency.prospects(lineage, after, now)
     chosen = next((one for one in ways if one.way is Way.WAIT), ways[0]) if wait else ways[0]
-    return Prognosis(lineage, stolen, chosen, ways, _replacement(lineage, after), tuple(_besides(home, lineage, stolen)), now)
+    return Prognosis(lineage, stolen, chosen, ways, _replacement(lineage, after, now), tuple(_besides(home, lineage, stolen)), now)
 
 
 def act(home: House, prognosis: Prognosis) -> str:
@@ -68,7 +68,7 @@ def act(home: House, prognosis: Prognosis) -> str:
     if facts.standby is not None and facts.standby.spki_sha256 in stolen:
         home.journal.append(name, ev.Compromised((facts.standby.spki_sha256,)), now)
     hurried = prognosis.chosen.way is Way.AT_ONCE
-    coming = emergency.on_its_way(apply(facts, ev.Compromised(stolen), now))
+    coming = emergency.coming(lineage, apply(facts, ev.Compromised(stolen), now), now)
     if coming is not None:
         home.journal.append(name, ev.Compromised(stolen, coming.id if hurried else ""), now)
         return f"generation {coming.id}, which is on its way already, takes the place of the stolen key"
@@ -98,9 +98,9 @@ def _stolen(facts: Facts, *, discard_next: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def _replacement(lineage: Lineage, facts: Facts) -> str:
+def _replacement(lineage: Lineage, facts: Facts, now: float) -> str:
     """What takes the place of the stolen key."""
-    coming = emergency.on_its_way(facts)
+    coming = emergency.coming(lineage, facts, now)
     if coming is not None:
         return f"the certificate that is on its way already, {coming.id}"
     if facts.standby is None:

@@ -124,7 +124,7 @@ class Engine:
             decision = decide(scene)
             if isinstance(decision, Record):
                 self._remember(scene, decision)
-            elif isinstance(decision, Act) and isinstance(decision.step, Publish):
+            elif isinstance(decision, Act) and isinstance(decision.step, Publish | Prepare):
                 self._act(scene, decision)
             elif isinstance(decision, Act):
                 return  # the next run does it
@@ -228,8 +228,13 @@ class Engine:
         seconds, late = clock_step(plan.looked, (now.wall, now.boot, now.uptime)), now.wall - plan.wake_at
         if seconds:
             self._measure_again(name, ev.ClockStepped(seconds), now)
-        elif late > unwatched_after(self.lineages[name].policy) and self.memory.facts(name).next:
+        elif late > unwatched_after(self.lineages[name].policy) and self._waits_for_caches(name):
             self._measure_again(name, ev.Unwatched(late), now)
+
+    def _waits_for_caches(self, name: str) -> bool:
+        """Whether a break in the watch matters: a certificate is on its way, or a next key is known ahead of its own."""
+        facts = self.memory.facts(name)
+        return bool(facts.next) or facts.standby is not None
 
     def _mind_the_clock_since(self, name: str, before: Moment, after: Moment) -> bool:
         """Whether somebody moved the wall clock during a look; then what the look says of time counts for nothing."""

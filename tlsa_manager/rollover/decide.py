@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import rules
-from tlsa_manager.rollover.emergency import way_back_until
-from tlsa_manager.rollover.state import due_by_time
+from tlsa_manager.rollover import law, rules
+from tlsa_manager.rollover.state import due_by_time, way_back_until
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -39,12 +38,13 @@ def look_at(lineage: Lineage, facts: Facts, now: float) -> Looks:
     if facts.deploying or facts.way_back:
         return Looks(SWAP_REPEATS)
     ends = way_back_until(facts, 0, lineage)
-    if facts.previous and ends is not None:
-        return Looks(SWAP_REPEATS if now >= ends else 0)
-    if lineage.leaving:
+    if facts.previous and ends is not None and (now >= ends or not facts.next):
+        return Looks(SWAP_REPEATS if now >= ends else int(bool(law.disowned(lineage, facts))))
+    if lineage.leaving and facts.current:
         return Looks(SWAP_REPEATS)
     if facts.next and facts.current and not facts.hold:
         due = due_by_time(lineage, facts)
         bare = any(not one.records for owner in facts.owners.values() for one in owner.served)
-        return Looks(2 if due is not None and due <= now else int(bare or not facts.owners))
+        idle = bare or not facts.owners or bool(law.leftover(lineage, facts))
+        return Looks(2 if due is not None and due <= now else int(idle))
     return Looks(1)

@@ -11,14 +11,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import law, timing
-from tlsa_manager.rollover.succession import prepublished
+from tlsa_manager.rollover.facts import CachedSet
+from tlsa_manager.rollover.state import ready_at, sets_without
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.lineage import Generation, Lineage
-    from tlsa_manager.rollover.facts import CachedSet, Facts, OwnerFacts
+    from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.tlsa import RRset
 
 
@@ -44,14 +45,20 @@ class Prospect:
 
 
 def prospects(lineage: Lineage, facts: Facts, now: float) -> tuple[Prospect, ...]:
-    """Return the ways that are open, best first. The facts know already which keys somebody else has."""
+    """Return the ways that are open, best first. The facts know already which keys somebody else has.
+
+    What takes the place of the stolen key is the certificate that is `coming`, else one for the next key.
+    """
+    if _standby_is_ready(lineage, facts, now):
+        return (Prospect(Way.STANDBY, now),)
     seen = now + lineage.policy.poll_interval
-    ready = ready_at(lineage, facts, ahead(lineage, facts), now)
+    records = ahead(lineage, facts)
+    ready = ready_at(lineage, facts, records, now)
     if ready is not None and ready <= now:
         return (Prospect(Way.STANDBY, now),)
-    old = [one for name in lineage.owners for one in _lacking(lineage, facts, name)]
-    deferred = [_forgotten(one, seen, lineage) for one in old]
-    until = (max(one for one, _ in deferred), max(one for _, one in deferred)) if deferred else None
+    old = [one for name in lineage.owners for one in _lacking(lineage, facts, name, records)]
+    conforming, stretched = zip(*(_forgotten(one, seen, lineage) for one in old), strict=True) if old else ((), ())
+    until = (max(seen, *conforming), max(stretched)) if old and max(stretched) > seen else None
     waited = [timing.forgotten_at(one, lineage.policy) or _whole_wait(one, seen, lineage) for one in old]
     return (
         Prospect(Way.AT_ONCE, seen, until),
@@ -61,59 +68,40 @@ def prospects(lineage: Lineage, facts: Facts, now: float) -> tuple[Prospect, ...
 
 def ahead(lineage: Lineage, facts: Facts) -> RRset:
     """The records of the key that can take the place of a stolen one: of the certificate on its way, else of the next key."""
-    coming = on_its_way(facts)
-    return coming.records(lineage.params) if coming else prepublished(lineage, facts)
+    certificate = on_its_way(facts)
+    if certificate is not None:
+        return certificate.records(lineage.params)
+    return facts.standby.records(lineage.params) if facts.standby else frozenset()
 
 
 def on_its_way(facts: Facts) -> Generation | None:
     """The next certificate, if nobody else has its key and nobody has doubts about it."""
-    coming = facts.generation(facts.next)
-    return None if coming is None or facts.hold is not None or facts.is_compromised(coming) else coming
+    certificate = facts.generation(facts.next)
+    return None if certificate is None or facts.hold is not None or facts.is_compromised(certificate) else certificate
 
 
-def ready_at(lineage: Lineage, facts: Facts, records: RRset, now: float) -> float | None:
-    """When no cache can lack these records at any owner; None = some server may still hand out a set without them."""
-    if not records:
-        return None
-    moments = [now]
-    for name in lineage.owners:
-        known = facts.owners.get(name)
-        if known is None or not known.complete:
-            return None
-        for one in _sets_without(known, records, smtp=law.for_smtp(lineage, name)):
-            ends = timing.forgotten_at(one, lineage.policy)
-            if ends is None:
-                return None
-            moments.append(ends)
-        history = timing.history_known_at(known, lineage.policy)
-        if history is None:
-            return None
-        moments.append(history)
-    return max(moments)
+def coming(lineage: Lineage, facts: Facts, now: float) -> Generation | None:
+    """The certificate on its way, unless the next key can be in service sooner: it would have to wait, the next key not."""
+    return None if _standby_is_ready(lineage, facts, now) else on_its_way(facts)
 
 
-def way_back_until(facts: Facts, ttl: int, lineage: Lineage) -> float | None:
-    """When the rollback window ends: at once for a key that somebody else has. None = no swap has been proven."""
-    if facts.confirmed_at is None:
-        return None
-    if facts.is_compromised(facts.generation(facts.previous)):
-        return facts.confirmed_at
-    return timing.retire_at(facts.confirmed_at, ttl, lineage.policy)
+def _standby_is_ready(lineage: Lineage, facts: Facts, now: float) -> bool:
+    """Whether every cache knows the next key: then a certificate for it goes into service before everything else."""
+    if facts.standby is None:
+        return False
+    ready = ready_at(lineage, facts, facts.standby.records(lineage.params), now)
+    return ready is not None and ready <= now
 
 
-def _lacking(lineage: Lineage, facts: Facts, name: str) -> Iterator[CachedSet]:
-    """The sets that a cache may hold and that know nothing of the next key."""
+def _lacking(lineage: Lineage, facts: Facts, name: str, records: RRset) -> Iterator[CachedSet]:
+    """The sets that a cache may hold and that know nothing of the new key, those from before the first look included."""
     known = facts.owners.get(name)
-    if known is not None:
-        records = ahead(lineage, facts)
-        yield from _sets_without(known, records, smtp=law.for_smtp(lineage, name))
-
-
-def _sets_without(known: OwnerFacts, records: RRset, *, smtp: bool) -> Iterator[CachedSet]:
-    """The usable sets that lack the records; where nothing is usable, senders do without DANE (RFC 7672 §2.2)."""
-    for one in known.sets:
-        if law.usable(one.records, smtp=smtp) and not (records and records <= one.records):
-            yield one
+    if known is None:
+        return
+    yield from sets_without(known, records, smtp=law.for_smtp(lineage, name))
+    began = timing.history_known_at(known, lineage.policy)
+    if known.since is not None and began is not None and began > float("-inf"):
+        yield CachedSet(frozenset(), max((one.ttl for one in known.sets if one.records), default=0), known.since)
 
 
 def _forgotten(one: CachedSet, seen: float, lineage: Lineage) -> tuple[float, float]:

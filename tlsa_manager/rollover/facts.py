@@ -104,6 +104,14 @@ class WayBack:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyAge:
+    """Since when a key was in service, and whether a person wanted it replaced."""
+
+    since: float | None
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that is known of one lineage. Generations by id.
 
@@ -114,8 +122,8 @@ class Facts:
     `leaving`: the records whose removal was begun and that were not seen gone yet, by target. A key whose record is leaving
     waits: servers may still show the record from before the removal, and then lose it, even if it is published again.
     `standby`: the next key, ours, which no certificate in service uses yet. `handed_out`: clients take keys from us.
-    `key_since`: when the key in service went there; `key_due`: a person wants it replaced.
-    `compromised`: SHA-256 of the public halves of keys that somebody else has; `at_once`: what waits for no cache.
+    `key_since`: when the key in service went there; `key_due`: a person wants it replaced; `former_key`: both, of the one before.
+    `compromised`: SHA-256 of the public halves of keys that somebody else has; `at_once`: the generation that waits for no cache.
     `vanished_at`: since when nothing presents a lineage that is to be given up.
     `order`: at the certificate authority; `tokens`: the TXT records that prove our names to it; `renewal`: when it is due.
     """
@@ -145,6 +153,7 @@ class Facts:
     handed_out: bool = False
     key_since: float | None = None
     key_due: bool = False
+    former_key: KeyAge | None = None
     compromised: frozenset[str] = frozenset()
     at_once: str = ""
     vanished_at: float | None = None
@@ -183,13 +192,32 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
     facts = replace(facts, generations={**facts.generations, new.id: new})
     waiting = facts.generation(facts.next)
     swapping = facts.deploying or facts.way_back or facts.previous or facts.is_leaving(new)
+    if facts.is_compromised(new) and (swapping or waiting is not None or facts.queued):
+        return facts  # it takes nobody's place; the history tells that it came
     same_key = waiting is not None and waiting.chain.leaf.spki_sha256 == new.chain.leaf.spki_sha256
-    doubts = Hold(event.hold, event.remedy, at, new.id, event.accept) if event.hold else None
+    doubts = Hold(event.hold, event.remedy, at, new.id, event.accept) if event.hold else _stolen(facts, new, at)
     if swapping or (waiting is not None and not same_key and facts.hold is None):
-        return replace(facts, queued=new.id, queued_hold=doubts)  # RFC 7671 §8.4: one change at a time
+        return _in_a_hurry(replace(facts, queued=new.id, queued_hold=doubts))  # RFC 7671 §8.4: one change at a time
     standing = facts.hold if facts.hold and not facts.hold.generation else None
+    at_once = new.id if same_key and facts.at_once == facts.next else facts.at_once  # what was said of its key goes for it
     # What was queued is older: its time is over.
-    return replace(facts, next=new.id, queued="", queued_hold=None, hold=doubts or standing, since=at)
+    return _in_a_hurry(
+        replace(facts, next=new.id, queued="", queued_hold=None, hold=doubts or standing, at_once=at_once, since=at)
+    )
+
+
+def _stolen(facts: Facts, new: Generation, at: float) -> Hold | None:
+    """Why a certificate for a key that somebody else has is never put into service."""
+    if not facts.is_compromised(new):
+        return None
+    remedy = f"have it made for another key; give this one up: tlsa-manager rollover abort {facts.lineage}"
+    return Hold("somebody else has the key of the new certificate", remedy, at, new.id)
+
+
+def _in_a_hurry(facts: Facts) -> Facts:
+    """Only what is still to come into service can be in a hurry; one that is not known yet is about to be staged."""
+    given_up = facts.at_once in facts.generations and facts.at_once not in (facts.next, facts.queued)
+    return replace(facts, at_once="") if given_up else facts
 
 
 @_apply.register
@@ -264,6 +292,7 @@ def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:
         facts, owners=_measured_again(facts, at, event.seconds), failures={}, since=facts.since + event.seconds,
         deployed_at=_moved(facts.deployed_at, event, at), confirmed_at=_moved(facts.confirmed_at, event, at),
         way_back=replace(way, done_at=_moved(way.done_at, event, at)) if way else None,
+        vanished_at=_moved(facts.vanished_at, event, at), key_since=_moved(facts.key_since, event, at),
     )  # fmt: skip
 
 
@@ -299,7 +328,8 @@ def _(event: ev.RecordsAdopted, facts: Facts, at: float) -> Facts:  # noqa: ARG0
 
 @_apply.register
 def _(event: ev.Retiring, facts: Facts, at: float) -> Facts:  # noqa: ARG001  from here on there is no way back at once
-    leaving = facts.leaving.get(event.target, frozenset()) | frozenset(event.remove)
+    own = frozenset(event.remove) & facts.ours.get(event.target, frozenset())  # the others are a neighbour's
+    leaving = facts.leaving.get(event.target, frozenset()) | own
     return replace(facts, retiring=bool(facts.previous), leaving={**facts.leaving, event.target: leaving})
 
 
@@ -336,7 +366,7 @@ def _(event: ev.Confirmed, facts: Facts, at: float) -> Facts:
     same = facts.current == event.generation
     return replace(
         _in_service(facts, event.generation, at), previous="" if same else facts.current, next="", deploying=False,
-        confirmed_at=at, before=(), hold=None, at_once="",
+        confirmed_at=at, before=(), hold=None, at_once="", retiring=False,
     )  # fmt: skip
 
 
@@ -356,14 +386,19 @@ def _(event: ev.RolledBack, facts: Facts, at: float) -> Facts:  # noqa: ARG001  
 
 @_apply.register
 def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
-    way = facts.way_back
-    swapped = facts.current if facts.current != event.generation else facts.next
-    reason, held = (way.reason, way.hold) if way else ("", False)
+    way, undone = facts.way_back, facts.current != event.generation
+    swapped = facts.next or (facts.current if undone else "")  # what came after the swap that is undone is newer
+    swapped = "" if facts.is_compromised(facts.generation(swapped)) else swapped
+    reason, held = (way.reason, way.hold and bool(swapped)) if way else ("", False)
     hold = Hold(reason, f"mend the cause, then: tlsa-manager rollover start {facts.lineage}", at) if held else facts.hold
-    return replace(
-        _in_service(facts, event.generation, at), next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None,
-        way_back=None, before=(), hold=hold, since=at, failures=_without(facts, "deploy", "roll back"),
-    )  # fmt: skip
+    former = facts.former_key if undone and event.generation == facts.previous else None
+    facts = _in_service(facts, event.generation, at)
+    if former is not None:
+        facts = replace(facts, key_since=former.since, key_due=former.due or facts.key_due)
+    return _in_a_hurry(replace(
+        facts, next=swapped, previous="", deploying=False, deployed_at=None, confirmed_at=None, way_back=None, before=(),
+        hold=hold, since=at, retiring=False, failures=_without(facts, "deploy", "roll back"),
+    ))  # fmt: skip
 
 
 @_apply.register
@@ -380,8 +415,7 @@ def _(event: ev.Released, facts: Facts, at: float) -> Facts:  # noqa: ARG001  th
 def _(event: ev.Aborted, facts: Facts, at: float) -> Facts:
     if facts.next != event.generation or facts.deploying:
         return facts
-    at_once = "" if facts.at_once == event.generation else facts.at_once
-    return replace(facts, next="", hold=None, at_once=at_once, since=at, failures=_without(facts, "deploy", "roll back"))
+    return _in_a_hurry(replace(facts, next="", hold=None, since=at, failures=_without(facts, "deploy", "roll back")))
 
 
 @_apply.register
@@ -390,7 +424,10 @@ def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
     if new is not None and facts.is_leaving(new):
         return replace(facts, queued=event.generation)
     doubts = facts.queued_hold if event.generation == facts.queued else None
-    return replace(facts, next=event.generation, queued="", queued_hold=None, hold=doubts or facts.hold, since=at)
+    if new is not None and doubts is None:
+        doubts = _stolen(facts, new, at)
+    promoted = replace(facts, next=event.generation, queued="", queued_hold=None, hold=doubts or facts.hold, since=at)
+    return _in_a_hurry(promoted)
 
 
 @_apply.register
@@ -425,8 +462,8 @@ def _(event: ev.KeyDue, facts: Facts, at: float) -> Facts:  # noqa: ARG001  time
 def _(event: ev.Compromised, facts: Facts, at: float) -> Facts:
     keys = facts.compromised | frozenset(event.keys)
     standby = None if facts.standby and facts.standby.spki_sha256 in keys else facts.standby
-    facts = _without_stolen(replace(facts, compromised=keys, standby=standby), at)
-    return replace(facts, at_once=event.at_once or facts.at_once, key_due=True)
+    facts = _without_stolen(replace(facts, compromised=keys, standby=standby, at_once=event.at_once or facts.at_once), at)
+    return _in_a_hurry(replace(facts, key_due=facts.key_due or facts.is_compromised(facts.generation(facts.current))))
 
 
 def _without_stolen(facts: Facts, at: float) -> Facts:
@@ -435,8 +472,7 @@ def _without_stolen(facts: Facts, at: float) -> Facts:
         facts = replace(facts, queued="", queued_hold=None)
     if facts.deploying or facts.way_back or not facts.is_compromised(facts.generation(facts.next)):
         return facts
-    hold = None if facts.hold and facts.hold.generation == facts.next else facts.hold
-    return replace(facts, next="", hold=hold, since=at)
+    return replace(facts, next="", hold=None, since=at, failures=_without(facts, "deploy", "roll back"))
 
 
 @_apply.register
@@ -494,8 +530,9 @@ def _in_service(facts: Facts, name: str, at: float) -> Facts:
         return facts
     if facts.standby is not None and facts.standby.spki_sha256 == new.spki:
         facts = replace(facts, standby=None)
-    same_key = former is not None and former.spki == new.spki
-    return facts if same_key else replace(facts, key_since=at, key_due=False)
+    if former is not None and former.spki == new.spki:
+        return facts
+    return replace(facts, key_since=at, key_due=False, former_key=KeyAge(facts.key_since, facts.key_due))
 
 
 def _succeeded(facts: Facts, step: str) -> Facts:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.service import Service
     from tlsa_manager.snapshot import Answer, OwnerView, Presentation
-    from tlsa_manager.tlsa import RRset
+    from tlsa_manager.tlsa import Params, RRset
 
 _MEANS = {
     Security.INSECURE: "to senders there is no DANE here now, mail arrives without it",
@@ -49,6 +49,9 @@ def swap(scene: Scene, generation: Generation) -> list[Blocker]:
         found += [one for service in scene.lineage.services for one in _not_probed(scene, service)]
     found += _files_not_ready(scene)
     found += _left_behind(scene, generation)
+    if scene.facts.is_compromised(generation):
+        why = "somebody else has the key of the new certificate: it is never put into service"
+        found.append(Blocker(generation.id, f"{why}; give it up: tlsa-manager rollover abort {scene.lineage.name}"))
     return found
 
 
@@ -188,9 +191,7 @@ def _answer_not_ready(scene: Scene, view: OwnerView, answer: Answer, generation:
         yield Blocker(view.owner, f"the answer of {answer.place} is {answer.security}{where}: {why}{means}")
     worse = law.worsens(answer.records, scene.instead_of(view.owner), generation.chain, smtp=scene.smtp(view.owner))
     if worse:
-        missing = ", ".join(str(generation.chain.leaf.record(p)) for p in sorted(worse) if p.usage == 3 and p.matching in {1, 2})
-        lacks = missing or "a record that matches the new chain for " + ", ".join(map(str, sorted(worse)))
-        yield Blocker(view.owner, f"{answer.place} lacks {lacks}")
+        yield Blocker(view.owner, _lacks(scene, answer, generation, sorted(worse)))
     ends = _last_forgotten(scene, view.owner, generation)
     needed = timing.signatures_needed_until(scene.now, ends, scene.policy)
     if answer.security is Security.SECURE and answer.signed_until is not None and answer.signed_until < needed:
@@ -200,9 +201,24 @@ def _answer_not_ready(scene: Scene, view: OwnerView, answer: Answer, generation:
         )  # fmt: skip
 
 
+def _lacks(scene: Scene, answer: Answer, generation: Generation, worse: list[Params]) -> str:
+    """What a server's set lacks for the new chain, and what to do where the chain can never have it."""
+    chain, own = generation.chain, [one for one in worse if one.usage == 3 and one.matching in {1, 2}]
+    named = ", ".join(map(str, worse))
+    if not any(one.usage == 2 for one in worse) or chain.certificates[1:]:
+        missing = ", ".join(str(chain.leaf.record(one)) for one in own)
+        return f"{answer.place} lacks {missing or f'a record that matches the new chain for {named}'}"
+    configured = any(one.usage == 2 for one in scene.lineage.params)
+    first = f"take them out of `params` of {scene.lineage.name}" if configured else "remove those that are not ours by hand"
+    return (
+        f"{answer.place} has records of an issuer ({named}), and the new certificate brings no issuer that they could match:"
+        f" {first}, and the swap follows when no cache has them; or give a certificate with its issuer"
+    )
+
+
 def _last_forgotten(scene: Scene, owner: str, generation: Generation) -> float | None:
     """When the wait at an owner ends, as far as it is known."""
-    known = scene.facts.owners.get(owner)
+    known = scene.facts.owners.get(owner) if scene.facts.at_once != generation.id else None
     ends = (
         [timing.forgotten_at(one, scene.policy) for one in known.sets if _blocks(scene, owner, one, generation)] if known else []
     )

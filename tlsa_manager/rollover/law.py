@@ -56,7 +56,8 @@ def wanted(lineage: Lineage, facts: Facts) -> frozenset[Tlsa]:
     if lineage.leaving and facts.vanished_at is not None:  # its service has ended; what neighbours need they want themselves
         return frozenset()
     names = [facts.current, "" if facts.retiring else facts.previous, facts.way_back.generation if facts.way_back else ""]
-    if facts.deploying or facts.hold is None or not facts.hold.generation:
+    held = facts.hold is not None and bool(facts.hold.generation)
+    if facts.deploying or not (held or facts.is_compromised(facts.generation(facts.next))):
         names.append(facts.next)
     generations = (facts.generation(name) for name in names)
     ahead = succession.prepublished(lineage, facts)
@@ -71,6 +72,17 @@ def presentable(facts: Facts) -> tuple[Chain, ...]:
     if facts.way_back:
         names += [facts.way_back.generation, facts.next]
     return tuple({one.chain for one in (facts.generation(name) for name in names) if one})
+
+
+def leftover(lineage: Lineage, facts: Facts) -> RRset:
+    """The records of ours that this lineage wants no more."""
+    return frozenset[Tlsa]().union(*facts.ours.values()) - wanted(lineage, facts)
+
+
+def disowned(lineage: Lineage, facts: Facts) -> RRset:
+    """Those of them that match no certificate of ours, or only such as somebody else has the keys of."""
+    known = [one.chain for one in facts.generations.values() if not facts.is_compromised(one)]
+    return frozenset(one for one in leftover(lineage, facts) if not any(chain.matches(one) for chain in known))
 
 
 def for_smtp(lineage: Lineage, owner: str) -> bool:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.policy import DAY
 from tlsa_manager.rollover import succession, timing
-from tlsa_manager.rollover.emergency import ready_at
-from tlsa_manager.rollover.state import due_by_time
+from tlsa_manager.rollover.state import due_by_time, ready_at
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:

@@ -5,38 +5,26 @@ What stands highest: the way back, then finishing what was begun, then keeping w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, law, succession, timing
-from tlsa_manager.rollover.emergency import way_back_until
-from tlsa_manager.rollover.state import Spread, spread
-from tlsa_manager.rollover.steps import (
-    Act,
-    Blocker,
-    Decision,
-    Deploy,
-    Import,
-    Install,
-    Prepare,
-    Publish,
-    Record,
-    Retire,
-    RollBack,
-    Step,
-    Stop,
-    Wait,
-)  # fmt: skip
+from tlsa_manager.rollover.adding import publish, unpublished
+from tlsa_manager.rollover.leaving import leave
+from tlsa_manager.rollover.patience import backing_off, failures, soak_poll, unless_backing_off
+from tlsa_manager.rollover.removing import disown, meanwhile, retire, staying, tidy
+from tlsa_manager.rollover.state import ready_at, way_back_until
+from tlsa_manager.rollover.steps import Act, Blocker, Deploy, Import, Install, Prepare, Record, RollBack, Stop, Wait
 from tlsa_manager.snapshot import Outcome
-from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tlsa_manager.lineage import Generation
-    from tlsa_manager.rollover.facts import Facts, Sent
+    from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.rollover.scene import Scene
-    from tlsa_manager.tlsa import RRset
+    from tlsa_manager.rollover.steps import Decision
 
 PATIENCE = 3  # ways back without effect, after which a person is asked
 SWAP_POLL = 1.0  # seconds between two probes while a swap is being proven
@@ -61,7 +49,7 @@ def way_back(scene: Scene) -> Decision | None:
         return None
     step = RollBack(way.generation, way.reason, way.hold)
     if way.done_at is None:
-        return _unless_backing_off(scene, step, f"the former certificate is put back: {way.reason}")
+        return unless_backing_off(scene, step, f"the former certificate is put back: {way.reason}")
     late, wrong = gates.proven(scene, former, scene.facts.generation(scene.facts.next) or scene.current)
     if not late and not wrong:
         return Record((ev.Restored(way.generation),), "every service presents the former certificate again")
@@ -74,7 +62,7 @@ def way_back(scene: Scene) -> Decision | None:
     why = "some service does not present the former certificate again"
     again = timing.back_again_at(way.done_at, way.tries, scene.policy)
     if scene.now >= again:
-        return _unless_backing_off(scene, step, why, (*late, *wrong))
+        return unless_backing_off(scene, step, why, (*late, *wrong))
     until = min(again, scene.now + scene.policy.poll_interval)
     remedy = f"reload it by hand, and look whether it reads the file that tlsa-manager writes; tried {way.tries} times"
     standing: tuple[Blocker, ...] = (*late, *wrong)
@@ -93,20 +81,9 @@ def adopt(scene: Scene) -> Decision | None:
         if (
             view.fingerprint
             and (vouched or view.fingerprint in _fingerprints(scene))
-            and not _backing_off(scene, f"import {name}")
+            and not backing_off(scene, f"import {name}")
         ):
             return Act(Import(name), f"the services present what stands in {view.path}: it is the current certificate")
-    return None
-
-
-def publish(scene: Scene) -> Decision | None:
-    """Whatever is, was or will be presented has its record at every owner: publication ahead, and repair of what was lost."""
-    for target, owners in scene.targets().items():
-        add = missing(scene, target, owners)
-        for records in (add, add | _beside(scene, target, owners)) if add else ():
-            step = _publication(scene, target, owners, records)
-            if step is not None and not _backing_off(scene, str(step)) and not gates.publish(scene, target, owners, records):
-                return Act(step, f"{len(records)} record(s) are wanted at {target} and not there")
     return None
 
 
@@ -117,6 +94,8 @@ def swapping(scene: Scene) -> Decision | None:
         return None
     if facts.deployed_at is None:
         return _finish_deployment(scene, new)
+    if scene.current is not None and facts.is_compromised(new) and not facts.is_compromised(scene.current):
+        return _take_back(scene, "somebody else has the new key", hold_after=False)
     late, wrong = gates.proven(scene, new, scene.current)
     if wrong:
         return _take_back(scene, wrong[0].reason)
@@ -144,7 +123,7 @@ def relapse(scene: Scene) -> Decision | None:
                 continue
             if law.gaps(records, current.chain, smtp=smtp) - law.gaps(records, previous.chain, smtp=smtp):
                 reason = f"{answer.place} hands out an RRset of {owner} from before the rollover"
-                return _unless_backing_off(scene, RollBack(previous.id, reason, hold=False), reason)
+                return unless_backing_off(scene, RollBack(previous.id, reason, hold=False), reason)
     return None
 
 
@@ -161,20 +140,49 @@ def overtaken(scene: Scene) -> Decision | None:
         )
     if not scene.lineage.consumers or any(view.configured is False for view in scene.snapshot.files.values()):
         return None
-    return _unless_backing_off(
+    if scene.facts.is_compromised(current) and not scene.facts.is_compromised(new):  # deferred mail is the lesser evil
+        return None
+    return unless_backing_off(
         scene, RollBack(current.id, "the next certificate was in service before its record had reached every cache", hold=False),
         "somebody put the next certificate into service too early",
     )  # fmt: skip
 
 
 def prepare(scene: Scene) -> Decision | None:
-    """There is always a next key where one is wanted: made when the former next key goes into service."""
+    """There is always a next key where one is wanted: made when the former next key goes into service.
+
+    It comes before publication, so that where DANE begins both keys are known from the first moment (standards T6).
+    """
     facts = scene.facts
-    if scene.current is None or facts.standby is not None or facts.deploying or facts.at_once:
+    if scene.current is None or facts.deploying or facts.at_once or not succession.keeps_next(scene.lineage, facts):
         return None
-    if not succession.keeps_next(scene.lineage, facts) or _backing_off(scene, "prepare"):
+    if facts.standby is not None and succession.is_of_former_type(scene.lineage, facts):
+        return Record((ev.Discarded(facts.standby.id, "another type of key is configured"),), "the next key is made anew")
+    if facts.standby is not None or backing_off(scene, "prepare"):
         return None
     return Act(Prepare(succession.key_type(scene.lineage, facts)), "there is no next key: one is made, and published ahead")
+
+
+def promote(scene: Scene) -> Decision | None:
+    """The renewal that came in the middle of a rollover is next when that is over, or as soon as nothing need be waited for.
+
+    The newest certificate wins: what still waits when every cache knows its key is given up for it.
+    """
+    facts, queued = scene.facts, scene.facts.generation(scene.facts.queued)
+    if not facts.queued or facts.deploying or facts.way_back or facts.hold:
+        return None
+    if queued is not None and facts.is_leaving(queued):
+        return None  # `tidy` goes on with the removal; once it is seen at every server, the way is free
+    if not facts.next and not facts.previous:
+        return Record((ev.Promoted(facts.queued),), "the renewal that arrived during the rollover is next")
+    if queued is None or facts.queued_hold:
+        return None
+    if facts.at_once == queued.id or (facts.is_compromised(scene.current) and not facts.next):
+        return Record((ev.Promoted(queued.id),), "somebody else has the key in service: the renewal that was waiting is next")
+    ready = ready_at(scene.lineage, facts, queued.records(scene.lineage.params), scene.now)
+    if ready is None or ready > scene.now:
+        return None
+    return Record((ev.Promoted(queued.id),), "every cache knows the key of the renewal that was waiting: it is next")
 
 
 def soak(scene: Scene) -> Decision | None:
@@ -182,27 +190,9 @@ def soak(scene: Scene) -> Decision | None:
     facts, current, previous = scene.facts, scene.current, scene.previous
     if previous is None or current is None or facts.confirmed_at is None or facts.deploying:
         return None
-    ends = retire_due(scene.facts, scene)
-    if scene.now < ends and not facts.retiring:
-        look = min(scene.now + _soak_poll(scene), ends)
-        return Wait(look, "the way back stays open until the rollback window is over", _failures(scene), due=ends)
-    late, wrong = gates.proven(scene, current, previous)
-    if late or wrong:
-        why = "the former record stays: not every service is proven to present the new certificate only"
-        return Wait(scene.now + scene.policy.poll_interval, why, (*late, *wrong))
-    decision = _retire(scene, law.wanted(scene.lineage, facts) - previous.records(scene.lineage.params) | _kept(scene))
-    return decision or Record((ev.Finished(previous.id),), "nothing of the former certificate is left in DNS")
-
-
-def promote(scene: Scene) -> Decision | None:
-    """The renewal that came in the middle is next now."""
-    facts = scene.facts
-    if not facts.queued or facts.next or facts.previous or facts.way_back or facts.hold:
-        return None
-    queued = facts.generation(facts.queued)
-    if queued is not None and facts.is_leaving(queued):
-        return None  # `tidy` goes on with the removal; once it is seen at every server, the way is free
-    return Record((ev.Promoted(facts.queued),), "the renewal that arrived during the rollover is next")
+    decision = _soaked(scene, current, previous)
+    follows = facts.next and not facts.hold and isinstance(decision, Wait)
+    return None if follows else decision
 
 
 def hold(scene: Scene) -> Decision | None:
@@ -210,7 +200,7 @@ def hold(scene: Scene) -> Decision | None:
     held = scene.facts.hold
     if held is None or not scene.facts.next:
         return None
-    return Stop(scene.now + scene.policy.check_interval, held.reason, held.remedy, _blockers(scene))
+    return meanwhile(scene) or Stop(scene.now + scene.policy.check_interval, held.reason, held.remedy, unpublished(scene))
 
 
 def swap(scene: Scene) -> Decision | None:
@@ -224,42 +214,13 @@ def swap(scene: Scene) -> Decision | None:
         return Stop(scene.now + scene.policy.poll_interval, "the new certificate may go into service now", remedy)
     if not blockers:
         return Act(Deploy(new.id, _fingerprints(scene)), "every set that a cache may hold matches the new certificate")
-    blockers = [*_blockers(scene), *blockers]
+    if tidied := meanwhile(scene):
+        return tidied
+    blockers = [*unpublished(scene), *blockers]
     moments = [one.until for one in blockers]
     due = max((one for one in moments if one is not None), default=None) if None not in moments else None
     until = scene.now + scene.policy.poll_interval
     return Wait(min(until, due) if due else until, _waiting_for(blockers), tuple(blockers), due)
-
-
-def leave(scene: Scene) -> Decision | None:
-    """A lineage that is to be given up: once nothing presents it, its records go, when the rollback window is over (L2)."""
-    facts, current = scene.facts, scene.current
-    if not scene.lineage.leaving:
-        return Record((ev.Reappeared(facts.current),), "it stays after all") if facts.vanished_at is not None else None
-    if facts.deploying or facts.way_back or facts.previous:
-        return None  # that is finished first
-    if current is None:
-        return Wait(scene.now + scene.policy.check_interval, "given up: its section may be removed from the configuration")
-    unseen = [one for service in scene.lineage.services for one in gates.not_seen(scene, service)]
-    places = list(_still_presented(scene, current))
-    if places:
-        why, remedy = f"{places[0].reason}, and it is to be given up", _how_to_leave(scene)
-        if facts.vanished_at is not None:
-            return Record((ev.Reappeared(current.id),), places[0].reason)
-        return publish(scene) or Stop(scene.now + scene.policy.poll_interval, why, remedy, tuple(places))
-    if unseen or any(view is None for view in map(scene.view, scene.lineage.owners)):
-        return publish(scene) or Wait(scene.now + scene.policy.poll_interval, "not every service could be seen", tuple(unseen))
-    if facts.vanished_at is None:
-        return Record((ev.Vanished(current.id),), "nothing presents it any more")
-    return _give_up(scene, current, facts.vanished_at)
-
-
-def tidy(scene: Scene) -> Decision | None:
-    """Records of ours that nothing needs any more go: after an abort, or when the parameters changed (RFC 7671 §8.3)."""
-    if scene.facts.previous or scene.facts.deploying or scene.current is None:
-        return None
-    keep = law.wanted(scene.lineage, scene.facts) | _kept(scene)
-    return _retire(scene, keep | _not_replaced_yet(scene, keep))
 
 
 def files(scene: Scene) -> Decision | None:
@@ -270,45 +231,25 @@ def files(scene: Scene) -> Decision | None:
     for name in scene.lineage.consumers:
         view = scene.snapshot.files.get(name)
         step = Install(current.id, name)
-        if view is not None and view.fingerprint != current.chain.fingerprint and not _backing_off(scene, str(step)):
+        if view is not None and view.fingerprint != current.chain.fingerprint and not backing_off(scene, str(step)):
             return Act(step, f"{view.path} does not hold the certificate that the services present")
     return None
 
 
 def stable(scene: Scene) -> Decision:
     """Nothing to do but to look again one day."""
-    blockers = [*_blockers(scene), *_surprises(scene)]
-    soon = scene.policy.poll_interval if _blockers(scene) else scene.policy.check_interval
-    retries = [one.until for one in _failures(scene) if one.until]
+    blockers = [*unpublished(scene), *_surprises(scene)]
+    soon = scene.policy.poll_interval if unpublished(scene) else scene.policy.check_interval
+    retries = [one.until for one in failures(scene) if one.until]
     until = min([scene.now + soon, *retries])
     why = "nothing to do: what the services present is published" if not blockers else blockers[0].reason
     return Wait(max(until, scene.now + SWAP_POLL), why, tuple(blockers))
 
 
 RULES: tuple[Callable[[Scene], Decision | None], ...] = (
-    no_certificate, way_back, leave, adopt, swapping, publish, relapse, overtaken, prepare, soak, promote, hold, swap, tidy,
+    no_certificate, way_back, leave, adopt, swapping, prepare, publish, relapse, overtaken, promote, soak, hold, swap, tidy,
     files, stable,
 )  # fmt: skip
-
-
-def missing(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
-    """The records that are wanted at a target and are not there, as far as can be told; unknown is not missing."""
-    want = law.wanted(scene.lineage, scene.facts)
-    held = scene.snapshot.held.get(target)
-    if held is not None and held.records is not None:
-        return want - held.records - _lately(scene, target, scene.facts.sent.get(target))
-    lately = _lately(scene, target, scene.facts.sent.get(target))
-    answers = [answer.records for owner in owners if (view := scene.view(owner)) for answer in view.answers]
-    known = [records for records in answers if records is not None]
-    return frozenset().union(*(want - lately - records for records in known))
-
-
-def _beside(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
-    """What neighbours need there too: where DANE begins, all that is presented is published in one step."""
-    wanted = [law.wanted(one, facts) for one, facts in scene.beside(target, owners)]
-    standing = [records for owner in owners for records in scene.standing(target, owner)]
-    everywhere = standing[0].intersection(*standing[1:]) if standing else frozenset[Tlsa]()
-    return frozenset[Tlsa]().union(*wanted) - everywhere
 
 
 def retire_due(facts: Facts, scene: Scene) -> float:
@@ -318,67 +259,19 @@ def retire_due(facts: Facts, scene: Scene) -> float:
     return ends if ends is not None else timing.retire_at(scene.now, ttl, scene.policy)
 
 
-def _lately(scene: Scene, target: str, sent: Sent | None) -> RRset:
-    """The records of a change that was sent so lately that it may still come into force; it is not sent again yet."""
-    held = scene.snapshot.held.get(target)
-    readable = held is not None and held.records is not None
-    patience = scene.policy.poll_interval if readable else timing.SEND_AGAIN
-    if sent is not None and sent.asked:
-        patience = timing.ASK_AGAIN
-    return sent.records if sent is not None and 0 <= scene.now - sent.at < patience else frozenset()
-
-
-def _publication(scene: Scene, target: str, owners: tuple[str, ...], add: RRset) -> Publish | None:
-    view = scene.view(owners[0])
-    if not add or view is None:
-        return None
-    held = scene.snapshot.held.get(target)
-    return Publish(target, view.zone, add, held.records if held else None, _ttl(scene, owners))
-
-
-def _ttl(scene: Scene, owners: tuple[str, ...]) -> int:
-    """The TTL of what stands there, else the configured one: an existing set's TTL is not ours to change."""
-    found = [
-        answer.ttl for owner in owners if (view := scene.view(owner)) for answer in view.answers if answer.records
-    ]  # fmt: skip
-    return max(found, default=scene.policy.ttl)
-
-
-def _retire(scene: Scene, keep: RRset) -> Decision | None:
-    """Remove what is ours and not kept, one target at a time; None when nothing is left to remove."""
-    waiting: list[Blocker] = []
-    for target, owners in scene.targets().items():
-        remove = _removable(scene, target, owners, keep)
-        if not remove:
-            continue
-        held = scene.snapshot.held.get(target)
-        view = scene.view(owners[0])
-        step = Retire(target, view.zone if view else "", remove, held.records if held else None, _ttl(scene, owners))
-        blockers = gates.retire(scene, target, owners, remove)
-        sent = scene.facts.removing.get(target)
-        if remove <= _lately(scene, target, sent):
-            whose = "somebody has to remove" if sent and sent.asked else "the backend was told to remove"
-            waiting.append(Blocker(target, f"{whose} {_zone_form(target, remove)}"))
-        elif blockers or _backing_off(scene, str(step)):
-            waiting += blockers or _failures(scene)
-        else:
-            return Act(step, f"{len(remove)} record(s) at {target} are needed no more")
-    if not waiting:
-        return None
-    return Wait(scene.now + scene.policy.poll_interval, f"old records stay for now: {waiting[0].reason}", tuple(waiting))
-
-
-def _removable(scene: Scene, target: str, owners: tuple[str, ...], keep: RRset) -> RRset:
-    """What is ours, not kept, and still there as far as is known."""
-    standing = scene.standing(target, owners[0])
-    there = frozenset().union(*standing) if standing else scene.facts.ours.get(target, frozenset())
-    return (scene.facts.ours.get(target, frozenset()) - keep) & there
-
-
-def _kept(scene: Scene) -> RRset:
-    """What neighbours need, and what the generation that stays needs even if the former one had the same key."""
-    mine = scene.current.records(scene.lineage.params) if scene.current else frozenset()
-    return mine | scene.neighbours_want()
+def _soaked(scene: Scene, current: Generation, previous: Generation) -> Decision:
+    """What the former generation's time asks for."""
+    facts, ends = scene.facts, retire_due(scene.facts, scene)
+    if scene.now < ends and not facts.retiring:
+        look = min(scene.now + soak_poll(scene), ends)
+        why = "the way back stays open until the rollback window is over"
+        return disown(scene) or Wait(look, why, failures(scene), due=ends)
+    late, wrong = gates.proven(scene, current, previous)
+    if late or wrong:
+        why = "the former record stays: not every service is proven to present the new certificate only"
+        return Wait(scene.now + scene.policy.poll_interval, why, (*late, *wrong))
+    decision = retire(scene, law.wanted(scene.lineage, replace(facts, retiring=True)) | staying(scene))
+    return decision or Record((ev.Finished(previous.id),), "nothing of the former certificate is left in DNS")
 
 
 def _finish_deployment(scene: Scene, new: Generation) -> Decision:
@@ -401,50 +294,7 @@ def _take_back(scene: Scene, reason: str, *, hold_after: bool = True) -> Decisio
             "there is no former certificate to go back to: mend the cause, then: "
             f"tlsa-manager rollover start {scene.lineage.name}",
         )
-    return _unless_backing_off(scene, RollBack(former.id, reason, hold_after), reason)
-
-
-def _unless_backing_off(scene: Scene, step: Step, why: str, blockers: tuple[Blocker, ...] = ()) -> Decision:
-    failure = scene.facts.failures.get(str(step))
-    until = timing.retry_at(failure, scene.policy) if failure else scene.now
-    if failure is None or until <= scene.now:
-        return Act(step, why)
-    return Wait(until, why, (*blockers, Blocker(str(step), f"{step} failed: {failure.reason}", until)))
-
-
-def _backing_off(scene: Scene, step: str) -> bool:
-    failure = scene.facts.failures.get(step)
-    return failure is not None and timing.retry_at(failure, scene.policy) > scene.now
-
-
-def _failures(scene: Scene) -> tuple[Blocker, ...]:
-    """Steps that failed and are tried again."""
-    return tuple(Blocker(step, f"{step} failed: {failure.reason}") for step, failure in scene.facts.failures.items())
-
-
-def _blockers(scene: Scene) -> tuple[Blocker, ...]:
-    """Why what is wanted is not published yet: failures, and what the publication gate says."""
-    found = list(_failures(scene))
-    for target, owners in scene.targets().items():
-        add = missing(scene, target, owners)
-        found += gates.publish(scene, target, owners, add) if add else []
-        sent = scene.facts.sent.get(target)
-        lacking = _lacking(scene, owners, sent.records) if sent is not None and sent.asked and not add else None
-        if lacking:
-            found.append(Blocker(target, f"somebody has to add {_zone_form(target, lacking)}"))
-    return tuple(found)
-
-
-def _lacking(scene: Scene, owners: tuple[str, ...], records: RRset) -> RRset:
-    """What some server is known not to have yet."""
-    views = [view for owner in owners if (view := scene.view(owner))]
-    answers = [answer.records for view in views for answer in view.answers if answer.records is not None]
-    return frozenset[Tlsa]().union(*(records - one for one in answers))
-
-
-def _zone_form(target: str, records: RRset) -> str:
-    """The records as a zone file has them."""
-    return "; ".join(f"{target} IN TLSA {record}" for record in sorted(records))
+    return unless_backing_off(scene, RollBack(former.id, reason, hold_after), reason)
 
 
 def _surprises(scene: Scene) -> Iterator[Blocker]:
@@ -459,50 +309,6 @@ def _surprises(scene: Scene) -> Iterator[Blocker]:
 def _waiting_for(blockers: list[Blocker]) -> str:
     first = next((one for one in blockers if one.until is None), None) or max(blockers, key=lambda one: one.until or 0.0)
     return first.reason + (f" (and {len(blockers) - 1} more)" if len(blockers) > 1 else "")
-
-
-def _not_replaced_yet(scene: Scene, keep: RRset) -> RRset:
-    """The records of the current certificate that go only when every cache knows another that matches it."""
-    current = scene.current
-    found: set[Tlsa] = set()
-    for name in scene.lineage.owners if current else ():
-        known = scene.facts.owners.get(name)
-        mine = {one for one in law.usable(keep, smtp=scene.smtp(name)) if current and current.chain.matches(one)}
-        if known is None or not any(spread(one, known, scene.policy, scene.now) is Spread.OMNIPRESENT for one in mine):
-            ours = scene.facts.ours.get(known.target if known else name, frozenset[Tlsa]())
-            found |= {one for one in ours if current and current.chain.matches(one)}
-    return frozenset(found)
-
-
-def _still_presented(scene: Scene, current: Generation) -> Iterator[Blocker]:
-    """Where a generation that is to go is presented, or its file is read."""
-    for service in scene.lineage.services:
-        for one in scene.presentations(service):
-            if one.chain and one.chain.leaf.spki_sha256 == current.spki:
-                yield Blocker(str(service), f"{service} at {one.address} presents its certificate")
-                break
-    for view in scene.snapshot.files.values():
-        if view.configured:
-            yield Blocker(view.path, f"{view.consumer} still reads {view.path}")
-
-
-def _how_to_leave(scene: Scene) -> str:
-    """What a person does to take a certificate out of service for good."""
-    files = ", ".join(view.path for view in scene.snapshot.files.values()) or "its file"
-    kind = scene.current.chain.kind if scene.current else "this kind of key"
-    return (
-        f"take {files} out of the server's configuration and reload it; "
-        f"senders that speak only {kind} cannot connect from then on. Its records go when nothing has presented it for the rollback window"
-    )
-
-
-def _give_up(scene: Scene, current: Generation, vanished_at: float) -> Decision:
-    ttl = max((one.ttl for owner in scene.facts.owners.values() for one in owner.served), default=scene.policy.ttl)
-    ends = timing.retire_at(vanished_at, ttl, scene.policy)
-    if scene.now < ends:
-        look = min(scene.now + _soak_poll(scene), ends)
-        return Wait(look, "nothing presents it any more; its records stay until the rollback window is over", due=ends)
-    return _retire(scene, scene.neighbours_want()) or Record((ev.Left(current.id),), "none of its records is left in DNS")
 
 
 def _everywhere(scene: Scene, generation: Generation) -> bool:
@@ -523,7 +329,3 @@ def _fingerprints(scene: Scene) -> tuple[str, ...]:
         one.chain.fingerprint for view in scene.snapshot.services.values() for one in view.presentations
         if one.chain and one.outcome is Outcome.PRESENTED
     }))  # fmt: skip
-
-
-def _soak_poll(scene: Scene) -> float:
-    return min(10 * scene.policy.poll_interval, scene.policy.check_interval)

@@ -37,6 +37,8 @@ def _deploy(step: Deploy, scene: Scene) -> str:
     generation = scene.facts.generation(step.generation)
     if generation is None:
         return "the generation is unknown"
+    if scene.facts.is_compromised(generation) and not scene.facts.deploying:
+        return "somebody else has its key"
     for owner in scene.lineage.owners:
         if _presented_already(scene, owner, generation.chain):
             continue
@@ -73,7 +75,8 @@ def _publish(step: Publish, scene: Scene) -> str:
 
 def _retire(step: Retire, scene: Scene) -> str:
     """Only records that are ours, that nobody wants, and without which everything presented still matches."""
-    if not step.remove or not step.remove <= scene.facts.ours.get(step.target, frozenset()):
+    families = (scene.facts, *(facts for _, facts in scene.neighbours))
+    if not step.remove <= frozenset().union(*(facts.ours.get(step.target, frozenset()) for facts in families)) or not step.remove:
         return "the record was not published by this tool"
     if step.remove & scene.neighbours_want():
         return "another lineage needs the record"

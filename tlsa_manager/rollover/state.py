@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import law, timing
-from tlsa_manager.rollover.emergency import way_back_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tlsa_manager.chain import Chain
     from tlsa_manager.lineage import Lineage
     from tlsa_manager.policy import Policy
@@ -90,6 +91,43 @@ def due_by_time(lineage: Lineage, facts: Facts) -> float | None:
             moments.append(timing.history_known_at(owner, lineage.policy))
     known = [one for one in moments if one is not None]
     return max(known) if len(known) == len(moments) else None
+
+
+def ready_at(lineage: Lineage, facts: Facts, records: RRset, now: float) -> float | None:
+    """When no cache can lack these records at any owner; None = some server may still hand out a set without them."""
+    if not records:
+        return None
+    moments = [now]
+    for name in lineage.owners:
+        known = facts.owners.get(name)
+        if known is None or not known.complete:
+            return None
+        for one in sets_without(known, records, smtp=law.for_smtp(lineage, name)):
+            ends = timing.forgotten_at(one, lineage.policy)
+            if ends is None:
+                return None
+            moments.append(ends)
+        history = timing.history_known_at(known, lineage.policy)
+        if history is None:
+            return None
+        moments.append(history)
+    return max(moments)
+
+
+def way_back_until(facts: Facts, ttl: int, lineage: Lineage) -> float | None:
+    """When the rollback window ends: at once for a key that somebody else has. None = no swap has been proven."""
+    if facts.confirmed_at is None:
+        return None
+    if facts.is_compromised(facts.generation(facts.previous)):
+        return facts.confirmed_at
+    return timing.retire_at(facts.confirmed_at, ttl, lineage.policy)
+
+
+def sets_without(known: OwnerFacts, records: RRset, *, smtp: bool) -> Iterator[CachedSet]:
+    """The usable sets that lack the records; where nothing is usable, senders do without DANE (RFC 7672 §2.2)."""
+    for one in known.sets:
+        if law.usable(one.records, smtp=smtp) and not (records and records <= one.records):
+            yield one
 
 
 def _phase_of_next(lineage: Lineage, facts: Facts, now: float) -> Phase:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.policy import DEFAULT_KEY_TYPE, KEY_TYPES
 
 if TYPE_CHECKING:
-    from tlsa_manager.lineage import Key, Lineage
+    from tlsa_manager.lineage import Lineage
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.tlsa import RRset
 
@@ -28,12 +28,10 @@ def prepublished(lineage: Lineage, facts: Facts) -> RRset:
 
     A record that is on its way out waits until it is gone: servers may still show it from before, and then lose it.
     """
-    key = facts.standby
-    if key is None or not keeps_next(lineage, facts):
+    if facts.standby is None or not facts.current or not keeps_next(lineage, facts):
         return frozenset()
-    records = key.records(lineage.params)
     leaving = frozenset[object]().union(*facts.leaving.values())
-    return frozenset() if records & leaving else records
+    return facts.standby.records(lineage.params) - leaving
 
 
 def key_due_at(lineage: Lineage, facts: Facts) -> float | None:
@@ -70,6 +68,11 @@ def key_type(lineage: Lineage, facts: Facts) -> str:
     return next((name for name, one in KEY_TYPES.items() if one == kind), DEFAULT_KEY_TYPE)
 
 
-def is_next(key: Key | None, spki: str) -> bool:
-    """Whether a public key (SHA-256 of its SubjectPublicKeyInfo) is the next key."""
-    return key is not None and key.spki_sha256 == spki
+def is_of_former_type(lineage: Lineage, facts: Facts) -> bool:
+    """Whether the next key is not of the type that is configured now, and nobody has been asked for a certificate for it."""
+    key, wish = facts.standby, lineage.keys.type
+    if key is None or not wish or not key.type or key.type == wish:
+        return False
+    coming = (facts.generation(facts.next), facts.generation(facts.queued))
+    ordered = facts.order is not None and facts.order.key == key.id
+    return not ordered and all(one is None or one.spki != key.spki_sha256 for one in coming)

@@ -1,0 +1,90 @@
+"""A lineage that is to be given up: once nothing presents it, its records go, when the rollback window is over (L2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import gates, timing
+from tlsa_manager.rollover.adding import publish
+from tlsa_manager.rollover.patience import soak_poll
+from tlsa_manager.rollover.removing import retire
+from tlsa_manager.rollover.steps import Blocker, Record, Stop, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.lineage import Generation
+    from tlsa_manager.rollover.scene import Scene
+    from tlsa_manager.rollover.steps import Decision
+
+
+def leave(scene: Scene) -> Decision | None:
+    """What is done for a lineage that leaves, after everything that was begun; nothing new begins."""
+    facts, current = scene.facts, scene.current
+    if not scene.lineage.leaving:
+        return Record((ev.Reappeared(facts.current),), "it stays after all") if facts.vanished_at is not None else None
+    if facts.deploying or facts.way_back or facts.previous:
+        return None  # that is finished first
+    if current is None:
+        given_up = "given up: its section may be removed from the configuration"
+        return retire(scene, scene.neighbours_want()) or Wait(scene.now + scene.policy.check_interval, given_up)
+    places = list(_still_presented(scene, current))
+    if places and facts.vanished_at is not None:
+        return Record((ev.Reappeared(current.id),), places[0].reason)
+    if places:
+        why = f"{places[0].reason}, and it is to be given up"
+        return publish(scene) or Stop(scene.now + scene.policy.poll_interval, why, _how_to_leave(scene), tuple(places))
+    unseen = list(_unseen(scene))
+    if unseen:
+        return publish(scene) or Wait(scene.now + scene.policy.poll_interval, unseen[0].reason, tuple(unseen))
+    if facts.vanished_at is None:
+        return Record((ev.Vanished(current.id),), "nothing presents it any more")
+    return _give_up(scene, current, facts.vanished_at)
+
+
+def _give_up(scene: Scene, current: Generation, vanished_at: float) -> Decision:
+    """The way back stays open for the rollback window, except to a key that somebody else has."""
+    ttl = max((one.ttl for owner in scene.facts.owners.values() for one in owner.served), default=scene.policy.ttl)
+    stolen = scene.facts.is_compromised(current)
+    ends = vanished_at if stolen else timing.retire_at(vanished_at, ttl, scene.policy)
+    if scene.now < ends:
+        look = min(scene.now + soak_poll(scene), ends)
+        return Wait(look, "nothing presents it any more; its records stay until the rollback window is over", due=ends)
+    return retire(scene, scene.neighbours_want()) or Record((ev.Left(current.id),), "none of its records is left in DNS")
+
+
+def _still_presented(scene: Scene, current: Generation) -> Iterator[Blocker]:
+    """Where a generation that is to go is presented, or its file is read. What a neighbour has too is the neighbour's."""
+    theirs = scene.foreign_chains()
+    for service in scene.lineage.services:
+        for one in scene.presentations(service):
+            if one.chain and one.chain.leaf.spki_sha256 == current.spki and one.chain not in theirs:
+                yield Blocker(str(service), f"{service} at {one.address} presents its certificate")
+                break
+    for view in scene.snapshot.files.values():
+        if view.configured:
+            yield Blocker(view.path, f"{view.consumer} still reads {view.path}")
+
+
+def _unseen(scene: Scene) -> Iterator[Blocker]:
+    """What nobody can see now; a service that is not probed is believed to be without it when no server reads its file."""
+    unread = bool(scene.snapshot.files) and all(view.configured is False for view in scene.snapshot.files.values())
+    for service in scene.lineage.services:
+        yield from gates.not_seen(scene, service)
+        if not service.probe and not unread:
+            why = "is not probed (probe = false), so nobody can see whether it still presents its certificate: let it be probed"
+            yield Blocker(str(service), f"{service} {why}")
+    for owner in scene.lineage.owners:
+        if scene.view(owner) is None:
+            yield Blocker(owner, f"{owner} has not been looked at")
+
+
+def _how_to_leave(scene: Scene) -> str:
+    """What a person does to take a certificate out of service for good."""
+    files = ", ".join(view.path for view in scene.snapshot.files.values()) or "its file"
+    kind = scene.current.chain.kind if scene.current else "this kind of key"
+    return (
+        f"take {files} out of the server's configuration and reload it; senders that speak only {kind} cannot connect from then"
+        " on. Its records go when nothing has presented it for the rollback window"
+    )
