@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tlsa_manager.chain import Chain, Digests
 from tlsa_manager.forecast import SUPPOSED, Forecast, foresee
-from tlsa_manager.lineage import Generation, Lineage
-from tlsa_manager.policy import DAY, HOUR, MINUTE, Policy
+from tlsa_manager.lineage import Generation, Key, Lineage
+from tlsa_manager.policy import DAY, HOUR, MINUTE, KeyPolicy, Policy
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.service import Service
@@ -112,3 +114,48 @@ def test_two_lineages_on_the_same_services() -> None:
     assert isinstance(forecast.turns[-1].event, ev.Finished)
     removed = {record for turn in forecast.turns if isinstance(turn.event, ev.Retired) for record in turn.event.remove}
     assert removed == ecdsa.records(MX.params)
+
+
+def with_next_key(old: Generation, lineage: Lineage, *, known_since: float = NOW - 20 * DAY) -> Facts:
+    """A lineage with a next key beside the current one."""
+    key = Key("k", *(generation("next").chain.leaf.spki_sha256, generation("next").chain.leaf.spki_sha512), "ECDSA")
+    facts = folded(ev.Adopted(old), *published(old, 3600), ev.Prepared(key), lineage=lineage)
+    both = tuple(sorted(old.records(lineage.params) | key.records(lineage.params)))
+    for owner in lineage.owners:
+        facts = apply(facts, ev.RecordsAdopted(owner, both), known_since)
+        facts = apply(facts, ev.Seen(owner, owner, known_since, (ev.ServedSet(both, 3600),), complete=True), known_since)
+    return facts
+
+
+def test_a_next_key_that_every_cache_knows_needs_no_waiting() -> None:
+    """The supposed renewal is for the next key: in service at once; then another next key is made and published."""
+    lineage = replace(MX, keys=KeyPolicy(next_key=True))
+    forecast = foresee({"mx": lineage}, {"mx": with_next_key(generation("old"), lineage)}, "mx", NOW)
+    assert forecast.supposed
+    assert when(forecast, ev.Deployed) == pytest.approx(0, abs=5)
+    assert when(forecast, ev.Prepared) == pytest.approx(0, abs=10)
+
+
+def test_a_next_key_published_a_moment_ago_is_waited_for() -> None:
+    """What is left of its wait, and no more."""
+    lineage = replace(MX, keys=KeyPolicy(next_key=True))
+    facts = with_next_key(generation("old"), lineage, known_since=NOW - HOUR)
+    forecast = foresee({"mx": lineage}, {"mx": facts}, "mx", NOW)
+    assert when(forecast, ev.Deployed) == pytest.approx(HOUR + 10 * MINUTE, abs=5)
+
+
+def test_a_renewal_that_keeps_the_key_needs_no_waiting_and_no_record() -> None:
+    """reuse-key: the record stands already; nothing is published, and nothing removed."""
+    lineage = replace(MX, keys=KeyPolicy(reuse=True))
+    old = generation("old")
+    forecast = foresee({"mx": lineage}, {"mx": folded(ev.Adopted(old), *published(old, 3600))}, "mx", NOW)
+    assert when(forecast, ev.Deployed) == pytest.approx(0, abs=5)
+    assert not any(isinstance(turn.event, (ev.Published, ev.Retired)) for turn in forecast.turns)
+
+
+def test_a_key_that_is_due_is_waited_for_although_keys_are_reused() -> None:
+    """key-lifetime is over, and there is no next key: the whole wait."""
+    lineage = replace(MX, keys=KeyPolicy(reuse=True, lifetime=10 * DAY))
+    old = generation("old")
+    forecast = foresee({"mx": lineage}, {"mx": folded(ev.Adopted(old), *published(old, 3600))}, "mx", NOW)
+    assert when(forecast, ev.Deployed) == pytest.approx(2 * HOUR + 10 * MINUTE, abs=5)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.chain import Chain, Digests
@@ -13,7 +14,7 @@ from tlsa_manager.engine import Engine
 from tlsa_manager.lineage import Generation, Key
 from tlsa_manager.policy import KEY_TYPES
 from tlsa_manager.rollover import events as ev
-from tlsa_manager.rollover import law
+from tlsa_manager.rollover import law, succession
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.steps import Stop
 from tlsa_manager.security import Security
@@ -42,7 +43,18 @@ if TYPE_CHECKING:
 
 SUPPOSED = "(the next certificate)"
 MAX_TURNS = 5000  # of the loop; a rollover takes some dozens
-_TOLD = (ev.Staged, ev.Adopted, ev.Published, ev.Deployed, ev.Confirmed, ev.Restored, ev.Retired, ev.Finished, ev.Promoted)
+_TOLD = (
+    ev.Staged,
+    ev.Adopted,
+    ev.Prepared,
+    ev.Published,
+    ev.Deployed,
+    ev.Confirmed,
+    ev.Restored,
+    ev.Retired,
+    ev.Finished,
+    ev.Promoted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ def foresee(lineages: Mapping[str, Lineage], known: Mapping[str, Facts], name: s
     supposed = not (facts.next or facts.queued or facts.previous or facts.deploying or facts.way_back or facts.hold)
     memory = _Memory({**known, name: facts})
     if supposed:
-        memory.append(name, ev.Staged(_newcomer(facts)), now)
+        memory.append(name, ev.Staged(_newcomer(lineages[name], facts, now)), now)
     world = _World(lineages, memory, name, now)
     engine = Engine(lineages, memory, world, moment=world.moment)
     turns: list[Turn] = []
@@ -97,11 +109,19 @@ def _next_look(decision: Wait, now: float) -> float:
     return max(decision.until if decision.due is None else decision.due, now + 0.01)
 
 
-def _newcomer(facts: Facts) -> Generation:
-    """A certificate as the ACME client would bring it: a new key of the same kind."""
-    current = facts.generation(facts.current)
-    kind = current.chain.kind if current else "ECDSA"
-    return Generation(SUPPOSED, Chain((Digests.of(b"a supposed certificate", b"a supposed key"),), kind), origin="supposed")
+def _newcomer(lineage: Lineage, facts: Facts, now: float) -> Generation:
+    """A certificate as the next renewal would bring it: for the key in service, the next key, or a new one of the same kind."""
+    current, made = facts.generation(facts.current), Digests.of(b"a supposed certificate", b"a supposed key")
+    kind, issuers = (current.chain.kind, current.chain.certificates[1:]) if current else ("ECDSA", ())
+    if current is not None and not succession.renews_key(lineage, facts, now):
+        made = _of_key(made, current.chain.leaf)
+    elif facts.standby is not None:
+        made, kind = _of_key(made, facts.standby), facts.standby.kind
+    return Generation(SUPPOSED, Chain((made, *issuers), kind), origin="supposed")
+
+
+def _of_key(made: Digests, key: Digests | Key) -> Digests:
+    return replace(made, spki_sha256=key.spki_sha256, spki_sha512=key.spki_sha512)
 
 
 class _Memory:
@@ -168,7 +188,7 @@ class _World:
         return False
 
     def take_in(self, lineage: Lineage, consumer: str) -> Generation:
-        return Generation(f"(what {consumer} has)", self._presented or _newcomer(Facts(lineage.name)).chain)
+        return Generation(f"(what {consumer} has)", self._presented or _newcomer(lineage, Facts(lineage.name), self.now).chain)
 
     def prepare(self, lineage: Lineage, key_type: str) -> Key:  # noqa: ARG002  the engine's protocol
         supposed = Digests.of(b"a certificate that nobody has", b"a supposed next key")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from tlsa_manager.cli.voice import Line
     from tlsa_manager.forecast import Forecast, Turn
+    from tlsa_manager.lineage import Lineage
+    from tlsa_manager.rollover.facts import Facts
 
 
 @click.command(cls=Command, name="plan", short_help="Tell the timeline it would follow; changes nothing.")
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(context: click.Context, wanted: str) -> None:
     """Tell the timeline that the lineage will follow if nothing goes wrong: of the rollover that is going on, else of one that
-    began now with a new certificate. It asks nothing of the network and changes nothing; every wait may become longer.
+    began now with the certificate that a renewal would bring. Before it, whether the waiting fits into what is left of the
+    certificate in service, and will at the next renewal. It asks nothing of the network and changes nothing; every wait may
+    become longer.
     """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.clock import now
     from tlsa_manager.forecast import foresee
@@ -33,14 +38,25 @@ def command(context: click.Context, wanted: str) -> None:
     lineage, journal, at = one(config, wanted), house(config).journal, now()
     known = {each: journal.facts(each) for each in config.lineages}
     forecast = foresee(config.lineages, known, lineage.name, at)
+    room = _room(lineage, known[lineage.name], at)
     value = {
         "lineage": lineage.name,
         "supposed": forecast.supposed,
         "stop": forecast.stop,
         "remedy": forecast.remedy,
+        **room,
         "turns": [_value(turn) for turn in forecast.turns],
     }
-    voice.answer(value, _lines(lineage.name, forecast, at))
+    voice.answer(value, _lines(lineage.name, forecast, at, room["advice"]))
+
+
+def _room(lineage: Lineage, facts: Facts, at: float) -> dict[str, Any]:
+    """Whether the waiting fits into the certificate's life, now and at the next renewal: before anything is begun."""
+    from tlsa_manager.rollover import advice, lifespan
+
+    found = {"now": lifespan.now_left(lineage, facts, at), "next_renewal": lifespan.next_time(lineage, facts, at)}
+    said = (advice.room(lineage, facts, at), advice.too_short(lineage, facts, at))
+    return {"room": {when: one and asdict(one) for when, one in found.items()}, "advice": [text for text in said if text]}
 
 
 def _value(turn: Turn) -> dict[str, Any]:
@@ -60,13 +76,14 @@ def _text(turn: Turn) -> str:
     return sentence(turn.event) if turn.event else f"waits: {turn.why}"
 
 
-def _lines(lineage: str, forecast: Forecast, at: float) -> Iterator[Line]:
+def _lines(lineage: str, forecast: Forecast, at: float, advice: list[str]) -> Iterator[Line]:
     from tlsa_manager.cli.when import span, stamp
 
     if forecast.supposed:
         yield f"{lineage}: if a new certificate came now, and nothing went wrong:", "bold"
     else:
         yield f"{lineage}: if nothing goes wrong:", "bold"
+    yield from ((f"  {text}", "yellow") for text in advice)
     for turn in forecast.turns:
         yield f"  {stamp(turn.at)}  +{span(turn.at - at):<12} {_text(turn)}", "" if turn.event else "dim"
     if forecast.stop:
