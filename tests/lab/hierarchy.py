@@ -156,6 +156,12 @@ class DnsLab:
         soas = [r for rrset in answer.answer for r in rrset if r.rdtype == dns.rdatatype.SOA] if answer else []
         return int(soas[0].serial) if soas else None
 
+    def zone_names(self, zone: str) -> set[str]:
+        """Return every owner name that the primary has in a zone, by zone transfer."""
+        key = str(self.secrets.transfer)
+        said = run("dig", "+noall", "+answer", "+onesoa", "-k", key, "-b", self.primary, f"@{self.primary}", zone, "AXFR")
+        return {line.split(maxsplit=1)[0] for line in said.splitlines() if line and not line.startswith(";")}
+
     def validates(self, name: str, kind: str = "TLSA", *, resolver: str = namespace.RESOLVER) -> bool:
         """Tell whether a resolver gives a positive answer with the AD bit."""
         answer = self.ask(resolver, name, kind)
