@@ -25,7 +25,7 @@ class Lego:
         directory.mkdir(parents=True)
         self.directory = directory
         key = tsig_key_file.read_text()
-        self._environment = {
+        self.environment = {
             "LEGO_CA_CERTIFICATES": str(pebble.ca_file),
             "RFC2136_NAMESERVER": f"{PRIMARY}:53",
             "RFC2136_TSIG_ALGORITHM": "hmac-sha256.",
@@ -34,7 +34,7 @@ class Lego:
             "RFC2136_TTL": "1",
             "EXEC_PATH": "/bin/true",  # a provider that publishes nothing
         }
-        self._common = (
+        self.common = (
             "--server", pebble.directory_url, "--accept-tos", "--email", "hostmaster@a.example", "--path", str(directory),
             "--dns.resolvers", f"{resolver}:53", "--dns.disable-cp",
         )  # fmt: skip
@@ -45,8 +45,8 @@ class Lego:
         `words`: `run` or `renew` with its options, before it --csr FILE or --domains NAME. `proves`: else the authority refuses.
         """
         done = subprocess.run(
-            ["lego", *self._common, "--dns", "rfc2136" if proves else "exec", *words],
-            env={**os.environ, **self._environment, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            ["lego", *self.common, "--dns", "rfc2136" if proves else "exec", *words],
+            env={**os.environ, **self.environment, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             check=False, timeout=120,
         )  # fmt: skip
         assert done.returncode == code, f"lego {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
