@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tlsa_manager.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tlsa_manager.config import Config
     from tlsa_manager.lineage import Lineage
@@ -67,19 +67,25 @@ def lineage_of(config: Config, chain_pem: bytes, *, asked: str = "", directory: 
     `asked`: by the operator, and final. `directory`: its name in certbot's live/. Else the one lineage all of whose hosts
     the certificate names. Raises BadInput where the asked one is not configured, or several would do.
     """
+    if asked or directory in config.lineages:
+        return lineage_for(config, (), asked=asked, directory=directory)
+    from tlsa_manager.keys import read_chain
+
+    return lineage_for(config, read_chain(chain_pem)[1].names)
+
+
+def lineage_for(config: Config, names: Sequence[str], *, asked: str = "", directory: str = "") -> Lineage | None:
+    """Return the lineage that a certificate for these names belongs to, as `lineage_of` does. Raises BadInput."""
     if asked:
         return _asked(config, asked)
     if directory in config.lineages:
         return config.lineages[directory]
-    from tlsa_manager.keys import names_cover, read_chain
+    from tlsa_manager.keys import names_cover
 
-    _, details = read_chain(chain_pem)
-    covered = [
-        lineage for lineage in config.lineages.values() if all(names_cover(details.names, one.host) for one in lineage.services)
-    ]
+    covered = [one for one in config.lineages.values() if all(names_cover(names, service.host) for service in one.services)]
     if len(covered) > 1:
-        names = ", ".join(lineage.name for lineage in covered)
-        msg = f"the certificate could belong to any of the lineages {names}, so it was not taken over"
+        several = ", ".join(one.name for one in covered)
+        msg = f"the certificate could belong to any of the lineages {several}, so it was not taken over"
         raise BadInput(
             msg, "say which: tlsa-manager hook certbot --lineage NAME; or name the lineage as certbot names the certificate"
         )

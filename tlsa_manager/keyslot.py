@@ -84,6 +84,31 @@ class Slot:
             raise StateError(f"the key file {self.key} cannot be exchanged: {in_words(error)}", hint) from None
 
 
+def spki_at(path: Path) -> str:
+    """Return the SHA-256 of the public half of the key in a client's file, or where its link leads; empty: there is no key."""
+    try:
+        with path.open("rb") as file:
+            return _spki_of(file.read(MAX_BYTES))
+    except (OSError, BadInput):
+        return ""
+
+
+def provide(link: Path, name: str, key_pem: bytes) -> None:
+    """Put a key (PEM) beside a link of a client under a name, as private as can be, and have the link lead to it.
+
+    Raises BadInput and StateError; then the link leads where it did.
+    """
+    with Slot(link, link)._open() as place:  # noqa: SLF001  the same care
+        fresh = f".{name}.new"
+        with suppress(FileNotFoundError):
+            os.unlink(fresh, dir_fd=place)
+        write_new(fresh, key_pem, place)
+        os.rename(fresh, name, src_dir_fd=place, dst_dir_fd=place)
+        os.symlink(name, fresh, dir_fd=place)
+        os.rename(fresh, link.name, src_dir_fd=place, dst_dir_fd=place)
+        os.fsync(place)
+
+
 def _spki(name: str, place: int) -> str:
     """SHA-256 of the public half of the key in a file; empty when there is no file, or no key in it."""
     try:

@@ -17,6 +17,8 @@ _HERE = "tlsa_manager.cli.hook."
         "certbot": (_HERE + "certbot", "Take over what certbot has renewed, from its deploy hook."),
         "lego": (_HERE + "lego", "Take over what lego has obtained, from its hook."),
         "uacme": (_HERE + "uacme", "Take over what uacme has issued, from the wrapper around it."),
+        "dehydrated": (_HERE + "dehydrated", "Take over what dehydrated has obtained, and give it requests for our key."),
+        "acme.sh": (_HERE + "acme_sh", "Take over what acme.sh has obtained, and have it use our next key."),
         "files": (_HERE + "files", "Take over a certificate and key that any client has written."),
     },
 )
