@@ -52,7 +52,9 @@ def foresee(home: House, name: str, *, wait: bool = False, discard_next: bool = 
     after = apply(facts, ev.Compromised(stolen), now)
     ways = emergency.prospects(lineage, after, now)
     chosen = next((one for one in ways if one.way is Way.WAIT), ways[0]) if wait else ways[0]
-    return Prognosis(lineage, stolen, chosen, ways, _replacement(lineage, after, now), tuple(_besides(home, lineage, stolen)), now)
+    return Prognosis(
+        lineage, stolen, chosen, ways, _replacement(lineage, after, now), tuple(_besides(home, lineage, stolen)), now
+    )
 
 
 def act(home: House, prognosis: Prognosis) -> str:
