@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pki
 import pytest
@@ -15,6 +14,12 @@ from tlsa_manager.checks import examine
 from tlsa_manager.checks.case import Case
 from tlsa_manager.checks.servers import letsencrypt
 from tlsa_manager.der import certificate_spki
+from tlsa_manager.household import Household
+from tlsa_manager.lineage import Generation, Key, Lineage
+from tlsa_manager.policy import KeyPolicy
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.facts import Facts, apply
+from tlsa_manager.rollover.state import Phase
 from tlsa_manager.security import Security
 from tlsa_manager.sender.judge import judge
 from tlsa_manager.sender.route import Route, Stop
@@ -22,9 +27,7 @@ from tlsa_manager.service import Service
 from tlsa_manager.snapshot import Answer, Conversation, Outcome, OwnerView, Presentation, ServiceView, Snapshot
 from tlsa_manager.surroundings import StsPolicy
 from tlsa_manager.target import Target
-
-if TYPE_CHECKING:
-    from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.tlsa import Tlsa
 
 OURS = {
     *("F-STALE", "F-MIXED", "F-IPDIFF", "F-PORTDIFF", "F-SNIDIFF", "F-ALGDIFF"),
@@ -330,6 +333,40 @@ def test_timing_vectors_20_and_21() -> None:
         answers = tuple(replace(one, ttl=ttl) for one in view.answers)
         snapshot = replace(made.snapshot, owners={owner: replace(view, answers=answers)})
         assert codes(replace(made, snapshot=snapshot)).get("F-EXPSOON") == severity
+
+
+def short_lived(*records: Tlsa, ttl: int, keys: KeyPolicy | None = None, facts: Facts | None = None) -> Case:
+    """A certificate of 160 hours that has just begun, its records of this TTL; `keys`: it is a lineage of ours."""
+    chain = presented(days=(0, 160 / 24))
+    now = chain_of(chain).not_after - 160 * 3600 + 60
+    home = None
+    if keys is not None:
+        lineage = Lineage(HOST, (Service.parse(f"{HOST}:25"),), "ns1", keys=keys)
+        known = apply(facts or Facts(HOST), ev.Adopted(Generation("one", chain_of(chain))), now)
+        home = Household(lineage, known, Phase.STABLE)
+    made = case(right(chain=chain), *records, chains=(chain,), now=now, household=home)
+    (owner, view), *_ = made.snapshot.owners.items()
+    answers = tuple(replace(one, ttl=ttl) for one in view.answers)
+    snapshot = replace(made.snapshot, owners={owner: replace(view, answers=answers)})
+    return replace(made, snapshot=snapshot)
+
+
+def test_a_short_life_is_told_early() -> None:
+    """80 hours will be left: with a TTL of two days it will not fit (T21), with one hardly (T20), with an hour it will."""
+    for ttl, severity in ((172800, "warning"), (86400, "notice"), (3600, None)):
+        assert codes(short_lived(ttl=ttl)).get("F-EXPSOON") == severity
+    assert "usually renewed 3.3 days before it expires" in finding(short_lived(ttl=172800), "F-EXPSOON").message
+
+
+def test_nothing_is_told_early_where_no_renewal_waits() -> None:
+    """The key stays, or the next one is published; one that is not published yet does not count."""
+    key = Key("k", "ab" * 32, "cd" * 64, "ECDSA")
+    ahead = apply(Facts(HOST), ev.Prepared(key), NOW)
+    record = Tlsa.parse(f"3 1 1 {key.spki_sha256}")
+    assert "F-EXPSOON" in codes(short_lived(ttl=172800, keys=KeyPolicy()))
+    assert "F-EXPSOON" not in codes(short_lived(ttl=172800, keys=KeyPolicy(reuse=True)))
+    assert "F-EXPSOON" not in codes(short_lived(record, ttl=172800, keys=KeyPolicy(next_key=True), facts=ahead))
+    assert "F-EXPSOON" in codes(short_lived(ttl=172800, keys=KeyPolicy(next_key=True), facts=ahead))
 
 
 def test_an_expired_certificate() -> None:

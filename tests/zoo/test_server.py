@@ -292,6 +292,19 @@ def test_less_life_than_a_rollover_needs(zoo: Zoo) -> None:
         found(zoo.check(f"{host.name}:25"), "F-EXPSOON", outcome="auth", severity=severity)
 
 
+def test_a_life_that_will_be_too_short_at_the_next_renewal(zoo: Zoo) -> None:
+    """F-EXPSOON, early: of 160 hours 80 will be left, of 70 hours 35; a TTL of one day wants 48, of an hour two (T20)."""
+    for hours, severity in ((70, "warning"), (160, "notice")):
+        host = dated(zoo, (0, hours / 24))
+        zoo.serve(host)
+        zoo.publish(host, host.record(), ttl=86400)
+        found(zoo.check(f"{host.name}:25"), "F-EXPSOON", outcome="auth", severity=severity)
+    host = dated(zoo, (0, 160 / 24))
+    zoo.serve(host)
+    zoo.publish(host, host.record(), ttl=3600)
+    assert "F-EXPSOON" not in [one.code for one in zoo.check(f"{host.name}:25").findings]
+
+
 def test_only_old_tls(zoo: Zoo) -> None:
     """F-TLSVER: nothing better than TLS 1.1."""
     host = zoo.host(kind="RSA")

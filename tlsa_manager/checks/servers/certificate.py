@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from tlsa_manager.checks.fault import Fault, check
 from tlsa_manager.checks.meeting import leaves
 from tlsa_manager.checks.moments import day, length
+from tlsa_manager.checks.records.leaf import leaf
 from tlsa_manager.checks.servers.sts import covers
 from tlsa_manager.finding import Severity
 from tlsa_manager.policy import Policy
-from tlsa_manager.rollover import timing
+from tlsa_manager.rollover import lifespan, succession, timing
 from tlsa_manager.sender.issuing import issued
 
 if TYPE_CHECKING:
@@ -39,18 +40,21 @@ EEEXP = Fault(
 )
 EXPSOON = Fault(
     code="F-EXPSOON",
-    title="the certificate expires before a new key could be rolled in, or nearly so",
+    title="the certificate expires before a new key could be rolled in, now or at the next renewal, or nearly so",
     severity=Severity.WARNING,
     story=(
         "A new key may be used only when its record is known everywhere: that takes two TTLs of the records, and some hours more "
-        "where the TTL is short. What is left of the certificate is less than that, or less than twice that."
+        "where the TTL is short. What is left of the certificate is less than that, or less than twice that; or will be at the "
+        "next renewal, which comes when a third of the life is left, of ten days or less when half of it is."
     ),
     consequence=(
         "Nothing is lost yet, and with usage 3 DANE does not mind dates; MTA-STS senders and mail programs do. Whoever renews in "
         "haste with a new key makes senders that use DANE keep the mail."
     ),
     remedy=(
-        "Renew with the same key (certbot: --reuse-key), or lower the TTL of the TLSA records now and begin the rollover at once."
+        "Renew with the same key (certbot: --reuse-key; reuse-key = true), or publish the next key ahead (next-key = true): "
+        "then nothing has to be waited for. Or lower the TTL of the TLSA records now, and begin the rollover when caches have "
+        "forgotten the old one."
     ),
     reference="RFC 7671 §8.1",
 )
@@ -86,26 +90,32 @@ def expired(case: Case) -> Iterator[Finding]:
 
 @check(EXPSOON)
 def expires_before_a_rollover(case: Case) -> Iterator[Finding]:
-    """Find certificates that have less life left than a rollover takes, or less than twice that (standards: RFC 7671 §8.1)."""
+    """Find certificates that have less life left than a rollover takes, or less than twice that (standards: RFC 7671 §8.1).
+
+    And those that will have at the next renewal, told early: then there is time to do something about it.
+    """
     policy = case.household.lineage.policy if case.household else Policy()
     if case.household and (case.household.facts.deploying or case.household.facts.previous):
         return  # the next one is in service already, or nearly
     for meeting, seen in leaves(case):
         left = seen.chain.not_after - case.now if seen.chain else 0.0
-        if left <= 0 or not meeting.verdict.records or meeting.spot is None:
+        if left <= 0 or not meeting.verdict.records or meeting.spot is None or _needs_no_waiting(case, meeting):
             continue
-        verdict, spare = timing.fit(left, policy.poll_interval, meeting.spot.ttl, policy)
-        if verdict is timing.Verdict.FITS:
-            continue
-        cannot = verdict is timing.Verdict.ERROR
-        needed = length(left - spare)
-        yield EXPSOON.at(
-            meeting.place,
-            f"the certificate expires in {length(left)}, and a rollover takes {needed}"
-            + (": it cannot be finished in time" if cannot else ": little time is to spare"),
-            severity=Severity.ERROR if cannot else Severity.WARNING,
-            evidence={"expires": day(case.now + left), "TTL of the records": f"{meeting.spot.ttl} s"},
-        )
+        needed = policy.poll_interval + timing.cache_wait(meeting.spot.ttl, policy) + policy.margin
+        slack = _at_the_renewal(seen, left)
+        verdict, early = timing.verdict(needed, left), timing.verdict(needed, slack)
+        evidence = {"expires": day(case.now + left), "TTL of the records": f"{meeting.spot.ttl} s"}
+        if early is not timing.Verdict.FITS and verdict is not timing.Verdict.ERROR and slack < left:
+            cannot = early is timing.Verdict.ERROR
+            text = f"it is usually renewed {length(slack)} before it expires, and a rollover takes {length(needed)}"
+            text += ": that will not fit" if cannot else ": that will hardly fit"
+            severity = Severity.WARNING if cannot or verdict is not timing.Verdict.FITS else Severity.NOTICE
+            yield EXPSOON.at(meeting.place, text, severity=severity, evidence=evidence)
+        elif verdict is not timing.Verdict.FITS:
+            cannot = verdict is timing.Verdict.ERROR
+            text = f"the certificate expires in {length(left)}, and a rollover takes {length(needed)}"
+            text += ": it cannot be finished in time" if cannot else ": little time is to spare"
+            yield EXPSOON.at(meeting.place, text, severity=Severity.ERROR if cannot else Severity.WARNING, evidence=evidence)
 
 
 @check(ORDER)
@@ -125,6 +135,23 @@ def muddled_chain(case: Case) -> Iterator[Finding]:
                 f"certificate {strays[0] + 1} of the chain did not issue certificate {strays[0]}, but another one that is sent",
                 severity=Severity.WARNING,
             )
+
+
+def _at_the_renewal(seen: Presentation, left: float) -> float:
+    """What will be left of a certificate when it is usually renewed; no more than is left now. Seconds."""
+    own = leaf(seen.certificates[0]) if seen.certificates else None
+    return left if own is None else min(left, lifespan.usual_slack(own.lifetime))
+
+
+def _needs_no_waiting(case: Case, meeting: Meeting) -> bool:
+    """Whether renewals of a lineage keep the key, or are for a next key that is published already."""
+    home = case.household
+    if home is None or home.facts.generation(home.facts.current) is None:
+        return False
+    if not succession.renews_key(home.lineage, home.facts, case.now):
+        return True
+    known = succession.prepublished(home.lineage, home.facts)
+    return bool(known) and known <= {one.record for one in meeting.verdict.records}
 
 
 def _is_bound_to_dates(meeting: Meeting, seen: Presentation) -> bool:
