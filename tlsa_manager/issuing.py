@@ -183,8 +183,10 @@ class Issuing:
     def _sign(self, lineage: Lineage) -> None:
         """Let the key sign for itself."""
         from tlsa_manager.keys import self_signed
+        from tlsa_manager.rollover.advice import SIGNED_BY_ITSELF
 
         _, key = self.home.key_for_renewal(lineage.name)
+        self.home.watch(lineage.name, f"its own key signs a certificate for {', '.join(lineage.hosts)}; {SIGNED_BY_ITSELF}")
         self._stage(lineage.name, self_signed(lineage.hosts, key).chain_pem, key)
 
     def _former(self, lineage: Lineage, order: Order | None, key: str, diary: Diary) -> Order | None:

@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from tlsa_manager.lineage import Generation, Lineage
     from tlsa_manager.rollover.facts import Facts
 
-SIGNED_BY_ITSELF = (
-    "it is signed by itself: senders with DANE accept that under 3 1 1; MTA-STS senders defer their mail, and mail programs warn"
-    " or refuse, so no policy of MTA-STS should be published for its hosts"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Taken:

@@ -21,10 +21,10 @@ from tlsa_manager.journal import Journal
 from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, succession
-from tlsa_manager.rollover.advice import advice
+from tlsa_manager.rollover.advice import SIGNED_BY_ITSELF, advice
 from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
-from tlsa_manager.taken import SIGNED_BY_ITSELF, Taken, is_ready, outlook
+from tlsa_manager.taken import Taken, is_ready, outlook
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:

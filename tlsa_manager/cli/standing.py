@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.cli.key_text import next_lines, next_value, service_line, service_value
 from tlsa_manager.cli.when import clock, day, iso, stamp
+from tlsa_manager.rollover.renewal import ISSUE, due, order_again_at
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.rollover.timing import retry_at
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from tlsa_manager.cli.voice import Line
     from tlsa_manager.lineage import Generation
     from tlsa_manager.order import Order
-    from tlsa_manager.rollover.facts import Facts, Hold
+    from tlsa_manager.policy import Policy
+    from tlsa_manager.rollover.facts import Facts, Failure, Hold
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.rollover.steps import Blocker
     from tlsa_manager.wiring import Standing
@@ -54,7 +56,7 @@ def value(standing: Standing) -> dict[str, Any]:
         "leaving": lineage.leaving,
         "vanished": iso(facts.vanished_at),
         "order": _order(facts.order) if facts.order else None,
-        "renewal": {"at": iso(facts.renewal.at), "why": facts.renewal.why} if facts.renewal else None,
+        "renewal": _renewal(standing),
     } | {name: _generation(facts.generation(identity)) for name, identity in _generations(facts)}
 
 
@@ -78,7 +80,7 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
     for step, one in facts.failures.items():
         times = "once" if one.count == 1 else f"{one.count} times"
         reason = "" if plan and one.reason in plan.why else f": {step}: {one.reason}"
-        yield f"  failed {times}{reason}; tried again {clock(retry_at(one, standing.lineage.policy), now)}", "red"
+        yield f"  failed {times}{reason}; tried again {clock(_again_at(step, one, standing.lineage.policy), now)}", "red"
     if remedy := _remedy(facts, plan):
         yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
     if facts.next and facts.current and not facts.deploying and not facts.way_back:
@@ -89,6 +91,17 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
         generation = facts.generation(identity)
         if generation is not None:
             yield f"  {name:<8} {_named(generation)}", "dim"
+
+
+def _again_at(step: str, failure: Failure, policy: Policy) -> float:
+    """When a step is tried again: an authority is asked less often than our own servers."""
+    return order_again_at(failure, policy) if step == ISSUE else retry_at(failure, policy)
+
+
+def _renewal(standing: Standing) -> dict[str, Any] | None:
+    """When the next certificate is ordered, and why then."""
+    found = due(standing.lineage, standing.facts, standing.at)
+    return {"at": iso(found.at), "why": found.why} if found else None
 
 
 def summary(standing: Standing) -> Line:
@@ -124,8 +137,8 @@ def _keys(standing: Standing, now: float) -> Iterator[str]:
     if facts.order:
         where = facts.order.url or facts.order.directory
         yield f"a certificate for {', '.join(facts.order.names)} is being ordered since {clock(facts.order.at, now)}: {where}"
-    if facts.renewal and facts.renewal.generation == facts.current:
-        yield f"to be renewed {clock(facts.renewal.at, now)}: {facts.renewal.why}"
+    if not facts.order and (wish := due(lineage, facts, now)):
+        yield f"the next certificate is ordered {clock(wish.at, now) if wish.at > now else 'by the next run'}: {wish.why}"
     if line := service_line(lineage, facts, now):
         yield line
     yield from next_lines(lineage, facts, now)

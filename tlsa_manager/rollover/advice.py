@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import lifespan, succession, timing
+from tlsa_manager.rollover import lifespan, renewal, succession, timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.facts import Facts
 
 
+SIGNED_BY_ITSELF = (
+    "it is signed by itself: senders with DANE accept that under 3 1 1; MTA-STS senders defer their mail, and mail programs warn"
+    " or refuse, so no policy of MTA-STS should be published for its hosts"
+)
+
+
 def advice(lineage: Lineage, facts: Facts, now: float) -> tuple[str, ...]:
     """Return the sentences, most urgent first. `now`: seconds since 1970."""
     return (
         *_short_life(lineage, facts, now), *_next_key(lineage, facts), *_mixed_ttl(lineage, facts),
-        *_not_known_yet(lineage, facts, now),
+        *_not_known_yet(lineage, facts, now), *_signed_by_itself(lineage, facts),
     )  # fmt: skip
 
 
@@ -107,6 +113,13 @@ def _next_key(lineage: Lineage, facts: Facts) -> Iterator[str]:
     late = sorted(str(one) for one in lineage.params if one.usage != 2 and (one.usage, one.selector) != (3, 1))
     if late and succession.keeps_next(lineage, facts):
         yield f"params has {', '.join(late)}, known only with the certificate: in spite of the next key every renewal waits"
+
+
+def _signed_by_itself(lineage: Lineage, facts: Facts) -> Iterator[str]:
+    """What nobody vouches for is enough for DANE only (RFC 7672 §3.1.1, RFC 8461 §4.1)."""
+    current = facts.generation(facts.current)
+    if lineage.issuer == renewal.SELF_SIGNED or (current is not None and current.origin in renewal.BY_ITSELF):
+        yield f"of its certificate: {SIGNED_BY_ITSELF}"
 
 
 def _mixed_ttl(lineage: Lineage, facts: Facts) -> Iterator[str]:

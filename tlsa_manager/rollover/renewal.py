@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ISSUE, CLEAR = "issue", "remove the proofs"  # steps that can fail
 ORIGIN = "issuer."  # and the name of its section: the origin of what an issuer made
 SELF_SIGNED = "self-signed"
-NEW_KEY = "new key"  # the origin of what `rollover start --new-key` made: signed by itself, too
+NEW_KEY = "new key"  # the origin of what `rollover start --new-key` made
+BY_ITSELF = frozenset({SELF_SIGNED, NEW_KEY})  # whose certificates nobody else has signed
 
 DAY = 86400.0
 SHORT_LIVED = 10 * DAY
@@ -107,7 +108,7 @@ def misfit(lineage: Lineage, facts: Facts) -> str:
     lacking = [host for host in lineage.hosts if not _covers(latest.names, host)]
     if lacking:
         return f"the certificate does not name {', '.join(lacking)}"
-    ours = latest.origin.startswith(ORIGIN) or latest.origin in {SELF_SIGNED, NEW_KEY}
+    ours = latest.origin.startswith(ORIGIN) or latest.origin in BY_ITSELF
     if ours and latest.origin != origin(lineage.issuer) and (lineage.issuer, latest.origin) != (SELF_SIGNED, NEW_KEY):
         return f"the certificate is {_made_by(latest.origin)}, and the configuration names {lineage.issuer}"
     return "somebody else has its key" if facts.is_compromised(latest) else ""
