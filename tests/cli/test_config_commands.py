@@ -90,6 +90,32 @@ def test_check_looks_at_the_host(say: Say, host: Path) -> None:
     assert len(say("config", "check", "--json").json["problems"]) >= 3
 
 
+def test_check_looks_at_watched_files(say: Say, host: Path) -> None:
+    """Not there, no file, open to everybody: one line each; in order, and of another user: none."""
+    certificate, key = host / "tls.crt", host / "tls.key"
+    with (host / "config.toml").open("a") as file:
+        file.write('watch = { certificate = "tls.crt", key = "tls.key" }\n')
+    missing = say("config", "check")
+    assert missing.code == 78
+    assert f'lineage."mx.example.org".watch.certificate: {certificate} does not exist' in missing.out
+    assert f'lineage."mx.example.org".watch.key: {key} does not exist' in missing.out
+    certificate.mkdir()
+    key.touch(mode=0o644)
+    strange = say("config", "check").out
+    assert f"{certificate} is no file" in strange
+    assert f"{key} can be read by everybody on this host" in strange
+    certificate.rmdir()
+    certificate.touch()
+    certificate.chmod(0o666)
+    key.chmod(0o640)
+    (line,) = say("config", "check").out.splitlines()
+    assert line.startswith(f'lineage."mx.example.org".watch.certificate: {certificate} can be written by everybody')
+    certificate.chmod(0o644)
+    if os.geteuid() == 0:
+        os.chown(key, 65534, 65534)
+    assert say("config", "check").code == 0
+
+
 def test_a_missing_secret_is_told_by_check_not_by_load(say: Say, host: Path) -> None:
     """Other commands work with a configuration that names a file that is not there yet."""
     (host / "tsig.key").unlink()

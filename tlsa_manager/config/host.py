@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import ConfigError, TlsaManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tlsa_manager.config import Config
+    from tlsa_manager.lineage import Lineage
 
 
 def problems(config: Config) -> tuple[str, ...]:
@@ -23,6 +24,7 @@ def problems(config: Config) -> tuple[str, ...]:
         *_directory(config.directory),
         *_backends(config),
         *_consumers(config),
+        *(line for lineage in config.lineages.values() for line in _watched(lineage)),
     )
 
 
@@ -68,6 +70,30 @@ def _consumers(config: Config) -> Iterator[str]:
             yield from _lines(error)
             continue
         yield from (f"consumer.{name}: {problem}" for problem in view.problems)
+
+
+def _watched(lineage: Lineage) -> Iterator[str]:
+    """Look at the files that a client without hooks rewrites."""
+    for key, name in zip(("certificate", "key"), lineage.watch, strict=True):
+        if name:
+            yield from (f'lineage."{lineage.name}".watch.{key}: {name} {problem}' for problem in _readable(Path(name), key))
+
+
+def _readable(file: Path, key: str) -> Iterator[str]:
+    """Say what is wrong with a watched file: it need not be ours, but nobody else may know the key, or choose it."""
+    try:
+        mode = file.stat().st_mode
+    except (OSError, ValueError):
+        yield "does not exist, or is out of reach; look at the name, or let its client write it first: it is waited for"
+        return
+    if not stat.S_ISREG(mode):
+        yield "is no file; name the file itself, no directory or pipe"
+    elif not os.access(file, os.R_OK):
+        yield f"cannot be read by this user (uid {os.geteuid()}); run as the user of the service"
+    if key == "key" and mode & stat.S_IROTH:
+        yield f"can be read by everybody on this host, so the key is no secret; chmod o= {file}, and have a new key made"
+    elif mode & stat.S_IWOTH:
+        yield f"can be written by everybody, who could choose what the mail server presents; chmod o-w {file}"
 
 
 def _lines(error: TlsaManagerError) -> Iterator[str]:
