@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from contract.primaries import LEAST_PROOF, ZONE
 from tlsa_manager.errors import Conflict, PublishError, PublishTemporary
 from tlsa_manager.publish import Text, open_backend
-from tlsa_manager.publish.rfc2136 import wire
+from tlsa_manager.publish.rfc2136 import refusals, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,3 +276,17 @@ def test_an_error_is_one_of_ours(updates: World) -> None:
     error = updates.refusal(shown("_acme-challenge.mx.elsewhere.example."))
     assert type(error) is PublishError
     assert updates.primary.address in error.message
+
+
+def test_the_page_shows_what_the_errors_say() -> None:
+    """The lines that allow a key to prove a name are the same on the page, and the page quotes the words as they are."""
+    page = (Path(__file__).parents[2] / "docs" / "dns-01.md").read_text()
+    place = refusals.Place("192.0.2.53", "tlsa-manager.", "_acme-challenge.mx.example.org.", "example.org.", kind="TXT")
+    lines = {line.strip() for line in page.splitlines()}
+    for line in refusals.access(place).splitlines():
+        if line.startswith(" "):
+            assert line.strip().removeprefix("update-policy { ").removesuffix(" };") in lines
+    refusal = refusals.rcode("REFUSED", dataclasses.replace(place, update=True), signed=True)
+    for words in ("may not change TXT records there", "the wildcard", "does not have it yet", "cannot write"):
+        assert words in page
+    assert "may not change TXT records there" in refusal.message
