@@ -145,8 +145,7 @@ class Errand:
         try:
             _, details = read_chain(sent)
         except BadInput as error:
-            hint = "run the command again; if it stays so, the authority is at fault"
-            raise IssueError(f"{host} sent something that is no chain: {error.message}; {STAYS}", hint) from None
+            raise garbage(self.authority.url, f"in the place of the chain something else ({error.message})") from None
         if der.certificate_spki(certificates_in(sent)[0]) != der.request_spki(orders.request_of(self.wish)):
             raise TakenError(f"the certificate that {host} made is for another key; {STAYS}", "the next run asks for a new one")
         missing = sorted({*self.wish.names} - {name.lower() for name in details.names})

@@ -68,7 +68,7 @@ def lost(authority: Authority, wish: Wish) -> Iterator[Standing]:
 
     They are looked for after a crash around newOrder. Nothing is raised for an authority that does not list them.
     """
-    account = authority.send(authority.account, {})
+    account = authority.send(authority.account, None)
     place = account.content.get("orders") if account.ok else None
     left = _LOOKS
     for _ in range(_PAGES):

@@ -96,8 +96,10 @@ class Wire:
     """One conversation. `trust`: a file of certificates, or empty for the system's. `timeout` in seconds, for each answer."""
 
     def __init__(self, trust: str, timeout: float) -> None:
-        """Open nothing yet."""
+        """Open nothing yet. Raises IssueError when the file is no file of certificates."""
         import requests
+
+        _check_trust(trust)
 
         self._timeout, self._trust = timeout, trust or True
         self._session = requests.Session()
@@ -132,6 +134,22 @@ class Wire:
             return Answer(url, response.status_code, known, _read(response, url), clock.now())
 
 
+def _check_trust(trust: str) -> None:
+    """Say now what would look like a fault of the authority later."""
+    import ssl
+
+    try:
+        if trust:
+            ssl.create_default_context(cafile=trust)
+    except OSError:
+        raise _no_trust(trust) from None
+
+
+def _no_trust(file: str) -> IssueError:
+    msg = f"{file} has no certificates that can be read, so the authority's own cannot be checked; {STAYS}"
+    return IssueError(msg, "give the absolute path of a PEM file as ca-bundle, or leave it out")
+
+
 def _read(response: requests.Response, url: str) -> bytes:
     """Read an answer as far as it may go."""
     parts, length = [], 0
@@ -152,7 +170,6 @@ def _result(found: Answer | BaseException, url: str) -> Answer:
         raise found
     if isinstance(found, requests.RequestException | TimeoutError):
         raise unreachable(url, found) from None
-    if isinstance(found, OSError):  # before anything was sent: the bundle is no bundle
-        hint = "give the absolute path of a PEM file that can be read, or leave ca-bundle out"
-        raise IssueError(f"the certificates of ca-bundle cannot be read; {STAYS}", hint) from None
+    if isinstance(found, OSError):  # before anything was sent: requests looks for its own file
+        raise _no_trust("the file that REQUESTS_CA_BUNDLE names") from None
     raise found

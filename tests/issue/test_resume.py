@@ -1,0 +1,207 @@
+"""An order goes on where it stood, whenever the process ended; a new one is made only where the old one leads to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from issue.asked import CrashError, LabProver, Notes, wish
+from issue.gate import as_json, problem
+from tlsa_manager import clock, keys
+from tlsa_manager.errors import IssueError, IssueTemporary
+from tlsa_manager.issue import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.hierarchy import DnsLab
+
+    from issue.conftest import Opens
+    from issue.gate import Gate
+
+
+class End:
+    """Ends the process at some point of an order: `at` is a method of the diary or the prover, or a path at the authority."""
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def run(self, attempt: Callable[[Notes, LabProver], bytes], diary: Notes, prover: LabProver, gate: Gate) -> None:
+        """Make one attempt, and let it end there."""
+        if self.at.startswith("/"):  # the answer never comes: what the authority did, nobody knows
+            real = gate.reply
+
+            def ends(method: str, path: str, host: str, body: bytes, kind: str) -> object:
+                reply = real(method, path, host, body, kind)
+                if self.at in path:
+                    raise ConnectionResetError
+                return reply
+
+            gate.reply = ends  # type: ignore[method-assign,assignment]
+            with pytest.raises(IssueTemporary):
+                attempt(diary, prover)
+            gate.reply = real  # type: ignore[method-assign]
+            return
+        if self.at in {"show", "take_away"}:
+            prover.fail[self.at] = CrashError()
+        else:
+            diary.stop = self.at
+        with pytest.raises(CrashError):
+            attempt(diary, prover)
+        diary.stop = ""
+
+
+ENDS = {
+    "ordering": "nothing was asked yet",
+    "/order-plz": "asked, and no answer came: it is found in the account's list",
+    "ordered": "pending, nothing shown",
+    "show": "pending, being shown",
+    "/chalZ/": "answered",
+    "/finalize-order/": "processing or valid",
+    "/certZ/": "valid, not downloaded",
+    "take_away": "valid, downloaded, not stored",
+}
+
+
+@pytest.mark.parametrize("at", ENDS)
+def test_after_a_crash(at: str, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Wherever the process ended, the next run gets the certificate for the same key from one and the same order."""
+    host, key = dns_lab.fresh_name(), keys.generate()
+    wanted, diary, prover = wish(host, key=key), Notes(), LabProver(dns_lab)
+    End(at).run(lambda notes, hands: issuer().obtain(wanted, None, notes, hands), diary, prover, gate)
+    chain = issuer().obtain(wanted, diary.former, diary, prover)
+    assert keys.load_pair(chain, key).names == (host,)
+    assert gate.count("/order-plz") == 1, ENDS[at]
+    assert prover.shown == {}
+    assert "ended" not in diary.words
+
+
+def test_valid_is_only_downloaded(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Of an order that is valid already the certificate is fetched once more, and it is the same one."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes()
+    first = issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    gate.asked.clear()
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab)) == first
+    assert not any(gate.count(piece) for piece in ("/order-plz", "/chalZ/", "/finalize-order/"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"names": ("else.example",)}, {"key": "key-2"}, {"profile": "shortlived"}, {"directory": "https://else.example/dir"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_certificate_is_wanted(change: dict[str, object], dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """An order for other names, another key, profile or authority is not gone on with, and it is said so."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes(stop="ordered")
+    with pytest.raises(CrashError):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    former, later = diary.former, Notes()
+    assert former is not None
+    issuer().obtain(wanted, replace(former, **change), later, LabProver(dns_lab))  # type: ignore[arg-type]  by name
+    assert later.words == ["ended", "ordering", "ordered"]
+    assert gate.count("/order-plz") == 2
+
+
+def test_gone(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """An order that the authority does not have any more is written off, and a new one made."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes(stop="ordered")
+    with pytest.raises(CrashError):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    diary.stop = ""
+    gate.instead["/my-order/"].append(problem("malformed", "no such order", 404))
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert diary.words == ["ordering", "ordered", "ended", "ordering", "ordered"]
+    assert "does not know the order" in diary.entries[2][1][1]  # type: ignore[index]  a pair
+
+
+def test_expired(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """An order whose time is over is not tried any more."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes(stop="ordered")
+    with pytest.raises(CrashError):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    diary.stop = ""
+    past = {"status": "pending", "expires": "2020-01-01T00:00:00Z", "finalize": gate.url, "authorizations": []}
+    gate.instead["/my-order/"].append(as_json(past))
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert "has expired" in diary.entries[2][1][1]  # type: ignore[index]  a pair
+
+
+def test_failed_before(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """An order that failed while nobody looked is written off with the authority's reason."""
+    wanted, prover = wish(dns_lab.fresh_name()), LabProver(dns_lab, wrong=True)
+    diary = Notes()
+    with pytest.raises(IssueError):
+        issuer().obtain(wanted, None, diary, prover)
+    order = diary.entries[1][1]
+    later = Notes()
+    assert issuer().obtain(wanted, order, later, LabProver(dns_lab))  # type: ignore[arg-type]  an order
+    assert later.words == ["ended", "ordering", "ordered"]
+    assert "has failed" in later.entries[0][1][1]  # type: ignore[index]  a pair
+
+
+def test_used_for_another_key(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Where the order's certificate turns out to be for another key, it is written off and a new one asked for."""
+    host, key = dns_lab.fresh_name(), keys.generate()
+    diary = Notes()
+    issuer().obtain(wish(host), None, diary, LabProver(dns_lab))
+    chain = issuer().obtain(wish(host, key=key), diary.former, diary, LabProver(dns_lab))
+    assert keys.load_pair(chain, key)
+    assert diary.words == ["ordering", "ordered", "ended", "ordering", "ordered"]
+    assert gate.count("/order-plz") == 2
+
+
+def test_lost_orders_of_others(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """After a crash around newOrder the list of orders is read page by page; other names and finished orders are left alone."""
+    for _ in range(4):  # Pebble tells of three orders a page
+        issuer().obtain(wish(dns_lab.fresh_name()), None, Notes(), LabProver(dns_lab))
+    wanted, lost, prover = wish(dns_lab.fresh_name()), Notes(stop="ordering"), LabProver(dns_lab)
+    with pytest.raises(CrashError):
+        issuer().obtain(wanted, None, lost, prover)
+    lost.stop = ""
+    assert issuer().obtain(wanted, lost.former, lost, prover)
+    assert lost.words == ["ordering", "ordering", "ordered"]
+    assert gate.count("/list-orderz/") == 2
+
+
+def test_no_list_of_orders(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """An authority that does not list orders, as Let's Encrypt, is asked for a new one."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes(stop="ordering")
+    with pytest.raises(CrashError):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    diary.stop = ""
+    gate.change["/my-account/"] = lambda account: {name: value for name, value in account.items() if name != "orders"}
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert diary.words == ["ordering", "ordering", "ordered"]
+
+
+def test_slow_authority(dns_lab: DnsLab, issuer: Opens, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience ends, the order stays, and the next run goes on with it; Retry-After says when."""
+    monkeypatch.setattr(waiting, "PATIENCE", 1.0)
+    wanted, diary = wish(dns_lab.fresh_name()), Notes()
+
+    def processing(order: dict[str, object]) -> dict[str, object]:
+        return order | {"status": "processing"}
+
+    gate.change["/my-order/"] = gate.change["/finalize-order/"] = processing
+    with pytest.raises(IssueTemporary, match="takes long"):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    assert "ended" not in diary.words
+    content = processing({"finalize": gate.url, "authorizations": []})
+    gate.instead["/my-order/"].append(as_json(content, Retry_After="3600"))
+    with pytest.raises(IssueTemporary, match="takes long") as error:
+        issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert error.value.until > clock.now() + 3000
+    gate.change.clear()
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert gate.count("/order-plz") == 1
+
+
+def test_proven_names_are_not_proven_again(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Authorizations that are valid already are left alone: nothing is put into DNS for them."""
+    wanted, diary, prover = wish(dns_lab.fresh_name()), Notes(), LabProver(dns_lab)
+    End("/finalize-order/").run(lambda notes, hands: issuer().obtain(wanted, None, notes, hands), diary, prover, gate)
+    shown = len(prover.rounds)
+    assert issuer().obtain(wanted, diary.former, diary, prover)
+    assert len(prover.rounds) == shown
