@@ -24,7 +24,7 @@ STATE = Fault(
     severity=Severity.ERROR,
     story=(
         "The journal cannot be read, or it was restored from a backup and is older than what is in service, or files of "
-        "generations that it names are missing. tlsa-manager then knows too little to swap or to remove anything."
+        "generations or keys that it names are missing. tlsa-manager then knows too little to swap or to remove anything."
     ),
     consequence="Mail is delivered as before. The next rollover waits for somebody to look.",
     remedy=(
@@ -67,12 +67,23 @@ def memory(case: Case) -> Iterator[Finding]:
         return
     for problem, remedy in home.trouble:
         yield STATE.at(home.lineage.name, problem, remedy=remedy)
-    if home.missing:
-        names = ", ".join(home.missing)
-        remedy = "restore them from a backup; or renew the certificate, so that there is a key again whose file is here"
-        yield STATE.at(home.lineage.name, f"the store does not have generation {names}, which the journal needs", remedy=remedy)
+    yield from _missing(home)
     if not home.trouble:
         yield from _unknown_in_service(case, home)
+
+
+def _missing(home: Household) -> Iterator[Finding]:
+    """What the journal names and the store has not."""
+    name, key = home.lineage.name, home.facts.standby.id if home.facts.standby else ""
+    generations = [one for one in home.missing if one != key]
+    if generations:
+        remedy = "restore them from a backup; or renew the certificate, so that there is a key again whose file is here"
+        message = f"the store does not have generation {', '.join(generations)}, which the journal needs"
+        yield STATE.at(name, message, remedy=remedy)
+    if key in home.missing:
+        remedy = f"restore it from a backup; or have another one made: tlsa-manager next-key {name} --replace 'it was lost'"
+        message = f"the store does not have the next key, {key}, which the next certificate is to be for"
+        yield STATE.at(name, message, remedy=remedy)
 
 
 @check(CONCUR)

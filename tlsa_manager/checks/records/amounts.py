@@ -60,7 +60,8 @@ SINGLE = Fault(
         "waits that long."
     ),
     remedy=(
-        "Publish the record of a standby key ahead, and keep that key in a safe place: tlsa-manager rollover start NAME --new-key"
+        "Publish the record of a standby key ahead, and keep that key in a safe place: tlsa-manager does with next-key = true in "
+        "the lineage's configuration, and tlsa-manager next-key NAME gives the key to an ACME client"
     ),
     reference="RFC 7671 §8.1, RFC 6698 §A.4",
 )

@@ -39,6 +39,8 @@ def take_over(voice: Voice, certificate: Path, key: Path | None, *, origin: str,
         "hold": taken.hold,
         "remedy": taken.remedy,
         "notes": list(taken.notes),
+        "outlook": taken.outlook,
+        "ready": taken.ready,
     }
     voice.answer(value, f"{lineage.name}: {taken}")
     if home.is_publishing:  # servers that do not answer take their time, and the client waits for us
