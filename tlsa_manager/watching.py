@@ -85,10 +85,12 @@ class Watch:
         return (_complaint(lineage, seen, now),) if seen is not None and seen.told else ()
 
     def forget(self, name: str) -> None:
-        """Read the files of a lineage once more: whoever took them over knows nothing of it."""
-        self._seen.pop(name, None)
-        with suppress(OSError):
-            (self.directory / name).unlink()
+        """Read the files of a lineage once more if they were taken over: whoever did that knows nothing of it any more."""
+        seen = self._remembered(name)
+        if seen is not None and seen.read and not seen.trouble:
+            del self._seen[name]
+            with suppress(OSError):
+                (self.directory / name).unlink()
 
     def _read(self, lineage: Lineage, seen: Seen, now: float, take: Callable[[bytes, bytes | None], object]) -> None:
         try:
