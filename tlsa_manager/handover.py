@@ -86,9 +86,7 @@ def lineage_for(config: Config, names: Sequence[str], *, asked: str = "", direct
     if len(covered) > 1:
         several = ", ".join(one.name for one in covered)
         msg = f"the certificate could belong to any of the lineages {several}, so it was not taken over"
-        raise BadInput(
-            msg, "say which: tlsa-manager hook certbot --lineage NAME; or name the lineage as certbot names the certificate"
-        )
+        raise BadInput(msg, "say which with --lineage NAME at the hook; or name the lineage as the client names the certificate")
     return covered[0] if covered else None
 
 
