@@ -138,7 +138,7 @@ def test_show_is_a_configuration(say: Say, host: Path) -> None:
 def test_schema_describes_the_file(say: Say) -> None:
     """Every section and every kind is in it, and it needs no configuration."""
     schema = say("config", "schema").json
-    assert set(schema["properties"]) == {"defaults", "timing", "dns", "consumer", "lineage"}
+    assert set(schema["properties"]) == {"defaults", "timing", "dns", "consumer", "issuer", "lineage"}
     titles = {kind["title"] for kind in schema["properties"]["dns"]["additionalProperties"]["oneOf"]}
     assert titles == {"rfc2136", "exec", "manual"}
     assert schema["$defs"]["LineageTable"]["additionalProperties"] is False

@@ -44,7 +44,7 @@ def order(
     made = {name: _newest(home, name) for name in names if _newest(home, name) != before[name]}
     standings = [home.standing(name) for name in names]
     said: Iterator[Line] = (line for one in standings for line in _lines(one, made, errors, rehearsal=rehearsal))
-    voice.answer(_value(standings, done, made, errors), said)
+    voice.answer(_value(standings, done, made, errors), [] if voice.quiet else said)
     tell_errors(voice, errors)
     return _code(standings, errors)
 

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlsa_manager.config import issuers
 from tlsa_manager.errors import ConfigError, TlsaManagerError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def problems(config: Config) -> tuple[str, ...]:
         *_directory(config.directory),
         *_backends(config),
         *_consumers(config),
+        *issuers.problems(config),
         *(line for lineage in config.lineages.values() for line in _watched(lineage)),
     )
 
