@@ -51,17 +51,28 @@ class Delivery:
 class SenderLab:
     """The sending Postfix with a resolver and cache of its own."""
 
-    address = ADDRESS
     resolver = RESOLVER
 
-    def __init__(self, directory: Path, unbound: Unbound) -> None:
+    def __init__(self, directory: Path, unbound: Unbound, *, name: str = "tx", address: str = ADDRESS, more: str = "") -> None:
+        """Set it up below a directory. `more`: further lines for its main.cf."""
+        self.address = address
         self._unbound = unbound
-        self._postfix = Postfix(directory / "tx", address=ADDRESS, hostname="tx.a.example", main=_MAIN)
+        self._postfix = Postfix(directory / name, address=address, hostname=f"{name}.a.example", main=_MAIN + more)
 
     def start(self) -> None:
         """Start resolver and mail server."""
         self._unbound.daemon.start()
         self._postfix.start(resolver=RESOLVER)
+
+    def beside(self, directory: Path, name: str, *, address: str, more: str) -> SenderLab:
+        """Start another sender that goes by this one's resolver; stop it with `leave`."""
+        other = SenderLab(directory, self._unbound, name=name, address=address, more=more)
+        other._postfix.start(resolver=RESOLVER)
+        return other
+
+    def leave(self) -> None:
+        """Stop the mail server alone."""
+        self._postfix.stop()
 
     def stop(self) -> None:
         """Stop both."""
@@ -75,7 +86,7 @@ class SenderLab:
 
     def connect(self) -> smtplib.SMTP:
         """Return a connection that takes mail for delivery."""
-        return smtplib.SMTP(ADDRESS, 25, local_hostname="client.a.example", timeout=20)
+        return smtplib.SMTP(self.address, 25, local_hostname="client.a.example", timeout=20)
 
     def send(self, recipient: str, *, timeout: float = 20.0) -> Delivery:
         """Hand over one mail and wait for the outcome of its first attempt. Use a recipient only once."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, law, succession, timing
 from tlsa_manager.rollover.adding import publish, unpublished
+from tlsa_manager.rollover.joining import join
 from tlsa_manager.rollover.leaving import leave
 from tlsa_manager.rollover.patience import backing_off, failures, soak_poll, unless_backing_off
 from tlsa_manager.rollover.removing import disown, meanwhile, retire, staying, tidy
@@ -76,10 +77,12 @@ def adopt(scene: Scene) -> Decision | None:
     candidate = scene.next
     if candidate is not None and _everywhere(scene, candidate):
         return Record((ev.Adopted(candidate),), "the services present this certificate already")
+    theirs = {chain.fingerprint for chain in scene.foreign_chains()}
     for name, view in scene.snapshot.files.items():
         vouched = all(not service.probe for service in scene.lineage.services)
         if (
             view.fingerprint
+            and view.fingerprint not in theirs
             and (vouched or view.fingerprint in _fingerprints(scene))
             and not backing_off(scene, f"import {name}")
         ):
@@ -247,8 +250,8 @@ def stable(scene: Scene) -> Decision:
 
 
 RULES: tuple[Callable[[Scene], Decision | None], ...] = (
-    no_certificate, way_back, leave, adopt, swapping, prepare, publish, relapse, overtaken, promote, soak, hold, swap, tidy,
-    files, stable,
+    no_certificate, way_back, leave, adopt, swapping, prepare, publish, relapse, overtaken, promote, soak, hold, join, swap,
+    tidy, files, stable,
 )  # fmt: skip
 
 

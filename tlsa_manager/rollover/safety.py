@@ -27,9 +27,15 @@ def veto(step: Step, scene: Scene) -> str:
         return _publish(step, scene)
     if isinstance(step, Retire):
         return _retire(step, scene)
-    if isinstance(step, Install) and scene.facts.current != step.generation:
+    if isinstance(step, Install) and scene.facts.current != step.generation and not _read_by_nobody(step, scene):
         return "only the current generation may be written outside a swap"
     return ""
+
+
+def _read_by_nobody(step: Install, scene: Scene) -> bool:
+    """Whether a file is written of which it is known that nothing reads it, for a lineage that nothing presents yet."""
+    view = scene.snapshot.files.get(step.consumer)
+    return not scene.facts.current and scene.facts.next == step.generation and view is not None and view.configured is False
 
 
 def _deploy(step: Deploy, scene: Scene) -> str:
