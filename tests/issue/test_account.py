@@ -127,6 +127,23 @@ def test_damaged_key(dns_lab: DnsLab, issuer: Opens, tmp_path: Path) -> None:
     assert "backup" in error.value.hint
 
 
+def test_cleared_without_an_account(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """What an earlier process left in DNS is removed even where the authority does not let us in."""
+    gate.always["/sign-me-up"] = problem("serverInternal", status=500)
+    prover = LabProver(dns_lab)
+    with pytest.raises(IssueTemporary):
+        issuer().obtain(wish("x.example"), None, Notes(), prover)
+    assert prover.taken == 1
+
+
+def test_half_written_files(dns_lab: DnsLab, issuer: Opens, tmp_path: Path) -> None:
+    """What a killed process left half-written beside the key is removed."""
+    issuer().obtain(wish(dns_lab.fresh_name()), None, Notes(), LabProver(dns_lab))
+    (home(tmp_path) / ".new-0123").write_bytes(b"half a key")
+    issuer().obtain(wish(dns_lab.fresh_name()), None, Notes(), LabProver(dns_lab))
+    assert sorted(one.name for one in home(tmp_path).iterdir()) == ["account.json", "key.pem"]
+
+
 def test_directory_of_others(dns_lab: DnsLab, issuer: Opens, tmp_path: Path) -> None:
     """No key is kept where others could change it, nor behind a link."""
     (tmp_path / "state").mkdir()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from issue.asked import CrashError, LabProver, Notes, wish
-from issue.gate import as_json, problem
+from issue.gate import Reply, as_json, problem
 from tlsa_manager import clock, keys
 from tlsa_manager.errors import IssueError, IssueTemporary
 from tlsa_manager.issue import waiting
@@ -40,7 +40,8 @@ class End:
                 return reply
 
             gate.reply = ends  # type: ignore[method-assign,assignment]
-            with pytest.raises(IssueTemporary):
+            prover.fail["take_away"] = CrashError()  # who is dead takes nothing away: the authority may still be looking
+            with pytest.raises(CrashError):
                 attempt(diary, prover)
             gate.reply = real  # type: ignore[method-assign]
             return
@@ -174,6 +175,31 @@ def test_no_list_of_orders(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     gate.change["/my-account/"] = lambda account: {name: value for name, value in account.items() if name != "orders"}
     assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
     assert diary.words == ["ordering", "ordering", "ordered"]
+
+
+def test_not_to_be_proven_any_more(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Where an authorization of the old order has ended by itself, a new order is made at once."""
+    host = dns_lab.fresh_name()
+    wanted, diary = wish(host), Notes(stop="ordered")
+    with pytest.raises(CrashError):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    diary.stop = ""
+    gate.instead["/authZ/"].append(as_json({"status": "deactivated", "identifier": {"type": "dns", "value": host}}))
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert diary.words == ["ordering", "ordered", "ended", "ordering", "ordered"]
+
+
+def test_a_firewall_between(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """A refusal that is not the authority's own says nothing about the order: it is kept."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes(stop="ordered")
+    with pytest.raises(CrashError):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    diary.stop = ""
+    gate.instead["/my-order/"].append(Reply(403, b"<html>blocked</html>"))
+    with pytest.raises(IssueError, match="HTTP status 403"):
+        issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert gate.count("/order-plz") == 1
 
 
 def test_slow_authority(dns_lab: DnsLab, issuer: Opens, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

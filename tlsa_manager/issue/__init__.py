@@ -61,7 +61,10 @@ class Diary(Protocol):
         """The authority has named the order."""
 
     def ended(self, url: str, reason: str) -> None:
-        """The order leads to nothing any more. A certificate that was made is not said here: it is in the store first."""
+        """The order leads to nothing any more. A certificate that was made is not said here: it is in the store first.
+
+        `url` is empty for an order that was about to be asked for, and whose URL never came.
+        """
 
     def told(self, text: str) -> None:
         """Tell a person what is being done, in a sentence."""
@@ -92,7 +95,9 @@ class Issuer(Protocol):
 
         `former`: the order that the diary says was begun for the same key and names and has not ended; it is gone on with if it
         is still good, else `diary.ended` says why not and a new one is made. Raises IssueTemporary (try again, with `until` if
-        the authority named a moment), IssueError (somebody has to do something first), and what the prover raises.
+        the authority named a moment), IssueError (somebody has to do something first), ConfigError (a file that the options
+        name), StateError (the account cannot be kept), and what `prover.show` raises. `prover.take_away` is called however it
+        ends; what that raises is told in the diary.
         """
 
     def rehearse(self, wish: Wish, diary: Diary, prover: Prover) -> None:

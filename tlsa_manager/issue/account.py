@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager import keys
-from tlsa_manager.disk import distrust, in_words, open_directory, read_file, write_new
+from tlsa_manager.disk import distrust, entries, in_words, open_directory, read_file, write_new
 from tlsa_manager.errors import BadInput, IssueError, StateError
 from tlsa_manager.issue.refusal import STAYS, host_of, refused
 from tlsa_manager.secret import read_secret
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.issue.authority import Authority
 
-_KEY, _ACCOUNT = "key.pem", "account.json"
+_KEY, _ACCOUNT, _TEMPORARY = "key.pem", "account.json", ".new-"
 _LARGEST = 1 << 16
 _MAC_KEY = re.compile(r"[A-Za-z0-9_-]{16,1000}")
 
@@ -82,10 +82,10 @@ def _register(authority: Authority, home: int, holder: Holder) -> None:
     """Make the account (§7.3); where the key has one already, the authority names it (§7.3.1)."""
     directory = authority.directory
     wanted: dict[str, Any] = {"contact": list(holder.contact)} if holder.contact else {}
-    if directory.terms:
-        if not holder.agreed:
-            msg = f"{authority.host} makes accounts only for those who agree to its terms of service, {directory.terms}; {STAYS}"
-            raise IssueError(msg, f"read them, then set agree-to-terms = true in [{holder.section}]")
+    if directory.terms and not holder.agreed:
+        msg = f"{authority.host} makes accounts only for those who agree to its terms of service, {directory.terms}; {STAYS}"
+        raise IssueError(msg, f"read them, then set agree-to-terms = true in [{holder.section}]")
+    if holder.agreed:
         wanted["termsOfServiceAgreed"] = True
     if holder.kid:
         wanted["externalAccountBinding"] = _binding(authority, holder)
@@ -141,6 +141,9 @@ def _home(directory: Path, name: str) -> Iterator[int]:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open_directory(directory, follow=True) as base, _inside(base, "accounts") as above, _inside(above, name) as home:
             fcntl.flock(home, fcntl.LOCK_EX)
+            for left in entries(home):
+                if left.startswith(_TEMPORARY):  # of a process that was killed: the lock is ours, so nobody is at it
+                    os.unlink(left, dir_fd=home)
             yield home
     except OSError as error:
         raise StateError(f"{what}: {in_words(error)}", "mend that and run the command again; nothing was changed") from None
@@ -183,7 +186,7 @@ def _remember(home: int, authority: Authority, holder: Holder) -> None:
 
 def _put(home: int, name: str, content: bytes) -> None:
     """Write a file whole or not at all, on the disk when this returns."""
-    temporary = f".new-{secrets.token_hex(8)}"
+    temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
     write_new(temporary, content, home)
     os.rename(temporary, name, src_dir_fd=home, dst_dir_fd=home)
     os.fsync(home)

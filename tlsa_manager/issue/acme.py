@@ -66,11 +66,11 @@ class Acme:
         """Return a chain for the wish; see Issuer."""
         from tlsa_manager.issue.account import open_account
         from tlsa_manager.issue.authority import Authority
-        from tlsa_manager.issue.errand import Errand, in_order
+        from tlsa_manager.issue.errand import Errand, cleared, in_order
 
         wanted = in_order(wish)
         self._provable(wanted)
-        with Authority(self.url, self.trust, self.timeout) as authority:
+        with cleared(prover, diary), Authority(self.url, self.trust, self.timeout) as authority:
             self._check_profile(authority)
             open_account(authority, self.directory, self.holder)
             return Errand(authority, wanted, self.profile, self.web, diary, prover).run(former)

@@ -6,6 +6,7 @@ stands, and goes on there. An order is made anew only where the old one leads to
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,20 +14,18 @@ from tlsa_manager import clock, der
 from tlsa_manager.certificates import certificates_in, read_chain
 from tlsa_manager.errors import BadInput, IssueError, IssueTemporary, TlsaManagerError
 from tlsa_manager.issue import orders, proofs
-from tlsa_manager.issue.refusal import STAYS, garbage
-from tlsa_manager.issue.waiting import wait
+from tlsa_manager.issue.refusal import STAYS, SpentError, garbage
+from tlsa_manager.issue.waiting import patience, wait
 from tlsa_manager.order import Order
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tlsa_manager.issue import Diary, Prover, Wish
     from tlsa_manager.issue.authority import Authority
     from tlsa_manager.issue.orders import Standing
     from tlsa_manager.issue.responder import Listener, Webroot
-
-
-class TakenError(IssueTemporary):
-    """The order's certificate is for another key: another program with our account, or another lineage, was at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +41,12 @@ class Errand:
 
     def run(self, former: Order | None) -> bytes:
         """Return the chain, PEM. Raises as Issuer.obtain does."""
-        try:
-            if standing := self._resumed(former):
-                try:
-                    return self._through(standing)
-                except TakenError:
-                    self.diary.told("the order was used for another key; asking for a new one")
-            return self._through(self._placed())
-        finally:
-            self._take_away()
+        if standing := self._resumed(former):
+            try:
+                return self._through(standing)
+            except SpentError as error:
+                self.diary.told(f"asking for a new order: {error.message}")
+        return self._through(self._placed())
 
     def _resumed(self, former: Order | None) -> Standing | None:
         """Return the former order if it is still good."""
@@ -102,7 +98,7 @@ class Errand:
         """Take an order from where it stands to its certificate; one that fails on the way is written off."""
         try:
             return self._steps(standing)
-        except TakenError as error:
+        except SpentError as error:
             self.diary.ended(standing.url, error.message)
             raise
         except IssueTemporary:
@@ -137,7 +133,7 @@ class Errand:
                 raise IssueError(f"{self.authority.host} does not know the order any more; {STAYS}", "run the command again")
             return seen, seen.status not in before, seen.ask_at
 
-        return wait(look, f"the order at {self.authority.host}")
+        return wait(look, f"the order at {self.authority.host}", patience())
 
     def _checked(self, sent: bytes) -> bytes:
         """Return the chain if it is what was asked for: whole, for our key, for the names."""
@@ -147,19 +143,25 @@ class Errand:
         except BadInput as error:
             raise garbage(self.authority.url, f"in the place of the chain something else ({error.message})") from None
         if der.certificate_spki(certificates_in(sent)[0]) != der.request_spki(orders.request_of(self.wish)):
-            raise TakenError(f"the certificate that {host} made is for another key; {STAYS}", "the next run asks for a new one")
+            hint = "the next run asks for a new one; no two programs should use one account for the same names at once"
+            raise SpentError(f"the certificate that {host} made is for another key; {STAYS}", hint)
         missing = sorted({*self.wish.names} - {name.lower() for name in details.names})
         if missing:
             hint = "ask the authority why; the certificate is not used"
             raise IssueError(f"the certificate that {host} made lacks {', '.join(missing)}; {STAYS}", hint)
         return details.pem
 
-    def _take_away(self) -> None:
-        """Remove what proved the names; that this fails must not hide what was, or was not, achieved."""
+
+@contextmanager
+def cleared(prover: Prover, diary: Diary) -> Iterator[None]:
+    """Remove what proves names, however the body ends; that this fails must not hide what was, or was not, achieved."""
+    try:
+        yield
+    finally:
         try:
-            self.prover.take_away()
+            prover.take_away()
         except TlsaManagerError as error:
-            self.diary.told(f"the TXT records that proved the names could not be removed yet: {error.message}")
+            diary.told(f"the TXT records that proved the names could not be removed yet: {error.message}")
 
 
 def in_order(wish: Wish) -> Wish:

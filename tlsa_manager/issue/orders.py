@@ -58,9 +58,9 @@ def look(authority: Authority, url: str) -> Standing | None:
     answer = authority.send(url, None)
     if answer.ok:
         return _standing(answer, url)
-    if _is_later(answer):
-        raise refused(answer, "to show an order")
-    return None
+    if answer.status in {404, 410} or answer.problem.kind in {"unauthorized", "malformed", "accountDoesNotExist"}:
+        return None
+    raise refused(answer, "to show an order")
 
 
 def lost(authority: Authority, wish: Wish) -> Iterator[Standing]:

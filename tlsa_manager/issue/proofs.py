@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.errors import IssueError
-from tlsa_manager.issue.refusal import STAYS, Problem, garbage, printable, problem
-from tlsa_manager.issue.waiting import wait
+from tlsa_manager.issue.refusal import AGAIN, STAYS, Problem, SpentError, garbage, printable, problem
+from tlsa_manager.issue.waiting import patience, wait
 from tlsa_manager.issue.wire import secure
 from tlsa_manager.value import dataclass
 
@@ -67,7 +67,7 @@ def prove(
         if one.name not in bases:
             raise garbage(one.url, f"it wants {one.name} proven, which nobody asked for")
         if one.status != "pending":
-            raise _failed(authority, one)
+            raise SpentError(f"{authority.host} does not let {one.name} be proven any more: it is {one.status}; {STAYS}", AGAIN)
     chosen = [_choose(authority, one, "http-01" if web else "dns-01") for one in open_ones]
     if not chosen:
         return
@@ -104,13 +104,14 @@ def _answer(authority: Authority, open_ones: Sequence[Authorization], chosen: Se
     for challenge in chosen:
         if challenge.status == "pending":  # else it was said before a crash
             authority.tell(challenge.url, {}, "to look at the proof")
+    deadline = patience()  # for all of them: the authority looks at all at once
     for one in open_ones:
 
         def look(url: str = one.url) -> tuple[Authorization, bool, float]:
             seen = _look(authority, url)
             return seen, seen.status != "pending", seen.ask_at
 
-        seen = wait(look, f"the look of {authority.host} at the proof for {one.name}")
+        seen = wait(look, f"the look of {authority.host} at the proof for {one.name}", deadline)
         if seen.status != "valid":
             raise _failed(authority, seen)
 

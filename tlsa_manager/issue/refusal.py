@@ -56,6 +56,10 @@ _LATER = {"rateLimited", "serverInternal", "badNonce", "orderNotReady"}
 _LATER_STATUS = {408, 425, 429}
 
 
+class SpentError(IssueTemporary):
+    """The order leads to nothing any more, through no fault of the names: another one may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A problem document (RFC 7807). `kind`: of RFC 8555 §6.7 without its prefix, or empty. `detail`: fit to print."""

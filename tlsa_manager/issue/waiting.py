@@ -17,19 +17,24 @@ _FIRST, _LONGEST = 0.25, 5.0  # between two looks, where the authority does not 
 T = TypeVar("T")
 
 
-def wait(look: Callable[[], tuple[T, bool, float]], what: str) -> T:
+def patience() -> float:
+    """Return until when to wait from now on, in clock.monotonic's seconds."""
+    return clock.monotonic() + PATIENCE
+
+
+def wait(look: Callable[[], tuple[T, bool, float]], what: str, deadline: float) -> T:
     """Look until it is done. `look` returns what it saw, whether that is the end, and not before when to look again (or 0).
 
-    Raises IssueTemporary when patience ends, or would end before the authority wants to be asked again.
+    Raises IssueTemporary when patience ends (`deadline`), or would end before the authority wants to be asked again.
     """
-    pause, deadline = _FIRST, clock.now() + PATIENCE
+    pause = _FIRST
     while True:
         seen, done, ask_at = look()
         if done:
             return seen
-        next_look = max(ask_at, clock.now() + pause)
-        if next_look > deadline:
+        needed = max(ask_at - clock.now(), pause)
+        if clock.monotonic() + needed > deadline:
             hint = "nothing is lost: the next run goes on where this one ended"
             raise IssueTemporary(f"{what} takes long; {STAYS}", hint, ask_at)
-        clock.sleep(next_look - clock.now())
+        clock.sleep(needed)
         pause = min(pause * 1.6, _LONGEST)
