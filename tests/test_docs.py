@@ -62,6 +62,15 @@ def test_the_example_configuration_is_right() -> None:
     assert {section.kind for section in config.consumers.values()} == set(kinds("consumer"))
 
 
+def test_what_the_example_has_commented_out_is_right_too(tmp_path: Path) -> None:
+    """Without the signs in front it loads, and the lineage has its issuer."""
+    text = (HERE / "examples/config.toml").read_text()
+    (tmp_path / "config.toml").write_text(re.sub(r"^#(?=[\[a-z])", "", text, flags=re.MULTILINE))
+    config = load(tmp_path / "config.toml")
+    assert config.lineages["imap.example.org"].issuer == "letsencrypt"
+    assert config.issuers.keys() == {"letsencrypt"}
+
+
 def test_the_configuration_of_the_readme_is_right(tmp_path: Path) -> None:
     """What the ten minutes ask one to write has no mistakes."""
     text = (HERE / "README.md").read_text()
