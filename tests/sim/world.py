@@ -10,7 +10,8 @@ from sim.oracle import judge_all
 from tlsa_manager.chain import Chain, Digests
 from tlsa_manager.clock import Moment
 from tlsa_manager.errors import DeployError, PublishTemporary
-from tlsa_manager.lineage import Generation
+from tlsa_manager.lineage import Generation, Key
+from tlsa_manager.policy import KEY_TYPES
 from tlsa_manager.security import Security
 from tlsa_manager.snapshot import (
     Answer,
@@ -41,11 +42,17 @@ class Crash(BaseException):
 
 
 def generation(name: str, *, kind: str = "ECDSA", key: str = "", issuer: str = "issuer") -> Generation:
-    """Make a generation out of thin air: `key` names the private key (default: a new one), `issuer` the CA."""
+    """Make a generation out of thin air: `key` names the private key (default: a new one), `issuer` the CA (empty: none)."""
     key = key or name
     leaf = Digests.of(f"certificate {name} {key}".encode(), f"spki {key}".encode())
-    above = Digests.of(f"ca {issuer}".encode(), f"ca spki {issuer}".encode())
-    return Generation(name, Chain((leaf, above), kind, not_after=1e12), ("mx.example.org",), origin="test")
+    above = (Digests.of(f"ca {issuer}".encode(), f"ca spki {issuer}".encode()),) if issuer else ()
+    return Generation(name, Chain((leaf, *above), kind, not_after=1e12), ("mx.example.org",), origin="test")
+
+
+def key_alone(name: str, key_type: str = "ecdsa-p256") -> Key:
+    """Make a key without a certificate; `name` is what `generation` calls its private key."""
+    digests = Digests.of(b"", f"spki {name}".encode())
+    return Key(name, digests.spki_sha256, digests.spki_sha512, KEY_TYPES[key_type], key_type)
 
 
 # Where a chain is presented: the service, its address, and the lineage that the certificate is from (RSA beside ECDSA).
@@ -75,7 +82,9 @@ class World:
     strangers: set[Chain] = field(default_factory=set)  # somebody else's mistakes: the oracle does not blame us for them
     unreachable: set[tuple[str, str]] = field(default_factory=set)  # (service, address) that cannot be connected to
     usurper: Chain | None = None  # what the servers present after a reload, whatever the files say
+    excused: dict[Chain, RRset] = field(default_factory=dict)  # of whom a person was told that caches need not know them yet
     configured: bool | None = True  # whether the consumers are configured to read our files
+    unread: set[str] = field(default_factory=set)  # consumers that are configured to read them no more
     readable: bool = True  # whether the backend can tell what it has
     asks: bool = False  # whether the backend asks a person instead of changing anything
     asked: list[Publish | Retire] = field(default_factory=list)
@@ -88,7 +97,7 @@ class World:
         self.random = random.Random(self.fate.seed)
         self.versions.append((float("-inf"), dict.fromkeys(self.owners, NOTHING)))
         self.caches: list[dict[str, Entry]] = [{} for _ in range(CACHES)]
-        self.touches = self.sends = self.deploys = 0
+        self.touches = self.sends = self.deploys = self.made = 0
         self.relapses_allowed = True
         self.judged = 0
 
@@ -124,7 +133,11 @@ class World:
                 (" ".join(place), chain) for place, chain in self.presented.items()
                 if _owner(place[0]) == owner and chain not in self.strangers
             ]  # fmt: skip
-            judge_all(sets, behind, self.now)
+            caches, servers = sets[: -len(self.fate.servers)], sets[-len(self.fate.servers) :]
+            judge_all(servers, behind, self.now)
+            for place, records in caches:  # one that a person was told of may lack the new record until it has to ask again
+                known = [one for one in behind if self.excused.get(one[1], records) <= records]
+                judge_all([(place, records)], known, self.now)
             self.judged += len(sets) * len(behind)
 
     def _held(self, cache: dict[str, Entry], owner: str) -> bool:
@@ -237,7 +250,8 @@ class World:
 
     def _file(self, consumer: str) -> FileView:
         known = self.chains.get(self.files.get(consumer, ""))
-        return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=self.configured)
+        configured = self.configured and consumer not in self.unread
+        return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=configured)
 
     def publish(self, lineage: Lineage, step: Publish) -> bool:
         """Add records, or ask a person to."""
@@ -269,6 +283,14 @@ class World:
         """Copy what a consumer has into the store."""
         self.touch()
         return self.chains[self.files[consumer]]
+
+    def prepare(self, lineage: Lineage, key_type: str) -> Key:
+        """Make a key."""
+        self.touch()
+        self.made += 1
+        made = key_alone(f"{lineage.name} key {self.made}", key_type)
+        self.touch()
+        return made
 
     def install(self, lineage: Lineage, name: str, consumer: str) -> None:
         """Write one consumer's file."""

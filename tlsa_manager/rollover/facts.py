@@ -166,8 +166,13 @@ class Facts:
         return self.generations.get(name) if name else None
 
     def is_leaving(self, generation: Generation) -> bool:
-        """Whether some record of this generation's leaf is on its way out of DNS."""
-        return any(generation.chain.leaf.matches(record) for records in self.leaving.values() for record in records)
+        """Whether the records of this generation's leaf are on their way out of DNS; a record of former parameters is not all."""
+        leaf = generation.chain.leaf
+        for target, records in self.leaving.items():
+            stays = self.ours.get(target, frozenset()) - records
+            if any(leaf.matches(one) for one in records) and not any(leaf.matches(one) for one in stays):
+                return True
+        return False
 
     def is_compromised(self, generation: Generation | None) -> bool:
         """Whether somebody else has the key of this generation."""
@@ -327,10 +332,12 @@ def _(event: ev.RecordsAdopted, facts: Facts, at: float) -> Facts:  # noqa: ARG0
 
 
 @_apply.register
-def _(event: ev.Retiring, facts: Facts, at: float) -> Facts:  # noqa: ARG001  from here on there is no way back at once
+def _(event: ev.Retiring, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
     own = frozenset(event.remove) & facts.ours.get(event.target, frozenset())  # the others are a neighbour's
     leaving = facts.leaving.get(event.target, frozenset()) | own
-    return replace(facts, retiring=bool(facts.previous), leaving={**facts.leaving, event.target: leaving})
+    former = facts.generation(facts.previous)  # once its record begins to go there is no way back at once
+    retiring = former is not None and any(former.chain.matches(one) for one in event.remove)
+    return replace(facts, retiring=facts.retiring or retiring, leaving={**facts.leaving, event.target: leaving})
 
 
 @_apply.register

@@ -1,0 +1,236 @@
+"""A lineage that is given up: its records go when nothing has presented it for the rollback window, and not before (L2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sim.story import POLICY, SERVICES, Story, generation
+from test_succession import NEXT, only, records
+
+from tlsa_manager.lineage import Lineage
+from tlsa_manager.policy import KeyPolicy
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.facts import Facts, apply
+from tlsa_manager.rollover.state import Phase
+
+EC, RSA = generation("ec"), generation("rsa", kind="RSA")
+B, C = generation("b"), generation("c")
+
+
+def side_by_side(keys: KeyPolicy | None = None, *, probe: bool = True) -> Story:
+    """RSA and ECDSA on the same services; `old` is the lineage that will leave."""
+    services = tuple(replace(one, probe=probe) for one in SERVICES)
+    names = ("old", "new")
+    lineages = tuple(Lineage(name, services, "dns", (f"file-{name}",), policy=POLICY, keys=keys or KeyPolicy()) for name in names)
+    story = Story(lineages=lineages)
+    story.begin(RSA, lineage="old")
+    story.begin(EC, lineage="new")
+    story.run()
+    return story
+
+
+def leave(story: Story, *, leaving: bool = True) -> None:
+    """The operator writes `leaving` into the section of the old lineage, or takes it out again."""
+    story.lineages = (replace(story.lineages[0], leaving=leaving), *story.lineages[1:])
+    story.engine = story._engine()
+
+
+def take_out(story: Story) -> None:
+    """The operator takes the old certificate out of the server's configuration."""
+    story.world.unread.add("file-old")
+    for place in [one for one in story.world.presented if one[2] == "old"]:
+        del story.world.presented[place]
+
+
+def gone(story: Story) -> bool:
+    """Whether the old lineage is given up."""
+    return bool(story.happened(ev.Left, "old"))
+
+
+def test_a_lineage_leaves_after_the_rollback_window_and_the_other_one_is_not_touched() -> None:
+    """RSA beside ECDSA becomes ECDSA alone."""
+    story = side_by_side()
+    leave(story)
+    story.wait(700)
+    assert records(story) == only(RSA, EC)
+    assert "presents its certificate" in story.plan("old").why
+    assert "take /etc/file-old.pem out of the server's configuration" in story.plan("old").remedy
+    take_out(story)
+    out = story.world.now - story.world.start
+    story.until(gone)
+    vanished = story.happened(ev.Vanished, "old")[0][0]
+    assert out <= vanished
+    assert story.happened(ev.Retiring, "old")[0][0] >= vanished + POLICY.rollback_window
+    assert records(story) == only(EC)
+    assert story.phase("old") is Phase.STABLE
+    assert "its section may be removed" in story.plan("old").why
+    story.wait(300)
+    assert story.vetoes() == []
+
+
+def test_the_other_lineage_rolls_over_while_one_leaves() -> None:
+    """Neither stands in the other's way."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.stage(B, lineage="new")
+    story.until(lambda one: one.rolled_to(B, "new") and gone(one))
+    assert records(story) == only(B)
+    assert story.vetoes() == []
+    assert not story.happened(ev.RollingBack, "new")
+
+
+def test_a_certificate_that_is_presented_again_begins_the_window_anew() -> None:
+    """Somebody restarted an old container; its record stands still, and stays for a whole window after that."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.until(lambda one: bool(one.happened(ev.Vanished, "old")))
+    story.wait(100)
+    story.present(RSA, "old")
+    story.until(lambda one: bool(one.happened(ev.Reappeared, "old")))
+    assert only(RSA) <= records(story)
+    take_out(story)
+    story.until(gone)
+    assert story.happened(ev.Retiring, "old")[0][0] >= story.happened(ev.Vanished, "old")[1][0] + POLICY.rollback_window
+
+
+def test_a_lineage_that_stays_after_all_is_as_it_was() -> None:
+    """`leaving` is taken out again in the middle of the window: its records are wanted, and repaired, as before."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.until(lambda one: bool(one.happened(ev.Vanished, "old")))
+    leave(story, leaving=False)
+    story.run()
+    assert story.facts("old").vanished_at is None
+    story.world.unread.clear()
+    story.present(RSA, "old")
+    story.world.write(story.world.owners[0], EC.chain.records())
+    story.world.strangers.add(RSA.chain)  # the one who removed it is to blame
+    story.wait(100)
+    assert records(story) == only(RSA, EC)
+
+
+def test_what_cannot_be_seen_does_not_leave() -> None:
+    """An address that does not answer may present it still; a file that is read may make it be presented."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.world.unread.clear()
+    story.wait(700)
+    assert "file-old still reads /etc/file-old.pem" in story.plan("old").why
+    story.world.unread.add("file-old")
+    story.world.unreachable.add(("mx.example.org:465", "192.0.2.100"))
+    story.wait(700)
+    assert "cannot be probed" in story.plan("old").why
+    assert not story.happened(ev.Vanished, "old")
+    assert records(story) == only(RSA, EC)
+
+
+def test_a_service_that_is_not_probed_is_believed_only_if_no_server_reads_the_file() -> None:
+    """`probe = false`: nobody can see what it presents; the consumer's own configuration is the only witness."""
+    story = side_by_side(probe=False)
+    leave(story)
+    story.world.configured = None
+    story.wait(1500)
+    assert "is not probed" in story.plan("old").why
+    assert records(story) == only(RSA, EC)
+    story.world.configured = True
+    take_out(story)
+    story.until(gone)
+    assert records(story) == only(EC)
+
+
+def test_the_next_key_leaves_with_its_lineage() -> None:
+    """No key of it stays in DNS, and none is made any more."""
+    story = side_by_side(NEXT)
+    story.until(lambda one: one.facts("old").standby is not None and one.facts("new").standby is not None)
+    story.wait(300)
+    assert len(records(story)) == 4
+    leave(story)
+    take_out(story)
+    story.until(gone)
+    standby = story.facts("new").standby
+    assert standby is not None
+    assert records(story) == only(EC, standby)
+    assert story.facts("old").standby is None
+
+
+def test_a_rollover_that_was_begun_is_finished_first() -> None:
+    """`leaving` comes in the soak: the rollback window ends, the former record goes, and then the lineage leaves."""
+    story = side_by_side()
+    rsa = generation("rsa2", kind="RSA")
+    story.stage(rsa, lineage="old")
+    story.until(lambda one: one.phase("old") is Phase.SWAPPED)
+    leave(story)
+    story.until(lambda one: bool(one.happened(ev.Finished, "old")))
+    take_out(story)
+    story.until(gone)
+    assert records(story) == only(EC)
+
+
+def test_records_of_a_certificate_that_never_went_into_service_leave_too() -> None:
+    """It was published ahead, and then the lineage was given up before anything of it was ever presented."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.until(gone)
+    for owner in story.world.owners:
+        story.say(ev.Publishing(owner, tuple(C.chain.records())), "old")
+        story.world.write(owner, story.world.standing(owner) | C.chain.records())
+    story.until(lambda one: records(one) == only(EC))
+
+
+def test_a_stolen_key_leaves_without_a_window() -> None:
+    """Nobody wants to go back to it."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.say(ev.Compromised((RSA.spki,)), "old")
+    began = story.world.now
+    story.until(gone)
+    assert story.world.now - began < POLICY.rollback_window
+    assert records(story) == only(EC)
+
+
+def test_a_certificate_that_the_other_lineage_has_too_is_the_other_lineages() -> None:
+    """Two lineages with one certificate: what is presented is the neighbour's, and the record stays for it."""
+    story = Story(lineages=side_by_side().lineages)
+    story.begin(EC, lineage="old")
+    story.begin(EC, lineage="new")
+    story.run()
+    leave(story)
+    story.world.unread.add("file-old")
+    story.until(gone)
+    assert records(story) == only(EC)
+
+
+def test_a_clock_that_is_stepped_does_not_end_the_window() -> None:
+    """A day forward: an hour stays an hour."""
+    facts = apply(apply(Facts("old"), ev.Adopted(RSA), 0.0), ev.Vanished("rsa"), 1000.0)
+    assert apply(facts, ev.ClockStepped(86400.0), 1100.0 + 86400.0).vanished_at == 1000.0 + 86400.0
+
+
+def test_from_rsa_to_both_to_ecdsa_in_three_steps() -> None:
+    """A second lineage is added, then the first one leaves: both kinds of sender always find a record that matches."""
+    services = tuple(SERVICES)
+    old = Lineage("old", services, "dns", ("file-old",), policy=POLICY)
+    story = Story(lineages=(old,))
+    story.begin(RSA, lineage="old")
+    story.run()
+    story.lineages = (old, replace(old, name="new", consumers=("file-new",)))
+    story.engine = story._engine()
+    story.know(EC, "new")
+    for service in services:  # the server reads a second file, in which there is nothing yet
+        story.world.presented[str(service), "192.0.2.100", "new"] = RSA.chain
+    story.stage(EC, lineage="new")
+    story.until(lambda one: one.facts("new").current == "new/ec" and not one.facts("new").deploying)
+    story.wait(400)
+    assert records(story) == only(RSA, EC)
+    leave(story)
+    take_out(story)
+    story.until(gone)
+    assert story.facts("new").current == "new/ec"
+    assert records(story) == only(EC)
+    assert story.vetoes() == []
