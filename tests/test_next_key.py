@@ -62,8 +62,8 @@ def test_it_is_made_once_kept_and_journalled(home: House) -> None:
 def test_it_is_of_the_kind_in_service_or_as_configured(tmp_path: Path) -> None:
     """A change of kind is a decision."""
     home = house_of(tmp_path)
-    adopted(home, keys.generate("rsa-2048"))
-    assert keys.public_half(home.next_key(NAME), "").type == "rsa-2048"
+    adopted(home, keys.generate("rsa-3072"))
+    assert keys.public_half(home.next_key(NAME), "").type == "rsa-3072"
     (tmp_path / "other").mkdir()
     other = house_of(tmp_path / "other", more='key-type = "ecdsa-p384"\n')
     assert keys.public_half(other.next_key(NAME), "").type == "ecdsa-p384"

@@ -37,7 +37,10 @@ LONGEST_COMMON_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A private key and the chain that belongs to it, proven; both as tidy PEM text. Dates in seconds since 1970."""
+    """A private key and the chain that belongs to it, proven; both as tidy PEM text. Dates in seconds since 1970.
+
+    `type`: of the key, one of policy.KEY_TYPES, or empty.
+    """
 
     chain: Chain
     names: tuple[str, ...]
@@ -46,6 +49,7 @@ class Pair:
     key_pem: bytes = field(repr=False)
     chain_pem: bytes = field(repr=False)
     signed_by_itself: bool = False
+    type: str = ""
 
     @property
     def combined(self) -> bytes:
@@ -77,7 +81,8 @@ def load_pair(chain_pem: bytes, key_pem: bytes) -> Pair:
     _check_together(key, certificates_in(chain_pem))
     chain, details = read_chain(chain_pem)
     return Pair(
-        chain, details.names, details.not_before, details.not_after, _key_text(key), details.pem, details.signed_by_itself
+        chain, details.names, details.not_before, details.not_after, _key_text(key), details.pem,
+        details.signed_by_itself, _type_of(key),
     )  # fmt: skip
 
 

@@ -74,6 +74,7 @@ class Generation:
     ours: bool = True
     origin: str = ""  # who brought it: certbot, files, adopted, ...
     not_before: float = 0.0  # seconds since 1970; 0 = not known
+    type: str = ""  # of its key: one of policy.KEY_TYPES, empty = another, or not known
 
     @property
     def spki(self) -> str:

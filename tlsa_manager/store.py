@@ -54,7 +54,7 @@ class Store:
             identity = known or _new_id(pair)
             if not known:
                 _write(place, identity, dict(zip(_FILES, (pair.key_pem, pair.chain_pem, pair.combined), strict=True)))
-        return Generation(identity, pair.chain, pair.names, ours=True, origin=origin, not_before=pair.not_before)
+        return Generation(identity, pair.chain, pair.names, ours=True, origin=origin, not_before=pair.not_before, type=pair.type)
 
     def read(self, lineage: str, generation: str) -> keys.Pair:
         """Return a generation, its key and chain checked again."""
@@ -162,7 +162,7 @@ class Store:
                 pair = self.read(name, identity)
             except StateError:
                 continue
-            found.append(Generation(identity, pair.chain, pair.names, not_before=pair.not_before))
+            found.append(Generation(identity, pair.chain, pair.names, not_before=pair.not_before, type=pair.type))
         return tuple(found)
 
     def newest(self, lineage: str, *, after: str, before: float) -> tuple[Generation, keys.Pair] | None:
@@ -177,7 +177,7 @@ class Store:
             if identity < _stamp(before):
                 with suppress(StateError):  # damaged
                     pair = self.read(name, identity)
-                    return Generation(identity, pair.chain, pair.names, not_before=pair.not_before), pair
+                    return Generation(identity, pair.chain, pair.names, not_before=pair.not_before, type=pair.type), pair
         return None
 
     def _ids(self, name: str) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tlsa_manager.chain import Chain, Digests
-from tlsa_manager.cli.standing import lines, summary
-from tlsa_manager.lineage import Generation, Lineage
-from tlsa_manager.rollover.facts import Facts, Failure
+from tlsa_manager.cli.standing import lines, summary, value
+from tlsa_manager.lineage import Generation, Key, Lineage
+from tlsa_manager.order import Order
+from tlsa_manager.policy import KeyPolicy
+from tlsa_manager.rollover.facts import CachedSet, Facts, Failure, OwnerFacts
 from tlsa_manager.rollover.plan import Plan
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.rollover.steps import Blocker
@@ -48,3 +50,65 @@ def test_the_timer_s_log_has_the_remedy_in_one_line() -> None:
     text, _ = summary(standing())
     assert "to do: give the server the same key file:" in text
     assert "\n" not in text
+
+
+def said(standing: Standing) -> str:
+    """All lines as one text."""
+    return "\n".join(line for line, _ in lines(standing, NOW))
+
+
+def calm(keys: KeyPolicy, **facts: object) -> Standing:
+    """A lineage in peace, with what is known of its keys and orders besides."""
+    before = standing()
+    lineage = replace(before.lineage, keys=keys)
+    known = replace(before.facts, next="", failures={}, **facts)  # type: ignore[arg-type]
+    return replace(before, lineage=lineage, facts=known, phase=Phase.STABLE, plan=None, at=NOW)
+
+
+KEY = Key("20270101T000000Z-bbbbbbbb", "bb" * 32, "bb" * 64, "ECDSA", "ecdsa-p256")
+
+
+def test_a_next_key_that_every_cache_knows_is_ready() -> None:
+    """Since when, and that a certificate for it needs no wait."""
+    lineage = standing().lineage
+    both = frozenset(KEY.records(lineage.params))
+    former = CachedSet(frozenset(), 3600, gone_since=NOW - 9 * 3600)
+    owners = {one: OwnerFacts(one, (CachedSet(both, 3600), former), complete=True, since=NOW - 1e6) for one in lineage.owners}
+    found = calm(KeyPolicy(next_key=True), standby=KEY, owners=owners)
+    assert "next key: 20270101T000000Z-bbbbbbbb (ecdsa-p256) 3 1 1 bbbbbbbbbbbbbbbb...; every cache knows its record" in said(
+        found
+    )
+    assert "a certificate for it needs no wait (omnipresent)" in said(found)
+    told = value(found)["next_key"]
+    assert (told["ready"], told["spread"], told["ahead"]) == (True, "omnipresent", True)
+
+
+def test_a_next_key_is_asked_for_and_not_there_yet() -> None:
+    """The next run makes it; without a word for it nothing is said."""
+    assert "next key: there is none yet; the next run makes one" in said(calm(KeyPolicy(next_key=True)))
+    assert "next key" not in said(calm(KeyPolicy()))
+    assert "not published ahead" in said(calm(KeyPolicy(next_key=False), standby=KEY))
+
+
+def test_when_the_key_in_service_is_replaced() -> None:
+    """After its lifetime, when told, or at the next renewal because somebody asked."""
+    since = NOW - 86400
+    assert "stays over renewals until you say otherwise" in said(calm(KeyPolicy(reuse=True), key_since=since))
+    lifetime = calm(KeyPolicy(reuse=True, lifetime=10 * 86400.0), key_since=since)
+    assert "is replaced at the next renewal from" in said(lifetime)
+    assert value(lifetime)["key"]["due"] == "2027-01-24T08:00:00.000Z"
+    due = calm(KeyPolicy(reuse=True), key_since=since, key_due=True)
+    assert "(1 d ago), and is replaced at the next renewal\n" in said(due)
+    assert value(due)["key"]["at_renewal"] is True
+
+
+def test_an_order_and_a_lineage_that_leaves() -> None:
+    """What is going on besides a rollover."""
+    order = Order("https://ca.example/dir", ("mx.example.org",), KEY.id, url="https://ca.example/order/1", at=NOW - 60)
+    found = calm(KeyPolicy(), order=order, vanished_at=NOW - 3600)
+    text = said(replace(found, lineage=replace(found.lineage, leaving=True)))
+    assert "a certificate for mx.example.org is being ordered since" in text
+    assert "https://ca.example/order/1" in text
+    assert "to be given up: nothing presents it since" in text
+    told = value(found)
+    assert (told["order"]["url"], told["order"]["key"]) == ("https://ca.example/order/1", KEY.id)

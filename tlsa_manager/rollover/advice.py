@@ -99,7 +99,7 @@ def _next_key(lineage: Lineage, facts: Facts) -> Iterator[str]:
     if key is None or lineage.leaving:
         return
     wanted = succession.key_type(lineage, facts)
-    if key.type != wanted:
+    if key.type != wanted and not succession.is_of_former_type(lineage, facts):  # else the next run makes another
         yield (
             f"the next key is {key.type or key.kind}, made before {wanted} was wanted: the next renewal still uses it, the"
             f" one after it {wanted}; to have another now: tlsa-manager next-key {lineage.name} --replace REASON"

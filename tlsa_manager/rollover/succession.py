@@ -58,10 +58,10 @@ def is_makeshift(lineage: Lineage, facts: Facts) -> bool:
 
 
 def key_type(lineage: Lineage, facts: Facts) -> str:
-    """The type of the next key that is made: as configured, else of the kind in service (a change of kind is a decision)."""
-    if lineage.keys.type:
-        return lineage.keys.type
+    """The type of the next key that is made: as configured, else as the one in service (a change of kind is a decision)."""
     current = facts.generation(facts.current)
+    if known := lineage.keys.type or (current.type if current else ""):
+        return known
     kind = current.chain.kind if current else ""
     if kind == KEY_TYPES[DEFAULT_KEY_TYPE]:
         return DEFAULT_KEY_TYPE
