@@ -309,3 +309,15 @@ def test_a_new_key_is_ordered_where_there_is_an_issuer(say: Say, home: Path) -> 
     assert f"tlsa-manager renew {NAME}" in said["said"]
     known = facts(home)
     assert (known.key_due, known.next, known.standby is not None) == (True, "", True)
+
+
+def test_a_known_next_key_comes_before_a_certificate_that_would_wait(say: Say, home: Path) -> None:
+    """A renewal for another key is on its way, and would wait for caches; the next key need not, and takes its place."""
+    next_key = with_next_key(home, in_service(home, own()))
+    waiting = Store(home / "data").put(NAME, own(), "test")
+    journal(home).append(NAME, ev.Staged(waiting), time.time())
+    assert facts(home).next == waiting.id
+    ending = say("rollover", "emergency", NAME, "--yes", "--json")
+    assert ending.json["emergency"]["way"] == "standby"
+    known = facts(home)  # nothing can be looked at here; once it can, what no cache lacks overtakes what waits
+    assert next_key in {known.generations[one].spki for one in (known.next, known.queued) if one}
