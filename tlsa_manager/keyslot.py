@@ -84,15 +84,6 @@ class Slot:
             raise StateError(f"the key file {self.key} cannot be exchanged: {in_words(error)}", hint) from None
 
 
-def spki_at(path: Path) -> str:
-    """Return the SHA-256 of the public half of the key in a client's file, or where its link leads; empty: there is no key."""
-    try:
-        with path.open("rb") as file:
-            return _spki_of(file.read(MAX_BYTES))
-    except (OSError, BadInput):
-        return ""
-
-
 def provide(link: Path, name: str, key_pem: bytes) -> None:
     """Put a key (PEM) beside a link of a client under a name, as private as can be, and have the link lead to it.
 

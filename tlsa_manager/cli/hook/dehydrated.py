@@ -96,15 +96,26 @@ def _key_beside(voice: Voice, asked: str, key: Path, chain: Path, timestamp: str
     """Have the client's link lead to the key of its certificate, if that is ours and does not stand there. Raises BadInput."""
     from tlsa_manager.handover import content, lineage_of
     from tlsa_manager.keys import read_chain
-    from tlsa_manager.keyslot import provide, spki_at
+    from tlsa_manager.keyslot import provide
     from tlsa_manager.wiring import house
 
     config = voice.config()
     chain_pem = content(chain, "certificate")
     lineage = lineage_of(config, chain_pem, asked=asked, directory=key.parent.name)
     wanted = read_chain(chain_pem)[0].leaf.spki_sha256
-    if lineage is None or spki_at(key) == wanted:
+    if lineage is None or _spki_in(key) == wanted:
         return
     ours = house(config).store.key_of(lineage.name, wanted)
     if ours is not None and timestamp.isascii() and timestamp.isdigit():
         provide(key, f"privkey-{timestamp}.pem", ours)
+
+
+def _spki_in(key: Path) -> str:
+    """SHA-256 of the public half of the key in a file; empty where there is none."""
+    from tlsa_manager.handover import content
+    from tlsa_manager.keys import public_half
+
+    try:
+        return public_half(content(key, "private key"), "").spki_sha256
+    except BadInput:
+        return ""
