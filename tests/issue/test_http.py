@@ -125,6 +125,17 @@ def test_after_a_crash(at: str, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> N
     assert gate.count("/order-plz") == 1
 
 
+def test_a_busy_port_ends_no_order(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """What is mended here, and not at the authority, costs no order: it is gone on with afterwards."""
+    diary, wanted = Notes(), wish(dns_lab.fresh_name(address=HOST_ADDRESS))
+    one = issuer(challenge="http-01", listen=f"{HOST_ADDRESS}:80")
+    with socket.create_server((HOST_ADDRESS, 80)), pytest.raises(IssueError, match="another program listens"):
+        one.obtain(wanted, None, diary, LabProver(dns_lab))
+    assert one.obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert diary.words == ["ordering", "ordered"]
+    assert gate.count("/order-plz") == 1
+
+
 def test_files(tmp_path: Path) -> None:
     """Files are readable by the web server whatever our umask is, and only what was made is removed."""
     (tmp_path / ".well-known").mkdir()

@@ -107,13 +107,20 @@ def test_bad_nonces_for_ever(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None
 
 
 def test_many_bad_nonces(dns_lab: DnsLab, tmp_path: Path, issuer: Opens) -> None:
-    """Against a Pebble that refuses every third nonce, a certificate is got all the same."""
-    switches = {"PEBBLE_WFE_NONCEREJECT": "33"}
+    """Against a Pebble that refuses every third nonce and remembers proofs, certificates are got all the same."""
+    switches, host = {"PEBBLE_WFE_NONCEREJECT": "33", "PEBBLE_AUTHZREUSE": "100"}, dns_lab.fresh_name()
     one = Pebble(tmp_path / "pebble", dns_server=dns_lab.primary, address="127.14.0.4", switches=switches)
     try:
         one.start()
-        forgetful = issuer(directory=one.directory_url, ca_bundle=str(one.ca_file))
-        assert forgetful.obtain(wish(dns_lab.fresh_name()), None, Notes(), LabProver(dns_lab))
+        forgetful, prover, wanted = (
+            issuer(directory=one.directory_url, ca_bundle=str(one.ca_file)),
+            LabProver(dns_lab),
+            wish(host),
+        )
+        assert forgetful.obtain(wanted, None, Notes(), prover)
+        assert len(prover.rounds) == 1
+        assert forgetful.obtain(wanted, None, Notes(), prover)
+        assert len(prover.rounds) == 1, "what the authority remembers as proven was proven again"
     finally:
         one.daemon.stop()
 
@@ -248,8 +255,10 @@ def test_no_such_challenge(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     offered = {"type": "http-01", "url": gate.url, "token": "abc", "status": "pending"}
     only = {"status": "pending", "identifier": {"type": "dns", "value": host}, "challenges": [offered]}
     gate.always["/authZ/"] = as_json(only, Replay_Nonce="abcd")
+    diary = Notes()
     with pytest.raises(IssueError, match="by dns-01, but by: http-01"):
-        issuer().obtain(wish(host), None, Notes(), LabProver(dns_lab))
+        issuer().obtain(wish(host), None, diary, LabProver(dns_lab))
+    assert diary.words == ["ordering", "ordered"]
 
 
 def test_certificate_of_others(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:

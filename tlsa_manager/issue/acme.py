@@ -145,7 +145,7 @@ def build(name: str, settings: Settings, directory: Path) -> Acme:
 def _mistakes(settings: Settings) -> Iterator[str]:
     """Yield what options say that does not go together."""
     for word in ("directory", "staging"):
-        if settings.text(word) and not re.fullmatch(r"https://[!-~]+", settings.text(word)):
+        if settings.text(word) and not _is_url(settings.text(word)):
             yield f"{word}: must be a URL that begins with https:// (RFC 8555 §6.1)"
     for one in settings.words("contact"):
         if _CONTACT.fullmatch(_contact(one)) is None:
@@ -167,6 +167,16 @@ def _mistakes_of_proof(settings: Settings) -> Iterator[str]:
         yield f'{places[0]}: is for challenge = "http-01"'
     if settings.text("listen") and _listener(settings.text("listen")) is None:
         yield f"listen: {settings.text('listen')[:60]!r} is not ADDRESS:PORT, such as [::]:80"
+
+
+def _is_url(given: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(given)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0 and given.isascii() and " " not in given
+    except ValueError:
+        return False
 
 
 def _contact(given: str) -> str:

@@ -6,7 +6,7 @@ stands, and goes on there. An order is made anew only where the old one leads to
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,10 @@ class Errand:
         return Order(self.authority.url, self.wish.names, self.wish.key, self.profile, url, clock.now())
 
     def _through(self, standing: Standing) -> bytes:
-        """Take an order from where it stands to its certificate; one that fails on the way is written off."""
+        """Take an order from where it stands to its certificate; one that has died on the way is written off.
+
+        Not every failure is its end: a port that is busy, or a challenge that is not offered, is mended in the configuration.
+        """
         try:
             return self._steps(standing)
         except SpentError as error:
@@ -104,7 +107,8 @@ class Errand:
         except IssueTemporary:
             raise
         except IssueError as error:
-            self.diary.ended(standing.url, error.message)
+            if self._is_dead(standing.url):
+                self.diary.ended(standing.url, error.message)
             raise
 
     def _steps(self, standing: Standing) -> bytes:
@@ -121,7 +125,14 @@ class Errand:
             raise IssueError(f"{authority.host} made no certificate: {standing.problem}; {STAYS}", standing.problem.hint)
         if not standing.certificate:
             raise garbage(standing.url, "a valid order without a certificate")
-        return self._checked(orders.download(authority, standing))
+        return self._checked(orders.download(authority, standing), standing.url)
+
+    def _is_dead(self, url: str) -> bool:
+        """Whether an order can lead to nothing any more; False where that cannot be told now."""
+        with suppress(IssueError):
+            seen = orders.look(self.authority, url)
+            return seen is None or seen.status == "invalid"
+        return False
 
     def _settled(self, standing: Standing, before: set[str]) -> Standing:
         """Wait until the order has left these states."""
@@ -135,8 +146,8 @@ class Errand:
 
         return wait(look, f"the order at {self.authority.host}", patience())
 
-    def _checked(self, sent: bytes) -> bytes:
-        """Return the chain if it is what was asked for: whole, for our key, for the names."""
+    def _checked(self, sent: bytes, url: str) -> bytes:
+        """Return the chain if it is what was asked for: whole, for our key, for the names. `url`: of the order."""
         host = self.authority.host
         try:
             _, details = read_chain(sent)
@@ -147,8 +158,9 @@ class Errand:
             raise SpentError(f"the certificate that {host} made is for another key; {STAYS}", hint)
         missing = sorted({*self.wish.names} - {name.lower() for name in details.names})
         if missing:
-            hint = "ask the authority why; the certificate is not used"
-            raise IssueError(f"the certificate that {host} made lacks {', '.join(missing)}; {STAYS}", hint)
+            msg = f"the certificate that {host} made lacks {', '.join(missing)}; {STAYS}"
+            self.diary.ended(url, msg)
+            raise IssueError(msg, "ask the authority why; the certificate is not used")
         return details.pem
 
 

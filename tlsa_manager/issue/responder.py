@@ -121,6 +121,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = _AT_ONCE  # an authority comes from many places at once
 
     def __init__(self, host: str, port: int, answers: Mapping[str, str]) -> None:
         """Bind and listen. Raises OSError."""

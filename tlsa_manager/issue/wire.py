@@ -163,12 +163,13 @@ def _read(response: requests.Response, url: str) -> bytes:
 
 def _result(found: Answer | BaseException, url: str) -> Answer:
     import requests
+    from urllib3.exceptions import HTTPError
 
     if isinstance(found, Answer):
         return found
     if isinstance(found, IssueError):
         raise found
-    if isinstance(found, requests.RequestException | TimeoutError):
+    if isinstance(found, requests.RequestException | HTTPError | TimeoutError):
         raise unreachable(url, found) from None
     if isinstance(found, OSError):  # before anything was sent: requests looks for its own file
         raise _no_trust("the file that REQUESTS_CA_BUNDLE names") from None
