@@ -139,6 +139,10 @@ def test_before_and_after_exclude_each_other(say: Say, letsencrypt: Path) -> Non
     """As does everything that makes no sense."""
     for client in ("certbot", "acme.sh"):
         assert say("hook", client, "--before", "--after").code == 2
+    for when in ("--before", "--after"):
+        ending = say("hook", "certbot", when, "--config-dir", letsencrypt / "elsewhere")
+        assert ending.code == 2
+        assert "give certbot's own --config-dir" in ending.err
 
 
 @pytest.fixture

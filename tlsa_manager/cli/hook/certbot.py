@@ -107,6 +107,8 @@ def _names(directory: Path, only: str) -> tuple[str, ...]:
     """The certificates that are meant: one, if it is there (before the first issue it is not), or all."""
     from tlsa_manager.renewables import names
 
+    if not directory.is_dir():
+        raise UsageError(f"there is no {directory}, where certbot would keep its certificates", "give certbot's own --config-dir")
     return tuple(name for name in names(directory) if only in ("", name))
 
 
