@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from lab.daemon import Daemon
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Caddy:
-    """One Caddy with the certificate of one host, from Pebble by http-01. It makes a new key for each."""
+    """One Caddy with the certificate of one host, from Pebble by http-01. This version keeps its key when it renews."""
 
     def __init__(self, directory: Path, pebble: Pebble, host: str) -> None:
         directory.mkdir(parents=True)
@@ -34,6 +35,10 @@ class Caddy:
         daemon = Daemon(argv, log=self._directory / f"{self._runs}.log", env={**os.environ, **home})
         daemon.start()
         return daemon
+
+    def forget(self) -> None:
+        """Delete what it has, as one does to have a new key."""
+        shutil.rmtree(self.chain.parent)
 
     def said(self) -> str:
         """Return what the latest run has logged."""

@@ -1,4 +1,4 @@
-"""Clients without hooks: Caddy rewrites its files, `run --watch` notices, and a key that DNS does not know waits as any."""
+"""Clients without hooks: Caddy rewrites its files, `run --watch` notices; a key that DNS does not know waits as any."""
 
 from __future__ import annotations
 
@@ -56,29 +56,40 @@ def installation(dns_lab: DnsLab, mail: MailDomain, caddy: Caddy, tmp_path: Path
 def test_caddy_rewrites_its_files(
     dns_lab: DnsLab, sender_lab: SenderLab, mail: MailDomain, caddy: Caddy, installation: Installation
 ) -> None:
-    """First issue, a refused order, a renewal: each new key waits until every cache knows it, and no mail is deferred."""
+    """First issue, a refused order, a renewal, which keeps the key and needs no wait, and a new key, which does."""
     sender_lab.flush()
-    served_before = served(25)
+    adopted = served(25)
     with keeps_going(installation), Witness(dns_lab, mail) as witness, Stream(sender_lab, mail.domain) as stream:
         with running(caddy):
             until(caddy.chain.exists, "Caddy has its first certificate", timeout=60, every=0.1)
-            first = record(caddy.chain.read_bytes())
+            first, former = record(caddy.chain.read_bytes()), caddy.chain.read_bytes()
             until(lambda: staged(installation) == 1, "it was noticed", timeout=20, every=0.5)
-            assert served(25) == served_before
+            assert served(25) == adopted
             await_stable(installation, first)
         with running(caddy, due=True, proves=False):
             until(lambda: "will retry" in caddy.said(), "Pebble refuses", timeout=60, every=0.2)
-            assert record(caddy.chain.read_bytes()) == first
+            assert caddy.chain.read_bytes() == former
         with running(caddy, due=True):
-            until(lambda: record(caddy.chain.read_bytes()) != first, "Caddy renews", timeout=60, every=0.1)
+            until(lambda: caddy.chain.read_bytes() != former, "Caddy renews", timeout=60, every=0.1)
+            until(lambda: leaf(caddy.chain) in mail.chain_file.read_bytes(), "it is in service", timeout=WAIT, every=0.5)
+            assert served(25) == first
+        caddy.forget()
+        with running(caddy):
+            until(caddy.chain.exists, "Caddy begins anew", timeout=60, every=0.1)
             second = record(caddy.chain.read_bytes())
+            assert second != first
             await_stable(installation, second)
     totals = stream.drain()
     print(totals)
-    assert staged(installation) == 2
+    assert staged(installation) == 3
     assert all(seconds_to_swap(installation, one) >= WAIT for one in (first, second))
     assert totals.deferred == totals.bounced == 0, str(totals)
     assert not witness.mismatches, witness.mismatches[:3]
+
+
+def leaf(chain: Path) -> bytes:
+    """The first certificate of a file, without the line that begins it."""
+    return chain.read_bytes().split(b"-----")[2].strip()
 
 
 def staged(installation: Installation) -> int:
