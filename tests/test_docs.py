@@ -71,6 +71,17 @@ def test_what_the_example_has_commented_out_is_right_too(tmp_path: Path) -> None
     assert config.issuers.keys() == {"letsencrypt"}
 
 
+def test_the_example_of_two_kinds_is_right() -> None:
+    """Two lineages on the same services, each with a file and a type of its own, and none with a mistake."""
+    config = load(HERE / "examples/two-kinds.toml")
+    rsa, ecdsa = config.lineages.values()
+    assert rsa.services == ecdsa.services
+    assert {rsa.keys.type, ecdsa.keys.type} == {"rsa-2048", "ecdsa-p256"}
+    assert rsa.consumers != ecdsa.consumers
+    text = (HERE / "examples/two-kinds.toml").read_text()
+    assert "leaving = true" in text
+
+
 def test_the_configuration_of_the_readme_is_right(tmp_path: Path) -> None:
     """What the ten minutes ask one to write has no mistakes."""
     text = (HERE / "README.md").read_text()

@@ -113,6 +113,9 @@ def _replacement(lineage: Lineage, facts: Facts, now: float) -> str:
 
 def _besides(home: House, lineage: Lineage, stolen: tuple[str, ...]) -> Iterator[str]:
     """What no program does for a person."""
+    standby = home.journal.facts(lineage.name).standby
+    if standby is not None and standby.spki_sha256 not in stolen:
+        yield f"was {home.store.directory} open to the thief, too, where the next key is kept? Then --discard-next"
     yield from _revocation(home, lineage)
     yield (
         "let the mail server forget its session tickets, which the thief may have too: restart it instead of reloading it"

@@ -197,6 +197,7 @@ def test_the_next_key_is_used_where_every_cache_knows_it(say: Say, home: Path) -
     assert "in its place comes the next key, published already" in before.out
     assert "what it costs: nothing" in before.out
     assert "--wait" not in before.out
+    assert "where the next key is kept? Then --discard-next" in before.out
     ending = say("rollover", "emergency", NAME, "--yes", "--json")
     assert ending.json["emergency"]["way"] == "standby"
     known = facts(home)
