@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.fate import Fate
+    from sim.turns import Turn
 
 MORE = float(os.environ.get("TLSA_MANAGER_WORLDS", "1"))
 TALLY = {"worlds": 0, "rollovers": 0, "judgments": 0, "crashes": 0, "released": 0}
@@ -43,6 +44,20 @@ def test_no_sender_ever_meets_a_mismatch_and_every_rollover_ends(
 ) -> None:
     """The oracle and the veto never speak, foreign records stay, a second run does nothing, and all comes to an end."""
     report = live(fate, setting, renewals)
+    TALLY["worlds"] += 1
+    TALLY["rollovers"] += report.rollovers
+    TALLY["judgments"] += report.story.world.judged
+    TALLY["crashes"] += report.story.crashes
+    TALLY["released"] += report.released
+
+
+@worlds(200)
+@given(chance.fates, chance.settings_with_keys, chance.renewals_with_keys, chance.turns)
+def test_whatever_a_person_does_about_keys_and_records_no_sender_meets_a_mismatch_that_was_not_told(
+    fate: Fate, setting: Setting, renewals: tuple[Renewal, ...], turns: tuple[Turn, ...]
+) -> None:
+    """Next keys, changed modes and parameters, stolen keys, lineages that leave: the same holds, and all comes to an end."""
+    report = live(fate, setting, renewals, turns)
     TALLY["worlds"] += 1
     TALLY["rollovers"] += report.rollovers
     TALLY["judgments"] += report.story.world.judged

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from sim.fate import Fate, ServerFate, Span
 from sim.life import Renewal, Setting, foreign
 from sim.story import POLICY
+from sim.turns import TURNS, Turn
+from tlsa_manager.policy import KeyPolicy
 
 FAULTS_END = 1500.0
 LATEST = 25.0  # how late a timer may be
@@ -70,3 +72,20 @@ renewals = st.lists(
     st.builds(Renewal, st.floats(1, FAULTS_END), st.integers(0, 1), st.sampled_from(["new", "new", "current", "latest"])),
     min_size=1, max_size=4,
 ).map(tuple)  # fmt: skip
+
+settings_with_keys = st.builds(
+    Setting,
+    lineages=st.integers(1, 2),
+    owners=st.integers(1, 2),
+    addresses=st.integers(1, 2),
+    foreign=st.sampled_from(["", "", "issuer", "pkix"]).map(foreign),  # a foreign 3 1 1 would never let ours go
+    readable=st.sampled_from([True, True, False]),
+    keys=st.builds(KeyPolicy, next_key=st.sampled_from([True, True, False]), reuse=st.booleans()),
+)
+
+renewals_with_keys = st.lists(
+    st.builds(Renewal, st.floats(1, FAULTS_END), st.integers(0, 1), st.sampled_from(["next", "next", "next", "new", "current"])),
+    min_size=1, max_size=4,
+).map(tuple)  # fmt: skip
+
+turns = st.lists(st.builds(Turn, st.floats(1, FAULTS_END), st.sampled_from(TURNS), st.integers(0, 1)), max_size=3).map(tuple)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sim.story import POLICY, SERVICES, Story, generation
+from sim.turns import Turn, given_up, take, take_out
 from tlsa_manager.lineage import Lineage
+from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import succession
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.tlsa import Params, Tlsa
 
@@ -21,7 +24,10 @@ BOUND = 25_000.0  # seconds after the last fault and the last renewal; a rollove
 
 @dataclass(frozen=True)
 class Renewal:
-    """A certificate arrives: when, for which lineage, with a `new` key, the `current` one's, or the `latest` to arrive's."""
+    """A certificate arrives: when, for which lineage, for which key.
+
+    A `new` one, that of the `current` certificate, of the `latest` one to arrive, or the `next` key that stands ready.
+    """
 
     at: float
     lineage: int = 0
@@ -37,6 +43,7 @@ class Setting:
     addresses: int = 1
     foreign: frozenset[Tlsa] = frozenset()
     readable: bool = True
+    keys: KeyPolicy = field(default_factory=KeyPolicy)
 
 
 @dataclass
@@ -55,23 +62,22 @@ def foreign(name: str) -> frozenset[Tlsa]:
     return frozenset(table.get(name, set()))
 
 
-def live(fate: Fate, setting: Setting, renewals: tuple[Renewal, ...]) -> Report:
+def live(fate: Fate, setting: Setting, renewals: tuple[Renewal, ...], turns: tuple[Turn, ...] = ()) -> Report:
     """Live through it; AssertionError if anything is not as it should be."""
     story = _begin(fate, setting)
     newest = {one.name: f"{one.name}/0" for one in story.lineages}
-    pending = sorted(renewals, key=lambda one: one.at)
+    pending, persons = sorted(renewals, key=lambda one: one.at), sorted(turns, key=lambda one: one.at)
     released, count = 0, 0
-    end = story.world.now + max([one.at for one in renewals], default=0.0) + BOUND
-    while pending or not all(_settled(story, name, wanted) for name, wanted in newest.items()):
+    end = story.world.now + max([one.at for one in (*renewals, *turns)], default=0.0) + BOUND
+    while pending or persons or not all(_settled(story, name, wanted) for name, wanted in newest.items()):
         assert story.world.now < end, "it never ends:\n" + story.tell()
         while pending and story.world.start + pending[0].at <= story.world.now:
             count += 1
-            renewal = pending.pop(0)
-            lineage = story.lineages[renewal.lineage % len(story.lineages)]
-            new = _renew(story, lineage, renewal, newest[lineage.name], count)
-            story.stage(new, lineage=lineage.name)
-            newest[lineage.name] = f"{lineage.name}/{new.id}"
+            _arrive(story, pending.pop(0), newest, count)
+        if persons and story.world.start + persons[0].at <= story.world.now and take(story, persons[0], newest):
+            persons.pop(0)
         story.step()
+        take_out(story)
         if story.runs % 7 == 0:
             _again(story)
         released += sum(_release(story, one) for one in story.lineages)
@@ -87,17 +93,43 @@ def check(story: Story, setting: Setting, newest: dict[str, str]) -> None:
         for owner in story.world.owners:
             assert before[owner] <= after[owner] or after[owner] <= before[owner], "a change added and removed at once"
             assert setting.foreign <= after[owner], "a foreign record was touched"
+    story.until(lambda one: all(one.world.standing(owner) == _wanted(one, setting, newest) for owner in one.world.owners))
     story.wait(400)
-    wanted = {record for name in newest.values() for record in story.world.chains[name].chain.records()}
     for owner in story.world.owners:
-        assert story.world.standing(owner) == wanted | setting.foreign, f"at the end of the day {owner} holds something else"
+        standing = story.world.standing(owner)
+        assert standing == _wanted(story, setting, newest), f"at the end of the day {owner} holds something else"
     for place, chain in story.world.presented.items():
         assert chain == story.world.chains[newest[place[2]]].chain, f"{place} presents something else"
 
 
+def _wanted(story: Story, setting: Setting, newest: dict[str, str]) -> frozenset[Tlsa]:
+    """What stands at the end: of each lineage that is not given up the newest certificate's records, and the next key's."""
+    wanted = set(setting.foreign)
+    for one in story.lineages:
+        if given_up(story, one.name):
+            continue
+        standby = story.facts(one.name).standby
+        wanted |= story.world.chains[newest[one.name]].chain.records(one.params)
+        wanted |= standby.records(one.params) if standby and succession.keeps_next(one, story.facts(one.name)) else set()
+    return frozenset(wanted)
+
+
+def _arrive(story: Story, renewal: Renewal, newest: dict[str, str], count: int) -> None:
+    """A certificate is handed over; one for a key that somebody else has is no use, and what was there stays the newest."""
+    lineage = story.lineages[renewal.lineage % len(story.lineages)]
+    if lineage.leaving:
+        return
+    new = _renew(story, lineage, renewal, newest[lineage.name], count)
+    story.stage(new, lineage=lineage.name)
+    if not story.facts(lineage.name).is_compromised(new):
+        newest[lineage.name] = f"{lineage.name}/{new.id}"
+
+
 def _begin(fate: Fate, setting: Setting) -> Story:
     names = ("one", "two")[: setting.lineages]
-    lineages = tuple(Lineage(name, SERVICES[: setting.owners], "dns", (f"file-{name}",), policy=POLICY) for name in names)
+    lineages = tuple(
+        Lineage(name, SERVICES[: setting.owners], "dns", (f"file-{name}",), policy=POLICY, keys=setting.keys) for name in names
+    )
     story = Story(fate, lineages=lineages, addresses=setting.addresses)
     story.world.readable = setting.readable
     story.stands(setting.foreign)
@@ -110,7 +142,8 @@ def _begin(fate: Fate, setting: Setting) -> Story:
 def _renew(story: Story, lineage: Lineage, renewal: Renewal, latest: str, count: int) -> Generation:
     facts = story.facts(lineage.name)
     current = next((key for key, one in story.world.chains.items() if key == facts.current), latest)
-    keys = {"new": f"{lineage.name} {count}", "current": _key(story, current), "latest": _key(story, latest)}
+    ahead = facts.standby.id if facts.standby else f"{lineage.name} {count}"
+    keys = {"next": ahead, "new": f"{lineage.name} {count}", "current": _key(story, current), "latest": _key(story, latest)}
     kind = story.world.chains[latest].chain.kind
     story.keys[f"{lineage.name}/{count}"] = keys[renewal.key]
     return generation(str(count), kind=kind, key=keys[renewal.key])
@@ -122,6 +155,11 @@ def _key(story: Story, name: str) -> str:
 
 def _settled(story: Story, lineage: str, newest: str) -> bool:
     facts = story.facts(lineage)
+    one = next(one for one in story.lineages if one.name == lineage)
+    if one.leaving:
+        return given_up(story, lineage)
+    if succession.keeps_next(one, facts) and facts.standby is None:
+        return False
     return facts.current == newest and not (facts.previous or facts.next or facts.queued or facts.way_back)
 
 
@@ -130,6 +168,9 @@ def _release(story: Story, lineage: Lineage) -> bool:
     if story.phase(lineage.name) is not Phase.HELD:
         return False
     facts = story.facts(lineage.name)
+    if facts.is_compromised(facts.generation(facts.next)):
+        story.say(ev.Aborted(facts.next), lineage.name)
+        return True
     former = facts.generation(facts.current)
     assert former is not None
     presented = [chain for place, chain in story.world.presented.items() if place[2] == lineage.name]
