@@ -160,6 +160,13 @@ def tell(installation: Installation) -> None:
 
 def seconds_to_swap(installation: Installation, wanted: str) -> float:
     """Return the time from the arrival of the certificate for the key of this record to its swap."""
+    came, swapped = came_and_swapped(installation, wanted)
+    print(f"swapped {swapped - came:.1f} s after the certificate came")
+    return swapped - came
+
+
+def came_and_swapped(installation: Installation, wanted: str) -> tuple[float, float]:
+    """Return when the certificate for the key of this record came, and when its swap began, seconds since 1970."""
     digest = wanted.rsplit(maxsplit=1)[-1]
     events = installation.events()
     staged = next(
@@ -169,9 +176,7 @@ def seconds_to_swap(installation: Installation, wanted: str) -> float:
     swap = next(
         e for e in events if e["event"] == "Deploying" and e["details"]["generation"] == staged["details"]["generation"]["id"]
     )
-    seconds = _moment(swap) - _moment(staged)
-    print(f"swapped {seconds:.1f} s after the certificate came")
-    return seconds
+    return _moment(staged), _moment(swap)
 
 
 def _stable(installation: Installation, wanted: str) -> bool:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from lab.certbot import Certbot, current, packaged
-from lab.installation import Installation
-from lab.maildomain import establish
-from lab.renewals import TIMING, live_through
+from lab.certificate import Pair, record
+from lab.installation import Installation, Timer
+from lab.maildomain import establish, settle
+from lab.renewals import TIMING, WAIT, Witness, await_stable, came_and_swapped, live_through, published_ahead, served
+from lab.stream import Stream
 
 from tlsa_manager.keyslot import KEPT
 
@@ -37,12 +40,17 @@ class Renewing:
 
     def obtain(self) -> None:
         """Get the first certificate; certbot remembers the hooks and --reuse-key."""
-        more = ("--reuse-key", "--pre-hook", self.hook("certbot-pre"), "--post-hook", self.hook("certbot-post"))
-        self.certbot.obtain(self.name, deploy_hook=str(HOOKS / "certbot"), more=more, env=self._env)
+        self.certbot.obtain(self.name, more=("--reuse-key", *self.hooks), env=self._env)
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """The options for all three."""
+        before, after = self.hook("certbot-pre"), self.hook("certbot-post")
+        return ("--pre-hook", before, "--post-hook", after, "--deploy-hook", str(HOOKS / "certbot"))
 
     def renew(self) -> None:
         """Renew."""
-        print(self.certbot.renew(self.name, env=self._env))
+        print(self.certbot.renew(self.name, more=self.hooks, env=self._env))
         self.assert_tidy()
 
     def fail(self) -> None:
@@ -111,3 +119,103 @@ def test_the_key_that_was_published_ahead_is_used(
     """First issue; then twice a refused order and a renewal: each takes the next key, at once, and archive/ always fits."""
     installation = installed(tmp_path, dns_lab, mail, "next-key = true\n")
     live_through(Renewing(certbot, installation, mail.host), installation, dns_lab, sender_lab, mail)
+
+
+def test_from_a_fixed_key_to_next_keys_without_a_gap(
+    certbot: Certbot, dns_lab: DnsLab, sender_lab: SenderLab, mail: MailDomain, tmp_path: Path
+) -> None:
+    """A key that --reuse-key has kept, its record made by hand: the first other key waits, the ones after it need not."""
+    live = certbot.obtain(mail.host, more=("--reuse-key",))
+    fixed = put_into_service(dns_lab, mail, live)
+    installation = installed(tmp_path, dns_lab, mail, "reuse-key = true\n")
+    client = Renewing(certbot, installation, mail.host)
+    sender_lab.flush()
+    with Timer(installation), Witness(dns_lab, mail) as witness, Stream(sender_lab, mail.domain) as stream:
+        certbot.renew(mail.host, more=("--deploy-hook", str(HOOKS / "certbot")), env=installation.environment)
+        await_stable(installation, fixed)
+        assert record(client.chain.read_bytes()) == fixed == served(25), "while keys are reused it stays"
+
+        changed = time.time()  # no record of another key is older
+        text = installation.config.read_text()
+        installation.config.write_text(text.replace("reuse-key = true", "next-key = true"))
+        client.renew()
+        first = record(client.chain.read_bytes())
+        assert first != fixed
+        await_stable(installation, first)
+        assert came_and_swapped(installation, first)[1] >= changed + WAIT
+
+        ahead = published_ahead(dns_lab, installation, mail, first)
+        client.renew()
+        assert record(client.chain.read_bytes()) == ahead
+        await_stable(installation, ahead)
+    totals = stream.drain()
+    print(totals)
+    assert totals.deferred == totals.bounced == 0, str(totals)
+    assert not witness.mismatches, witness.mismatches[:3]
+
+
+def put_into_service(dns_lab: DnsLab, mail: MailDomain, live: Path) -> str:
+    """What an administrator did by hand one day: publish the key that certbot keeps, then have Postfix use it."""
+    pair = Pair((live / "privkey.pem").read_bytes(), (live / "fullchain.pem").read_bytes())
+    pair.install(mail.chain_file)
+    mail.postfix.reload()
+    for owner in mail.owners:
+        dns_lab.put_tlsa(owner, pair.record)
+    settle(dns_lab, mail, pair.record)
+    dns_lab.flush()
+    return pair.record
+
+
+def test_without_reuse_key_it_says_which_command_sets_it(
+    certbot: Certbot, dns_lab: DnsLab, mail: MailDomain, tmp_path: Path
+) -> None:
+    """The pre-hook fails with the command, certbot goes on; after the command it works."""
+    certbot.obtain(mail.host)
+    installation = installed(tmp_path, dns_lab, mail, "next-key = true\n")
+    before = ("hook", "certbot", "--before", "--config-dir", str(certbot.config_dir))
+    said = installation.command(*before, code=1)
+    command = re.search(r"hint: once: certbot renew (.*); or remove", said)
+    assert command, said
+    certbot.certbot("renew", *shlex.split(command[1]), "--no-random-sleep-on-renew")
+    assert "stands in" in installation.command(*before)
+    installation.command("hook", "certbot", "--after", "--config-dir", str(certbot.config_dir))
+    Renewing(certbot, installation, mail.host).assert_tidy()
+
+
+def test_another_type_of_key_is_refused_before_certbot_does(
+    certbot: Certbot, dns_lab: DnsLab, mail: MailDomain, tmp_path: Path
+) -> None:
+    """Certbot uses no key again whose curve is not what it was told; the hint says what to write where, and then it does."""
+    certbot.obtain(mail.host, more=("--reuse-key",))
+    installation = installed(tmp_path, dns_lab, mail, 'next-key = true\nkey-type = "ecdsa-p384"\n')
+    before = ("hook", "certbot", "--before", "--config-dir", str(certbot.config_dir))
+    said = installation.command(*before, code=1)
+    hint = re.search(r"hint: in (\S+), under \[renewalparams\]: (.*), (.*)\n", said)
+    assert hint, said
+    file = Path(hint[1])
+    kept = [line for line in file.read_text().splitlines() if not line.startswith(("key_type", "elliptic_curve"))]
+    file.write_text(
+        "\n".join([*kept[: kept.index("[renewalparams]") + 1], hint[2], hint[3], *kept[kept.index("[renewalparams]") + 1 :]])
+    )
+    Renewing(certbot, installation, mail.host).renew()
+    from cryptography import x509
+
+    key = x509.load_pem_x509_certificate((certbot.live(mail.host) / "cert.pem").read_bytes()).public_key()
+    assert key.key_size == 384  # type: ignore[union-attr]
+
+
+def test_a_crash_between_the_hooks_is_mended_by_the_next_run(
+    certbot: Certbot, dns_lab: DnsLab, mail: MailDomain, tmp_path: Path
+) -> None:
+    """Certbot died with our key in its place; the next run puts back the former, and is given ours anew. So is a dry run."""
+    certbot.obtain(mail.host, more=("--reuse-key",))
+    installation = installed(tmp_path, dns_lab, mail, "next-key = true\n")
+    client = Renewing(certbot, installation, mail.host)
+    installation.command("hook", "certbot", "--before", "--config-dir", str(certbot.config_dir))
+    assert not fits(certbot.live(mail.host) / "privkey.pem", client.chain)
+    said = certbot.renew(mail.host, more=(*client.hooks, "--dry-run"), env=installation.environment)
+    assert "has its former key again" in said
+    client.assert_tidy()
+    installation.command("hook", "certbot", "--before", "--config-dir", str(certbot.config_dir))
+    client.renew()
+    assert installation.status()["next"]
