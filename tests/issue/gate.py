@@ -105,9 +105,10 @@ class Gate:
         for piece, reply in self.always.items():
             if piece in path:
                 return reply
-        return self._changed(path, self._through(method, path, host, body, kind))
+        return self._changed(path, self.pebble_says(method, path, host, body, kind))
 
-    def _through(self, method: str, path: str, host: str, body: bytes, kind: str) -> Reply:
+    def pebble_says(self, method: str, path: str, host: str, body: bytes, kind: str) -> Reply:
+        """Ask Pebble itself."""
         context = ssl.create_default_context(cafile=str(self.pebble.ca_file))
         connection = http.client.HTTPSConnection(self.pebble.address, 14000, context=context, timeout=20)
         headers = {"Host": host} | ({"Content-Type": kind} if kind else {})

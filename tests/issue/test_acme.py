@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from issue.gate import Gate
 
 
-def test_first_certificate(dns_lab: DnsLab, issuer: Opens) -> None:
+def test_first_certificate(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     """A wish becomes a chain for our key: the order is written down before and after, the TXT record is gone at the end."""
     host, key = dns_lab.fresh_name(), keys.generate()
     diary, prover = Notes(), LabProver(dns_lab)
@@ -30,6 +30,7 @@ def test_first_certificate(dns_lab: DnsLab, issuer: Opens) -> None:
     assert diary.former.key == "key-1"
     assert [list(shown) for shown in prover.rounds] == [[f"_acme-challenge.{host}."]]
     assert prover.taken == 1
+    assert gate.count("/nonce-plz") == 1, "each answer brings the nonce of the next message"
     assert dns_lab.records(dns_lab.primary, f"_acme-challenge.{host}", "TXT") == set()
 
 

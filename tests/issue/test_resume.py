@@ -177,6 +177,51 @@ def test_no_list_of_orders(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     assert diary.words == ["ordering", "ordering", "ordered"]
 
 
+def test_looked_at_meanwhile(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """A proof answered before a crash may be taken between our look and our answer: Pebble's refusal then is none."""
+    wanted, diary, prover = wish(dns_lab.fresh_name()), Notes(), LabProver(dns_lab)
+    real, stale = gate.reply, {}
+
+    def keeps(method: str, path: str, host: str, body: bytes, kind: str) -> Reply:
+        reply = real(method, path, host, body, kind)
+        stale.setdefault(path.split("/")[1], reply)
+        return reply
+
+    gate.reply = keeps  # type: ignore[method-assign]
+    End("/finalize-order/").run(lambda notes, hands: issuer().obtain(wanted, None, notes, hands), diary, prover, gate)
+    gate.reply = real  # type: ignore[method-assign]
+    for path, first in {"/my-order/": stale["order-plz"], "/authZ/": stale["authZ"]}.items():
+        gate.instead[path].append(Reply(200, first.body))  # both pending, as they were
+    assert issuer().obtain(wanted, diary.former, diary, prover)
+    assert gate.count("/chalZ/") == 2
+    assert gate.count("/order-plz") == 1
+
+
+def test_answered_before(dns_lab: DnsLab, issuer: Opens, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A challenge that the authority is working on is not answered again, only waited for (RFC 8555 §7.1.6)."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.5)
+
+    def working(authorization: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
+        return authorization | {"challenges": [one | {"status": "processing"} for one in authorization["challenges"]]}
+
+    gate.change["/authZ/"] = working  # type: ignore[assignment]
+    prover = LabProver(dns_lab)
+    with pytest.raises(IssueTemporary, match="takes long"):
+        issuer().obtain(wish(dns_lab.fresh_name()), None, Notes(), prover)
+    assert gate.count("/chalZ/") == 0
+    assert len(prover.rounds) == 1
+
+
+def test_answer_refused(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """That an answer is refused for any other reason is told, and costs no order."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes()
+    gate.instead["/chalZ/"].append(problem("malformed", "not like this", 400))
+    with pytest.raises(IssueError, match="not like this"):
+        issuer().obtain(wanted, None, diary, LabProver(dns_lab))
+    assert issuer().obtain(wanted, diary.former, diary, LabProver(dns_lab))
+    assert gate.count("/order-plz") == 1
+
+
 def test_not_to_be_proven_any_more(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     """Where an authorization of the old order has ended by itself, a new order is made at once."""
     host = dns_lab.fresh_name()

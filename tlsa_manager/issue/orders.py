@@ -8,7 +8,7 @@ from tlsa_manager import pem
 from tlsa_manager.errors import IssueError
 from tlsa_manager.issue import ari
 from tlsa_manager.issue.proofs import encoded
-from tlsa_manager.issue.refusal import STAYS, Problem, garbage, printable, problem, refused
+from tlsa_manager.issue.refusal import STAYS, Problem, garbage, is_later, printable, problem, refused
 from tlsa_manager.issue.wire import secure
 from tlsa_manager.value import dataclass
 
@@ -46,7 +46,7 @@ def place(authority: Authority, wish: Wish, profile: str) -> Standing:
         wanted["profile"] = profile
     replaces = ari.identity(wish.replaces) if wish.replaces and authority.directory.renewal_info else ""
     answer = authority.send(authority.directory.new_order, wanted | ({"replaces": replaces} if replaces else {}))
-    if replaces and not answer.ok and not _is_later(answer):  # replaced already, or not known: that is no reason to have none
+    if replaces and not answer.ok and not is_later(answer):  # replaced already, or not known: that is no reason to have none
         answer = authority.send(authority.directory.new_order, wanted)
     if not answer.ok:
         raise refused(answer, f"an order for {', '.join(wish.names)}")
@@ -109,10 +109,6 @@ def request_of(wish: Wish) -> bytes:
 
 def _gone(order: Standing) -> Standing:
     raise IssueError(f"the order {printable(order.url, 200)} is gone; {STAYS}", "run the command again: a new one is made")
-
-
-def _is_later(answer: Answer) -> bool:
-    return answer.status >= 500 or answer.status in {408, 425, 429} or answer.problem.kind in {"rateLimited", "badNonce"}
 
 
 def _standing(answer: Answer, url: str) -> Standing:

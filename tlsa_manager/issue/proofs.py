@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.errors import IssueError
-from tlsa_manager.issue.refusal import AGAIN, STAYS, Problem, SpentError, garbage, printable, problem
+from tlsa_manager.issue.refusal import AGAIN, STAYS, Problem, SpentError, garbage, is_later, printable, problem, refused
 from tlsa_manager.issue.waiting import patience, wait
 from tlsa_manager.issue.wire import secure
 from tlsa_manager.value import dataclass
@@ -101,9 +101,12 @@ def encoded(data: bytes) -> str:
 
 def _answer(authority: Authority, open_ones: Sequence[Authorization], chosen: Sequence[Challenge]) -> None:
     """Say that the answers are there to be looked at, and wait until they were."""
-    for challenge in chosen:
-        if challenge.status == "pending":  # else it was said before a crash
-            authority.tell(challenge.url, {}, "to look at the proof")
+    for one, challenge in zip(open_ones, chosen, strict=True):
+        if challenge.status != "pending":
+            continue  # it was said before a crash
+        answer = authority.send(challenge.url, {})
+        if not answer.ok and (is_later(answer) or _look(authority, one.url).status == "pending"):
+            raise refused(answer, f"to look at the proof for {one.name}")  # else what was said before has just had its effect
     deadline = patience()  # for all of them: the authority looks at all at once
     for one in open_ones:
 

@@ -93,14 +93,19 @@ def problem(content: object) -> Problem:
 def refused(answer: Answer, act: str) -> IssueError:
     """Return the error for an answer that is a refusal. `act`: what was asked for, as in `refused ACT`."""
     found = answer.problem
-    kind = found.kind or ("rateLimited" if answer.status == 429 else "")
     host = host_of(answer.url)
-    if kind in _LATER or answer.status in _LATER_STATUS or answer.status >= 500:
+    if is_later(answer):
+        kind = found.kind or ("rateLimited" if answer.status == 429 else "")
         told = found if kind == found.kind else Problem(kind, found.detail)
         why = str(told) if told.kind or told.detail else f"it has trouble of its own (HTTP status {answer.status})"
         return IssueTemporary(f"{host} put off {act}: {why}; {STAYS}", told.hint if told.kind else AGAIN, answer.retry_at)
     why = str(found) if found.kind or found.detail else f"HTTP status {answer.status} without a reason"
     return IssueError(f"{host} refused {act}: {why}; {STAYS}", found.hint)
+
+
+def is_later(answer: Answer) -> bool:
+    """Whether an answer says no more than that it is not the time."""
+    return answer.problem.kind in _LATER or answer.status in _LATER_STATUS or answer.status >= 500
 
 
 def garbage(url: str, what: str) -> IssueTemporary:
