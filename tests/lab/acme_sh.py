@@ -38,13 +38,13 @@ class RealAcmeSh:
         self._server = ("--server", pebble.directory_url)
         self._key = dns_lab.tsig_key_file
 
-    def issue(self, name: str, env: Mapping[str, str], **hooks: str) -> None:
-        """Get a first certificate, with hooks by the names of HOOKS."""
+    def issue(self, name: str, env: Mapping[str, str], *, request: Path | None = None, **hooks: str) -> None:
+        """Get a first certificate, for a request if one is given, with hooks by the names of HOOKS."""
         options = {"pre": "--pre-hook", "post": "--post-hook", "reload": "--reloadcmd", "renew": "--renew-hook"}
         given = [word for hook, command in hooks.items() for word in (options[hook], command)]
         self._run("--register-account", "-m", "hostmaster@a.example", env=env)
-        words = ("--issue", "-d", name, "--dns", "dns_nsupdate", "--dnssleep", "1", "--keylength", "ec-256")
-        self._run(*words, *given, env=env)
+        what = ("--sign-csr", "--csr", str(request)) if request else ("--issue", "-d", name, "--keylength", "ec-256")
+        self._run(*what, "--dns", "dns_nsupdate", "--dnssleep", "1", *given, env=env)
 
     def renew(self, name: str, env: Mapping[str, str], *, proves: bool = True) -> int:
         """Renew and return the exit code. `proves`: else it cannot put its challenge into DNS."""
@@ -74,11 +74,13 @@ class DoubleOfAcmeSh:
         self._pebble, self._dns_lab = pebble, dns_lab
         self._hooks: dict[str, str] = {}
 
-    def issue(self, name: str, env: Mapping[str, str], **hooks: str) -> None:
-        """Get a first certificate, with hooks by the names of HOOKS."""
+    def issue(self, name: str, env: Mapping[str, str], *, request: Path | None = None, **hooks: str) -> None:
+        """Get a first certificate, for a request if one is given, with hooks by the names of HOOKS."""
         self._hooks = hooks
         self.domain(name).mkdir()
         (self.domain(name) / f"{name}.conf").write_text(f"Le_Domain='{name}'\nLe_Keylength='ec-256'\n")
+        if request:
+            shutil.copy(request, self.domain(name) / f"{name}.csr")
         assert self._issue(name, env, proves=True, renews=False) == 0
 
     def renew(self, name: str, env: Mapping[str, str], *, proves: bool = True) -> int:
@@ -97,10 +99,13 @@ class DoubleOfAcmeSh:
         if not self._hook("pre", place, told):
             self._hook("post", place, env)
             return 1
-        key = place / f"{name}.key"
-        if not key.exists():
-            subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key], check=True)
-        key.chmod(0o600)
+        key, request = place / f"{name}.key", place / f"{name}.csr"
+        if key.exists() or not request.exists():  # else the request that is there is signed as it is
+            if not key.exists():
+                subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key], check=True)
+            key.chmod(0o600)
+            words = ("-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-out", str(request))
+            subprocess.run(["openssl", "req", "-new", "-key", str(key), *words], check=True)
         chain = self._order(place, name, proves=proves)
         if not chain:
             self._hook("post", place, env)
@@ -123,14 +128,12 @@ class DoubleOfAcmeSh:
         return done.returncode == 0
 
     def _order(self, place: Path, name: str, *, proves: bool) -> str:
-        """Have a certificate issued for the key of the domain; empty when the authority refuses."""
+        """Have a certificate issued for the request that lies there; empty when the authority refuses."""
         import josepy
         from acme import challenges, client, errors, messages
         from cryptography.hazmat.primitives.asymmetric import ec
 
         request = place / f"{name}.csr"
-        words = ("-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-out", str(request))
-        subprocess.run(["openssl", "req", "-new", "-key", str(place / f"{name}.key"), *words], check=True)
         account = josepy.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
         net = client.ClientNetwork(account, alg=josepy.ES256, verify_ssl=str(self._pebble.ca_file))
         authority = client.ClientV2(client.ClientV2.get_directory(self._pebble.directory_url, net), net)

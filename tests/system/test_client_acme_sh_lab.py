@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lab.acme_sh import DoubleOfAcmeSh, RealAcmeSh, script
-from lab.installation import Installation
+from lab.certificate import record
+from lab.installation import Installation, Timer
 from lab.maildomain import establish
-from lab.renewals import TIMING, live_through
+from lab.renewals import TIMING, await_stable, live_through
 
 from tlsa_manager.keyslot import KEPT
 
@@ -91,3 +92,24 @@ def test_the_renew_hook_will_do_too(acme_sh: AcmeSh, dns_lab: DnsLab, mail: Mail
     assert not installation.status()["next"]
     acme_sh.renew(mail.host, installation.environment)
     assert installation.status()["next"]
+
+
+def test_a_request_of_ours_will_do_too(acme_sh: AcmeSh, dns_lab: DnsLab, mail: MailDomain, tmp_path: Path) -> None:
+    """--sign-csr, and a pre-hook that writes the request anew: acme.sh never has a key, and each certificate is for the next."""
+    installation = Installation(tmp_path, dns_lab, mail)
+    installation.command("run")
+    request = tmp_path / "request.csr"
+    installation.command("next-key", mail.host, "--request", str(request))
+    before = f'"$TLSA_MANAGER" next-key {mail.host} --request {mail.host}.csr'
+    acme_sh.issue(mail.host, installation.environment, request=request, pre=before, reload=HOOK)
+    chain = acme_sh.domain(mail.host) / "fullchain.cer"
+    first = record(chain.read_bytes())
+    assert first in installation.command("next-key", mail.host)
+    installation.command("next-key", mail.host, "--replace", "to see another", code=1)  # a certificate for it is on its way
+    with Timer(installation):
+        await_stable(installation, first)
+    acme_sh.renew(mail.host, installation.environment)
+    second = record(chain.read_bytes())
+    assert second != first
+    assert second in installation.command("next-key", mail.host)
+    assert not list(acme_sh.domain(mail.host).glob("*.key"))
