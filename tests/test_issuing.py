@@ -580,6 +580,18 @@ def test_another_lineage_s_authority_stops_nobody(tmp_path: Path, world: World) 
     assert renewal.newest(home.journal.facts("other.example")) is not None
 
 
+def test_a_run_begins_no_order_when_it_has_taken_too_long(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other lineages have to be looked after; what is left is due at once, in the next run."""
+    home = house(tmp_path, world)
+    monkeypatch.setattr(wiring, "ISSUE_BUDGET", 0.0)
+    assert home.run() == {}
+    assert not world.orders
+    assert home.due(NAME, clock.now())
+    monkeypatch.setattr(wiring, "ISSUE_BUDGET", 300.0)
+    assert home.run() == {}
+    assert len(world.orders) == 1
+
+
 ACTS = 15  # of one issue, at least; the last turn of the test has none left to die at
 
 

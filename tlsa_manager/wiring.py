@@ -53,6 +53,7 @@ _REPORT = (
     " Run it again with -v and report what it prints where you got tlsa-manager from"
 )
 _STOLEN = "the key of this certificate was declared compromised: it never goes into service again, and was not kept"
+ISSUE_BUDGET = 300.0  # seconds after which a run begins no more orders: other lineages have to be looked after again
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
 
@@ -247,7 +248,13 @@ class House:
             family: [one for one in members if one not in errors and self._has_to_issue(one)]
             for family, members in families.items()
         }
-        return errors | self._side_by_side(self._issue, {family: members for family, members in late.items() if members})
+        ends = clock.monotonic() + ISSUE_BUDGET
+
+        def issue(family: str, name: str) -> None:
+            if clock.monotonic() < ends and self._issuing(family).work(name):
+                self._advance(family, name)
+
+        return errors | self._side_by_side(issue, {family: members for family, members in late.items() if members})
 
     def order(self, names: Iterable[str], *, take_over: bool = False, insist: bool = False) -> dict[str, TlsaManagerError]:
         """Order certificates because a person asks for them, where they are due. Returns what went wrong, by lineage.
@@ -306,10 +313,6 @@ class House:
         self._advance(family, name)
         if wrong is not None:
             raise wrong
-
-    def _issue(self, family: str, name: str) -> None:
-        if self._issuing(family).work(name):
-            self._advance(family, name)
 
     def _issuing(self, family: str) -> Issuing:
         from tlsa_manager.issuing import Issuing

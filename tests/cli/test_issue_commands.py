@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tlsa_manager import clock
+from tlsa_manager.journal import Journal
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.plan import Plan
 
 if TYPE_CHECKING:
     from program import Ending, Say
@@ -170,3 +178,24 @@ def test_help_tells_how_it_ends(say: Say) -> None:
         ending: Ending = say(*words, "--help")
         assert ending.code == 0
         assert "75" in ending.out
+
+
+def test_an_idle_run_imports_nothing_of_issuing(say: Say) -> None:
+    """With an issuer configured, a certificate in service and nothing due: no protocol, no keys, no network."""
+    configure(say)
+    journal = Journal(say.config.parent / "state" / "state.db")
+    for name in (HOST, "brought.example.org"):
+        journal.append(name, ev.Released(), 1.0)
+        journal.facts(name)
+        now = clock.moment()
+        looked = (now.wall, now.boot, now.uptime)
+        journal.keep_plan(name, Plan(now.wall + 3600, "nothing to do", "", (), None, looked))
+    code = "import sys; from tlsa_manager.cli.ending import run; code = run(['run']); print(*sys.modules); sys.exit(code)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "TLSA_MANAGER_CONFIG": str(say.config)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    heavy = {"acme", "josepy", "requests", "cryptography", "dns", "tlsa_manager.issuing", "tlsa_manager.issue.authority"}
+    assert "tlsa_manager.wiring" in done.stdout.split()
+    assert heavy & set(done.stdout.split()) == set()

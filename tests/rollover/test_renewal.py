@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sim.bench import Bench
 from sim.story import generation
 
 from tlsa_manager.lineage import Generation, Lineage
@@ -13,6 +14,7 @@ from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import renewal
 from tlsa_manager.rollover.facts import Facts, apply
+from tlsa_manager.rollover.steps import Wait
 from tlsa_manager.service import Service
 
 HOST = "mx.example.org"
@@ -225,3 +227,19 @@ def test_the_authority_is_asked_about_its_own_certificate_in_service() -> None:
     assert not renewal.asks(LINEAGE, after(), NOW)
     assert not renewal.asks(LINEAGE, after(ev.Adopted(certificate(origin="certbot"))), NOW)
     assert not renewal.asks(replace(LINEAGE, issuer="self-signed"), after(ev.Adopted(certificate(origin="self-signed"))), NOW)
+
+
+def test_an_order_that_failed_does_not_have_the_lineage_looked_at_more_often() -> None:
+    """It is in the way of nothing; `status` tells of it by itself."""
+    made = Bench(replace(LINEAGE, consumers=(), keys=KeyPolicy(next_key=False)))
+    one = certificate()
+    made.happen(-DAY, ev.Adopted(one))
+    made.present(one.chain)
+    made.serve(one.chain.records(), 3600, owner=LINEAGE.owners[0])
+    made.look(0)
+    calm = made.decision
+    made.happen(1, ev.Failed("issue", "no"), ev.Failed("remove the proofs", "no"))
+    made.look(0)
+    assert made.decision == calm
+    assert isinstance(calm, Wait)
+    assert calm.until == made.lineage.policy.check_interval
