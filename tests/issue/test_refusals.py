@@ -121,6 +121,9 @@ def test_many_bad_nonces(dns_lab: DnsLab, tmp_path: Path, issuer: Opens) -> None
         assert len(prover.rounds) == 1
         assert forgetful.obtain(wanted, None, Notes(), prover)
         assert len(prover.rounds) == 1, "what the authority remembers as proven was proven again"
+        other = dns_lab.fresh_name()
+        assert forgetful.obtain(wish(host, other), None, Notes(), prover)
+        assert list(prover.rounds[1]) == [f"_acme-challenge.{other}."]
     finally:
         one.daemon.stop()
 
