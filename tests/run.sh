@@ -66,6 +66,16 @@ make_environment() {
     printf '%s\n' "$wanted" >"$installed"
 }
 
+# Debian lets one mail server be installed at a time: Exim is unpacked beside the lab's Postfix, and nothing of the host runs it.
+unpack_exim() (
+    command -v apt-get >/dev/null || return 0
+    [ ! -x "$venv/exim4/usr/sbin/exim4" ] || return 0
+    say "unpacking exim4-daemon-light into $venv/exim4"
+    work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT && cd "$work" || return 0
+    apt-get -q download exim4-daemon-light </dev/null >&2 && dpkg -x exim4-daemon-light_*.deb "$venv/exim4" ||
+        say "apt-get could not download exim4-daemon-light"
+)
+
 failed=""
 check() {
     say "$*"
@@ -85,6 +95,7 @@ export TLSA_MANAGER_LAB="${TLSA_MANAGER_LAB:-}"
 cd "$root"
 install_packages
 make_environment
+unpack_exim
 # The tools and `tlsa-manager` itself are found by the tests and by the hooks they run.
 PATH=$venv/bin:$PATH
 export PATH

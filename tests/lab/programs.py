@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 PACKAGE_OF = {
     "ip": "iproute2",
@@ -24,6 +25,7 @@ PACKAGE_OF = {
     "unbound-control": "unbound",
     "postfix": "postfix",
     "posttls-finger": "postfix",
+    "exim4": "exim4-daemon-light, unpacked by tests/run.sh",
     "dovecot": "dovecot-imapd, dovecot-pop3d, dovecot-managesieved and dovecot-lmtpd",
     "gnutls-serv": "gnutls-bin",
     "pebble": "pebble",
@@ -49,5 +51,6 @@ def missing(needed: tuple[str, ...]) -> str:
 def widen_path() -> None:
     """Find servers that are not on a normal user's PATH."""
     known = os.environ.get("PATH", "").split(os.pathsep)
-    extra = [folder for folder in ("/usr/sbin", "/sbin") if folder not in known]
+    unpacked = f"{sys.prefix}/exim4/usr/sbin"  # last: it has a sendmail, too
+    extra = [folder for folder in ("/usr/sbin", "/sbin", unpacked) if folder not in known]
     os.environ["PATH"] = os.pathsep.join([*known, *extra])
