@@ -72,8 +72,11 @@ unpack_exim() (
     [ ! -x "$venv/exim4/usr/sbin/exim4" ] || return 0
     say "unpacking exim4-daemon-light into $venv/exim4"
     work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT && cd "$work" || return 0
-    apt-get -q download exim4-daemon-light </dev/null >&2 && dpkg -x exim4-daemon-light_*.deb "$venv/exim4" ||
+    if apt-get -q download exim4-daemon-light </dev/null >&2; then
+        dpkg -x exim4-daemon-light_*.deb "$venv/exim4"
+    else
         say "apt-get could not download exim4-daemon-light"
+    fi
 )
 
 failed=""

@@ -98,9 +98,8 @@ def test_each_lineage_rolls_on_an_exim(dns_lab: DnsLab, sender_lab: SenderLab, e
             pair.install(tmp_path / "new.pem")
             words = ("--certificate", str(tmp_path / "new.pem"), "--key", str(tmp_path / "new.pem"))
             installation.command("hook", "files", "--lineage", name, *words)
-            until(
-                lambda name=name, pair=pair: rolled(installation, name, pair.record), f"{name} is rolled", timeout=60, every=0.5
-            )
+            done = partial(rolled, installation, name, pair.record)
+            until(done, f"{name} is rolled", timeout=90, every=0.5)
     totals = stream.drain()
     print(f"RSA and ECDSA rolled on Exim: {totals}")
 
