@@ -10,7 +10,7 @@ from pki import pair
 
 from tlsa_manager.config import Config
 from tlsa_manager.errors import BadInput
-from tlsa_manager.handover import content, lineage_of
+from tlsa_manager.handover import content, handed_over, lineage_of
 from tlsa_manager.lineage import Lineage
 from tlsa_manager.service import Service
 
@@ -92,3 +92,51 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(BadInput) as caught:
             content(tmp_path / name, "certificate")
         assert caught.value.hint
+
+
+OTHER = b"another key"
+
+
+def take(chain: bytes, key: bytes | None) -> str:
+    """Take what is for the key `theirs`, or, without a key, what is for one of ours."""
+    wanted = {b"chain of theirs": b"theirs", b"chain of ours": None}[chain]
+    if key != wanted:
+        raise BadInput("do not belong together" if key else "the key is not here", "")
+    return "theirs" if key else "ours"
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(
+    ("chain", "key", "taken"),
+    [
+        (b"chain of theirs", b"theirs", "theirs"),
+        (b"chain of ours", None, "ours"),
+        (b"chain of ours", OTHER, "ours"),
+        (b"chain of theirs", OTHER, "do not belong together"),
+    ],
+)
+def test_a_certificate_may_be_for_a_key_of_ours(
+    tmp_path: Path,
+    chain: bytes,
+    key: bytes | None,
+    taken: str,
+    named: bool,  # noqa: FBT001  a table
+) -> None:
+    """A client that was given a request has no key, or an earlier one; what is wrong is told of the client's own."""
+    (tmp_path / "chain").write_bytes(chain)
+    (tmp_path / "key").write_bytes(key or b"")
+    try:
+        found = handed_over(take, tmp_path / "chain", tmp_path / "key" if key else None, named=named)
+    except BadInput as error:
+        found = error.message
+    assert found == taken
+
+
+def test_a_key_file_that_is_not_there_is_ours_unless_a_person_named_it(tmp_path: Path) -> None:
+    """A client names where it would be if it had one."""
+    (tmp_path / "chain").write_bytes(b"chain of ours")
+    assert handed_over(take, tmp_path / "chain", tmp_path / "none") == "ours"
+    with pytest.raises(BadInput, match="cannot be read"):
+        handed_over(take, tmp_path / "chain", tmp_path / "none", named=True)
+    with pytest.raises(BadInput, match="cannot be read"):
+        handed_over(take, tmp_path / "chain", tmp_path, named=True)

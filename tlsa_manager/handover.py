@@ -43,15 +43,19 @@ def content(path: Path, what: str) -> bytes:
     return data
 
 
-def handed_over(take: Callable[[bytes, bytes | None], Taken], certificate: str | Path, key: str | Path | None) -> Taken:
-    """Have a certificate taken over with the key from its file, or with ours where there is no such file. Raises BadInput.
+def handed_over(
+    take: Callable[[bytes, bytes | None], Taken], certificate: str | Path, key: str | Path | None, *, named: bool = False
+) -> Taken:
+    """Have a certificate taken over with the key from its file, or with ours where there is none. Raises BadInput.
 
     `take` gets the chain and the key, None where the key is to be one of ours. A client that was given a request of ours has no
-    key, or still has the file of an earlier one.
+    key, or still has the file of an earlier one. `named`: a person named the file of the key, so it has to be one.
     """
     chain_pem = content(Path(certificate), "certificate")
     if not key:
         return take(chain_pem, None)
+    if named:
+        content(Path(key), "private key")  # else what is wrong with it would not be told
     try:
         return take(chain_pem, content(Path(key), "private key"))
     except BadInput as error:

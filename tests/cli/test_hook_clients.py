@@ -186,7 +186,7 @@ def test_hostile_words_of_uacme(say: Say, place: Path, word: str) -> None:
 
 
 def test_files_with_a_key_of_ours(say: Say, place: Path) -> None:
-    """--key may be left out, or name what the client deleted before it ordered; an empty one is a script's mistake."""
+    """--key may be left out; an empty one is a script's mistake, and one that is not there is told: a person named it."""
     chain = place / "chain.pem"
     chain.write_bytes(ours(say, place))
     empty = say("hook", "files", "--lineage", HOST, "--certificate", chain, "--key", "")
@@ -194,7 +194,8 @@ def test_files_with_a_key_of_ours(say: Say, place: Path) -> None:
     assert not kept(place)
     assert_taken(say("hook", "files", "--lineage", HOST, "--certificate", chain), place, chain.read_bytes())
     gone = say("hook", "files", "--lineage", HOST, "--certificate", chain, "--key", place / "deleted.pem")
-    assert gone.code == 0, gone.err
+    assert gone.code == 1
+    assert "deleted.pem cannot be read" in gone.err
 
 
 def test_run_takes_over_what_is_watched(say: Say, place: Path) -> None:

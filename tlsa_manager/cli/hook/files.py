@@ -30,4 +30,4 @@ def command(context: click.Context, asked: str, certificate: str, key: str | Non
         raise UsageError(
             "--key is empty: a variable of the script that calls the hook is not set", "leave it out, or name the file"
         )
-    take_over(voice_of(context), Path(certificate), Path(key) if key else None, origin="files", asked=asked)
+    take_over(voice_of(context), Path(certificate), Path(key) if key else None, origin="files", asked=asked, named=True)

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from tlsa_manager.config import Config
 
 
-def take_over(voice: Voice, certificate: Path, key: Path | None, *, origin: str, asked: str = "", directory: str = "") -> None:
+def take_over(
+    voice: Voice, certificate: Path, key: Path | None, *, origin: str, asked: str = "", directory: str = "", named: bool = False
+) -> None:
     """Take a certificate and key into the store of their lineage. Raises TlsaManagerError; then nothing was kept.
 
-    `key` None, or a file that is not there or has another key: the certificate may be for a key of ours.
+    `key` None, or a file that is not there or has another key: the certificate may be for a key of ours. `named`: a person named
+    the file of the key, so it has to be one.
     """
     config = _configuration(voice, certificate)
     chain_pem = content(certificate, "certificate")
@@ -30,7 +33,7 @@ def take_over(voice: Voice, certificate: Path, key: Path | None, *, origin: str,
     from tlsa_manager.wiring import house
 
     home = house(config)
-    taken = handed_over(lambda chain, own: home.stage(lineage.name, chain, own, origin), certificate, key)
+    taken = handed_over(lambda chain, own: home.stage(lineage.name, chain, own, origin), certificate, key, named=named)
     value = {
         "lineage": lineage.name,
         "taken": True,
