@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import stat
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -140,7 +141,9 @@ def test_files(tmp_path: Path) -> None:
     """Files are readable by the web server whatever our umask is, and only what was made is removed."""
     (tmp_path / ".well-known").mkdir()
     (tmp_path / ".well-known" / "other").touch()
-    with Webroot(str(tmp_path)).show({TOKEN: ANSWER}):
+    with ExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o077))
+        stack.enter_context(Webroot(str(tmp_path)).show({TOKEN: ANSWER}))
         place = tmp_path / ".well-known" / "acme-challenge"
         assert (place / TOKEN).read_text() == ANSWER
         assert stat.S_IMODE((place / TOKEN).stat().st_mode) == 0o644
