@@ -73,6 +73,9 @@ def test_the_first_certificate_and_a_renewal_after_a_refusal(
         await_next_key(installation, of=installation.status()["next"]["spki"])
     assert trust(mail.domain) == "Verified"
     assert "nothing had to be ordered" in installation.command("issue", mail.host)
+    (planned,) = [one["details"]["renewal"] for one in installation.events() if one["event"] == "RenewalPlanned"]
+    assert planned["generation"] == installation.status()["current"]["id"]
+    assert installation.status()["renewal"]["why"] == planned["why"]
 
     key = standby(installation)
     configure(installation, 'issuer = "pebble"', 'issuer = "refusing"')
