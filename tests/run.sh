@@ -73,7 +73,7 @@ unpack_exim() (
     say "unpacking exim4-daemon-light into $venv/exim4"
     work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT && cd "$work" || return 0
     if apt-get -q download exim4-daemon-light </dev/null >&2; then
-        dpkg -x exim4-daemon-light_*.deb "$venv/exim4"
+        dpkg -x exim4-daemon-light_*.deb "$venv/exim4" && chmod u-s "$venv"/exim4/usr/sbin/exim*
     else
         say "apt-get could not download exim4-daemon-light"
     fi
