@@ -622,6 +622,34 @@ def test_who_dies_at_any_act_goes_on_with_the_same_order_and_key(tmp_path: Path,
     assert (facts.order, facts.tokens, facts.failures, world.dns) == (None, frozenset(), {}, set())
 
 
+def test_a_certificate_that_was_kept_and_not_journalled_is_known_as_the_issuer_s(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later run finds it in the store before the order is gone on with: it is not ordered again, and ended all the same."""
+    home = house(tmp_path, world)
+    staged = home.journal.append
+
+    def append(name: str, event: Any, at: float, **words: Any) -> None:
+        if isinstance(event, ev.Staged):
+            raise Died
+        staged(name, event, at, **words)
+
+    monkeypatch.setattr(home.journal, "append", append)
+    with pytest.raises(Died):
+        home.run()
+    monkeypatch.setattr(wiring, "SETTLED", -2.0)
+    home = house(tmp_path, world)
+    said: list[str] = []
+    home.watch = lambda name, text: said.append(text)
+    assert home.run([NAME], anyway=True) == {}
+    assert any("was found in the store" in one for one in said)
+    latest = renewal.newest(known(home))
+    assert latest is not None
+    assert latest.origin == "issuer.fake"
+    assert known(home).order is None
+    assert len(of(home, ev.Staged)) == len(world.orders) == 1
+
+
 def test_errors_of_the_issuer_are_ours() -> None:
     """So that they end with an exit code of their own."""
     assert issubclass(IssueTemporary, TlsaManagerError)

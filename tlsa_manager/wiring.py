@@ -22,6 +22,7 @@ from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, succession
 from tlsa_manager.rollover.advice import SIGNED_BY_ITSELF, advice
+from tlsa_manager.rollover.renewal import found_origin
 from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
 from tlsa_manager.taken import Taken, is_ready, outlook
@@ -359,7 +360,8 @@ class House:
             return
         doubt = doubts(self.lineage(name), facts, pair, clock.now())
         with suppress(Stale):  # somebody else knows of it by now
-            staged = ev.Staged(replace(generation, origin="found in the store"), doubt.hold, doubt.remedy(name), doubt.accept)
+            origin = found_origin(self.lineage(name), facts, generation)
+            staged = ev.Staged(replace(generation, origin=origin), doubt.hold, doubt.remedy(name), doubt.accept)
             self.journal.append(name, staged, clock.now(), after=self.journal.folded(name))
             self.watch(name, f"generation {generation.id} was found in the store: whoever brought it died before saying so")
 

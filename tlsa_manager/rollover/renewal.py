@@ -100,6 +100,13 @@ def origin(issuer: str) -> str:
     return issuer if issuer == SELF_SIGNED else ORIGIN + issuer
 
 
+def found_origin(lineage: Lineage, facts: Facts, found: Generation) -> str:
+    """Say who made a certificate that was found in the store, unsaid: whom we were asking for one for its key, if anybody."""
+    current = facts.generation(facts.current)
+    ours = {one for one in (facts.standby and facts.standby.spki_sha256, current and current.spki) if one}
+    return origin(lineage.issuer) if lineage.issuer and facts.order and found.spki in ours else "found in the store"
+
+
 def misfit(lineage: Lineage, facts: Facts) -> str:
     """Why the newest certificate is not what the configuration asks for, or empty."""
     latest = newest(facts)
