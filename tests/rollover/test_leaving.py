@@ -10,6 +10,7 @@ from test_succession import NEXT, only, records
 from tlsa_manager.lineage import Lineage
 from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover import succession
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.state import Phase
 
@@ -149,6 +150,7 @@ def test_the_next_key_leaves_with_its_lineage() -> None:
     story.wait(300)
     assert len(records(story)) == 4
     leave(story)
+    assert not succession.keeps_next(story.lineages[0], story.facts("old"))
     take_out(story)
     story.until(gone)
     standby = story.facts("new").standby

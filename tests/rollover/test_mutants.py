@@ -18,11 +18,11 @@ PACKAGE = Path(tlsa_manager.__file__).parent
 TESTS = Path(__file__).parents[1]
 
 
-def examine(directory: Path) -> tuple[int, str]:
+def examine(directory: Path, first: str = "") -> tuple[int, str]:
     """Run the battery against the package in a directory, in a process of its own."""
     path = f"{directory}{os.pathsep}{TESTS}"
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-    command = [sys.executable, "-m", "sim.battery", str(directory)]
+    command = [sys.executable, "-m", "sim.battery", str(directory), first]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False, cwd=directory)
     return done.returncode, done.stdout + done.stderr
 
@@ -48,6 +48,6 @@ def test_a_planted_fault_is_caught(mutant: Mutant, tmp_path: Path) -> None:
         text = (rollover / file).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{file} has {text.count(old)} times: {old}"
         (rollover / file).write_text(text.replace(old, new), encoding="utf-8")
-    code, said = examine(tmp_path)
+    code, said = examine(tmp_path, mutant.first)
     print(f"{mutant.name} ({mutant.means}): {said.strip()}")
     assert code == CAUGHT, f"{mutant.means}: {said}"

@@ -295,6 +295,13 @@ def test_in_reuse_mode_a_renewal_for_the_key_in_service_goes_in_at_once_and_the_
     assert succession.renews_key(lineage, story.facts(), now)
 
 
+def test_a_key_that_is_reused_is_due_only_when_somebody_says_so() -> None:
+    """Without a lifetime it serves for ever."""
+    story = with_keys(KeyPolicy(reuse=True))
+    assert not succession.renews_key(story.lineages[0], story.facts(), story.world.now + 1e9)
+    assert succession.key_due_at(story.lineages[0], story.facts()) is None
+
+
 def test_from_plain_to_next_key_and_back_there_is_no_gap_and_no_key_is_lost() -> None:
     """Off: the record goes, the key stays ours. On again, while servers still show it: it comes back when they have lost it."""
     story = settle(with_keys(NEXT, Fate(servers=(ServerFate(), ServerFate(lag=90.0)))))

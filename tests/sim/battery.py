@@ -1,7 +1,8 @@
 """A quick battery for planted faults: timing cases, stories, regressions and some forty fixed worlds, until one is not passed.
 
-`python -m sim.battery DIRECTORY` examines the `tlsa_manager` in that directory. It prints what caught the fault, and ends with
-0 = all passed, 1 = caught for a reason (an assertion, the oracle, the veto), 3 = the code is broken in some other way.
+`python -m sim.battery DIRECTORY [MODULE]` examines the `tlsa_manager` in that directory, by the tests of one module first. It
+prints what caught the fault, and ends with 0 = all passed, 1 = caught for a reason (an assertion, the oracle, the veto), 3 = the
+code is broken in some other way.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ TESTS = Path(__file__).parents[1]
 PASSED, CAUGHT, BROKEN = 0, 1, 3
 
 
-def examine(directory: str) -> int:
-    """Run everything against the package in a directory; return the exit code."""
+def examine(directory: str, first: str = "") -> int:
+    """Run everything against the package in a directory, one module of tests `first`; return the exit code."""
     sys.path[:0] = [directory, str(TESTS), str(TESTS / "rollover")]
     import tlsa_manager
 
     assert Path(tlsa_manager.__file__).is_relative_to(directory), "another package was imported"
     _listen_to_the_veto()
-    for name, examination in _examinations():
+    for name, examination in _examinations(first):
         try:
             examination()
         except AssertionError as error:
@@ -38,12 +39,17 @@ def examine(directory: str) -> int:
     return PASSED
 
 
-def _examinations() -> Iterator[tuple[str, Callable[[], object]]]:
+def _examinations(first: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    import test_emergency
+    import test_leaving
+    import test_params
     import test_playbooks
     import test_reviewed
+    import test_succession
     import test_timing
 
-    for module in (test_timing, test_playbooks, test_reviewed):
+    modules = (test_timing, test_playbooks, test_reviewed, test_succession, test_emergency, test_leaving, test_params)
+    for module in sorted(modules, key=lambda one: one.__name__ != first):
         for name, function in vars(module).items():
             if name.startswith("test_"):
                 for values in _parameters(function):
@@ -54,8 +60,13 @@ def _examinations() -> Iterator[tuple[str, Callable[[], object]]]:
 def _parameters(function: Callable[..., object]) -> list[dict[str, object]]:
     """The values that pytest would call a test with."""
     marks = [mark.args for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"]
-    tables = [[(name, value) for value in values] for name, values in marks]
-    return [dict(values) for values in product(*tables)]
+    tables = [[_together(names, value) for value in values] for names, values in marks]
+    return [{name: value for part in values for name, value in part.items()} for values in product(*tables)]
+
+
+def _together(names: str | tuple[str, ...], value: object) -> dict[str, object]:
+    """One or several parameters that have values together."""
+    return {names: value} if isinstance(names, str) else dict(zip(names, value, strict=True))  # type: ignore[call-overload]
 
 
 def _worlds() -> Iterator[tuple[str, Callable[[], object]]]:
@@ -110,4 +121,4 @@ def _line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(examine(sys.argv[1]))
+    sys.exit(examine(*sys.argv[1:]))

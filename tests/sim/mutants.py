@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,11 @@ class Mutant:
     name: str
     means: str
     edits: tuple[tuple[str, str, str], ...]
+    first: str = ""  # the module of tests that is asked first, since it is the one that should catch it
+
+
+def _caught_by(module: str, *mutants: Mutant) -> tuple[Mutant, ...]:
+    return tuple(replace(one, first=module) for one in mutants)
 
 
 def _one(name: str, means: str, file: str, old: str, new: str) -> Mutant:
@@ -492,5 +497,453 @@ MUTANTS = (
         "facts.py",
         "if not event.proven:  #",
         "if event.asked:  #",
+    ),
+    # -- the next key ------------------------------------------------------------------------------------------------------
+    *_caught_by(
+        "test_succession",
+        _one(
+            "not prepublished",
+            "the next key's record is not published ahead of its certificate",
+            "succession.py",
+            "    return facts.standby.records(lineage.params) - leaving",
+            "    return frozenset()",
+        ),
+        _one(
+            "back too soon",
+            "the next key's record comes back while servers still show it from before it went",
+            "succession.py",
+            "    return facts.standby.records(lineage.params) - leaving",
+            "    return facts.standby.records(lineage.params)",
+        ),
+        _one(
+            "next key of the leaving",
+            "a lineage that is given up keeps its next key in DNS",
+            "succession.py",
+            "    if lineage.leaving:\n        return False\n    wish",
+            "    wish",
+        ),
+        _one(
+            "late start",
+            "where DANE begins the next key's record comes in a second step",
+            "rules.py",
+            "swapping, prepare, publish, relapse, overtaken,",
+            "swapping, publish, relapse, overtaken, prepare,",
+        ),
+        _one(
+            "second key",
+            "a key that was made at the same time takes the place of one that is in a client's hands",
+            "facts.py",
+            "standby=facts.standby or event.key",
+            "standby=event.key",
+        ),
+        _one(
+            "used up",
+            "a next key that is in service is the next one still",
+            "facts.py",
+            "    if facts.standby is not None and facts.standby.spki_sha256 == new.spki:\n",
+            "    if facts.standby is not None and not facts.standby.spki_sha256:\n",
+        ),
+        _one(
+            "never overtakes",
+            "a certificate for a key that every cache knows waits for another rollover",
+            "rules.py",
+            "    if queued is None or facts.queued_hold:\n        return None\n",
+            "    if queued is None or facts.queued_hold or facts.next or facts.previous:\n        return None\n",
+        ),
+        _one(
+            "always overtakes",
+            "a certificate for a key that is not known yet takes the place of one that waits already",
+            "rules.py",
+            "    if ready is None or ready > scene.now:\n        return None\n    return Record((ev.Promoted(queued.id),)",
+            "    return Record((ev.Promoted(queued.id),)",
+        ),
+        _one(
+            "doubts overtake",
+            "a certificate with doubts takes the place of one without",
+            "rules.py",
+            "    if queued is None or facts.queued_hold:\n",
+            "    if queued is None:\n",
+        ),
+        _one(
+            "soak in the way",
+            "a renewal that need not wait waits for the end of the rollback window",
+            "rules.py",
+            "    return None if follows else decision\n",
+            "    return decision\n",
+        ),
+        _one(
+            "window of the last one",
+            "a rollover that overtook a retirement has no rollback window",
+            "facts.py",
+            'hold=None, at_once="", retiring=False,',
+            'hold=None, at_once="",',
+        ),
+        _one(
+            "half a window",
+            "the first record that goes ends the rollback window, whosever it is",
+            "facts.py",
+            "    retiring = former is not None and any(former.chain.matches(one) for one in event.remove)\n",
+            "    retiring = former is not None\n",
+        ),
+        _one(
+            "unwatched next key",
+            "what was handed out while nobody looked does not count against the next key",
+            "../engine.py",
+            "return bool(facts.next) or facts.standby is not None",
+            "return bool(facts.next)",
+        ),
+        _one(
+            "young again",
+            "a key that is back in service is taken for a new one",
+            "facts.py",
+            "facts = replace(facts, key_since=former.since, key_due=former.due or facts.key_due)",
+            "pass",
+        ),
+        _one(
+            "older by a step",
+            "a clock that is stepped makes the key in service older",
+            "facts.py",
+            ", key_since=_moved(facts.key_since, event, at),",
+            ",",
+        ),
+        _one(
+            "old type",
+            "a next key of a type that is configured no more is kept",
+            "rules.py",
+            "    if facts.standby is not None and succession.is_of_former_type(scene.lineage, facts):\n",
+            "    if facts.standby is None and succession.is_of_former_type(scene.lineage, facts):\n",
+        ),
+        _one(
+            "asked for in vain",
+            "a next key is discarded although its certificate is on its way",
+            "succession.py",
+            "    return not ordered and all(one is None or one.spki != key.spki_sha256 for one in coming)\n",
+            "    return not ordered or not coming\n",
+        ),
+        _one(
+            "reuse forgotten",
+            "keys that are to be reused are replaced at every renewal",
+            "succession.py",
+            "return None if lineage.keys.reuse else 0.0",
+            "return 0.0",
+        ),
+        _one(
+            "for ever young",
+            "a key whose time is over is not due",
+            "succession.py",
+            "return (facts.key_since or 0.0) + lineage.keys.lifetime",
+            "return None",
+        ),
+    ),
+    # -- a key that somebody else has ------------------------------------------------------------------------------------------
+    *_caught_by(
+        "test_emergency",
+        _one(
+            "no haste",
+            "the servers alone are not enough, whatever a person accepted",
+            "gates.py",
+            "    if scene.facts.at_once == generation.id:  # a person was told",
+            "    if not generation.id:  # a person was told",
+        ),
+        Mutant(
+            "always haste",
+            "caches are not waited for, although nobody was told of it",
+            (
+                ("gates.py", "    if scene.facts.at_once == generation.id:  # a person", "    if scene.facts.next:  # a person"),
+                (
+                    "safety.py",
+                    "_handed_out(scene, owner) if scene.facts.at_once == generation.id else _possible(scene, owner)",
+                    "_handed_out(scene, owner)",
+                ),
+            ),
+        ),
+        _one(
+            "haste for another",
+            "what was accepted for one certificate goes for every one",
+            "facts.py",
+            '    return replace(facts, at_once="") if given_up else facts\n',
+            "    return facts\n",
+        ),
+        _one(
+            "haste lost",
+            "a newer certificate for the same key waits for caches again",
+            "facts.py",
+            "at_once = new.id if same_key and facts.at_once == facts.next else facts.at_once",
+            "at_once = facts.at_once",
+        ),
+        _one(
+            "haste and signatures",
+            "in an emergency signatures have to outlive a wait that nobody waits for",
+            "gates.py",
+            "scene.facts.owners.get(owner) if scene.facts.at_once != generation.id else None",
+            "scene.facts.owners.get(owner)",
+        ),
+        _one(
+            "silent in haste",
+            "in an emergency servers that are silent do not count",
+            "gates.py",
+            "    if answer.records is None:\n        yield Blocker",
+            "    if answer.records is None:\n        if scene.facts.at_once:\n            return\n        yield Blocker",
+        ),
+        Mutant(
+            "stolen deployed",
+            "a certificate with a key that somebody else has goes into service when a person lets it",
+            (
+                (
+                    "gates.py",
+                    "    if scene.facts.is_compromised(generation):\n        why",
+                    "    if not generation.id:\n        why",
+                ),
+                ("safety.py", "    if scene.facts.is_compromised(generation) and not", "    if not generation.id and not"),
+            ),
+        ),
+        _one(
+            "veto on stolen keys",
+            "the veto does not know of stolen keys",
+            "safety.py",
+            "    if scene.facts.is_compromised(generation) and not scene.facts.deploying:\n",
+            "    if not generation.id:\n",
+        ),
+        _one(
+            "stolen published",
+            "the record of a stolen key is published ahead",
+            "law.py",
+            "    if facts.deploying or not (held or facts.is_compromised(facts.generation(facts.next))):\n",
+            "    if facts.deploying or not held:\n",
+        ),
+        _one(
+            "stolen on its way",
+            "what is on its way with a stolen key stays on its way",
+            "facts.py",
+            "    if facts.deploying or facts.way_back or not facts.is_compromised(facts.generation(facts.next)):\n",
+            "    if facts.lineage:\n",
+        ),
+        _one(
+            "stolen takes a place",
+            "a certificate with a stolen key takes the place of a sound one",
+            "facts.py",
+            "    if facts.is_compromised(new) and (swapping or waiting is not None or facts.queued):\n",
+            "    if facts.is_compromised(new) and not facts.generations:\n",
+        ),
+        _one(
+            "stolen without a word",
+            "a certificate with a stolen key is not held",
+            "facts.py",
+            "    if not facts.is_compromised(new):\n        return None\n    remedy",
+            "    if new.id:\n        return None\n    remedy",
+        ),
+        _one(
+            "stolen and swapped",
+            "a key that is stolen while it goes into service stays there",
+            "rules.py",
+            "facts.is_compromised(new) and not facts.is_compromised(scene.current):\n        return _take_back",
+            "not new.id:\n        return _take_back",
+        ),
+        _one(
+            "stolen tried again",
+            "a stolen key that was taken back is tried again",
+            "facts.py",
+            '    swapped = "" if facts.is_compromised(facts.generation(swapped)) else swapped\n',
+            "",
+        ),
+        _one(
+            "window for the thief",
+            "the record of a stolen key stays for the rollback window",
+            "state.py",
+            "    if facts.is_compromised(facts.generation(facts.previous)):\n        return facts.confirmed_at\n",
+            "",
+        ),
+        _one(
+            "stolen next key stays",
+            "the record of a stolen next key stays as long as the way back is open",
+            "rules.py",
+            "return disown(scene) or Wait(look, why",
+            "return Wait(look, why",
+        ),
+        _one(
+            "disowned too much",
+            "with the record of a stolen key that of the former certificate goes, and with it the way back",
+            "law.py",
+            "    known = [one.chain for one in facts.generations.values() if not facts.is_compromised(one)]\n"
+            "    return frozenset(one for one in leftover(lineage, facts)",
+            "    known = [one.chain for one in facts.generations.values() if not one.id]\n"
+            "    return frozenset(one for one in frozenset().union(*facts.ours.values())",
+        ),
+        _one(
+            "relapse to the thief",
+            "a stolen key goes back into service because a server relapses",
+            "rules.py",
+            "    if scene.facts.is_compromised(previous):  # deferred mail is the lesser evil\n        return None\n",
+            "",
+        ),
+        _one(
+            "undone for the thief",
+            "a stolen key goes back into service because its replacement was there too early",
+            "rules.py",
+            "    if scene.facts.is_compromised(current) and not scene.facts.is_compromised(new):  #",
+            "    if not new.id:  #",
+        ),
+        _one(
+            "queued while stolen",
+            "the replacement of a stolen key waits for the end of the rollback window",
+            "rules.py",
+            "if facts.at_once == queued.id or (facts.is_compromised(scene.current) and not facts.next):",
+            "if not queued.id:",
+        ),
+        _one(
+            "wrong alarm",
+            "the key in service is replaced because another one was stolen",
+            "facts.py",
+            "key_due=facts.key_due or facts.is_compromised(facts.generation(facts.current))",
+            "key_due=True",
+        ),
+        _one(
+            "promised too much",
+            "the predicted end of deferrals does not reckon with resolvers that raise TTLs",
+            "timing.py",
+            "return seen_everywhere + ttl, seen_everywhere + max(float(ttl), policy.cache_floor)",
+            "return seen_everywhere + ttl, seen_everywhere + ttl",
+        ),
+        _one(
+            "ready too early",
+            "the next key is said to be known while caches may lack it",
+            "state.py",
+            "            moments.append(ends)\n",
+            "",
+        ),
+    ),
+    # -- a lineage that leaves ----------------------------------------------------------------------------------------------
+    *_caught_by(
+        "test_leaving",
+        _one(
+            "leaves at once",
+            "the records of a lineage that leaves go as soon as nothing presents it",
+            "leaving.py",
+            "    ends = vanished_at if stolen else timing.retire_at(vanished_at, ttl, scene.policy)\n",
+            "    ends = vanished_at\n",
+        ),
+        _one(
+            "leaves while presented",
+            "a lineage leaves although an address presents its certificate",
+            "leaving.py",
+            "    places = list(_still_presented(scene, current))\n",
+            "    places: list[Blocker] = []\n",
+        ),
+        _one(
+            "leaves unseen",
+            "a lineage leaves although not every address could be seen",
+            "leaving.py",
+            "    unseen = list(_unseen(scene))\n",
+            "    unseen: list[Blocker] = []\n",
+        ),
+        _one(
+            "leaves unprobed",
+            "a lineage leaves although nobody can see what its services present",
+            "leaving.py",
+            "        if not service.probe and not unread:\n",
+            "        if not service:\n",
+        ),
+        _one(
+            "never seen again",
+            "a lineage that leaves and is presented again goes on leaving",
+            "leaving.py",
+            "        return Record((ev.Reappeared(current.id),), places[0].reason)\n",
+            "        return _give_up(scene, current, facts.vanished_at)\n",
+        ),
+        _one(
+            "leaves for ever",
+            "a lineage that stays after all is taken for gone",
+            "leaving.py",
+            '"it stays after all") if facts.vanished_at is not None else None',
+            '"it stays after all") if not facts.lineage else None',
+        ),
+        _one(
+            "takes a neighbour's",
+            "what another lineage has too keeps one from leaving",
+            "leaving.py",
+            " and one.chain not in theirs:\n",
+            ":\n",
+        ),
+        _one(
+            "leaves by a step",
+            "a clock that is stepped ends the window of a lineage that leaves",
+            "facts.py",
+            "        vanished_at=_moved(facts.vanished_at, event, at), key_since",
+            "        key_since",
+        ),
+        _one(
+            "window for a thief who leaves",
+            "the record of a stolen key stays for the window of its lineage",
+            "leaving.py",
+            "    stolen = scene.facts.is_compromised(current)\n",
+            "    stolen = False\n",
+        ),
+        _one(
+            "begun is begun",
+            "a rollover that was begun is forgotten when its lineage leaves",
+            "leaving.py",
+            "    if facts.deploying or facts.way_back or facts.previous:\n        return None  #",
+            "    if facts.deploying or facts.way_back:\n        return None  #",
+        ),
+    ),
+    # -- parameters -----------------------------------------------------------------------------------------------------------
+    *_caught_by(
+        "test_params",
+        _one(
+            "not replaced",
+            "records go before every cache knows what takes their place",
+            "removing.py",
+            "    return all(spread(one, known, scene.policy, scene.now) is Spread.OMNIPRESENT for one in mine)\n",
+            "    return bool(mine)\n",
+        ),
+        _one(
+            "digests apart",
+            "the next key's record of a matching type goes before that of the key in service",
+            "removing.py",
+            "            found |= former | law.wanted(before, scene.facts) & ours\n",
+            "            found |= former\n",
+        ),
+        _one(
+            "one after the other",
+            "two lineages that give up the same parameters wait for each other for ever",
+            "removing.py",
+            "    return (remove, blockers) if joined else (remove | theirs, [])\n",
+            "    return remove, blockers\n",
+        ),
+        _one(
+            "untidy wait",
+            "what is in the way of a swap and ours stays until the swap",
+            "rules.py",
+            "    if tidied := meanwhile(scene):\n        return tidied\n",
+            "",
+        ),
+        _one(
+            "untidy hold",
+            "what nobody needs stays as long as a person is waited for",
+            "rules.py",
+            "    return meanwhile(scene) or Stop(",
+            "    return Stop(",
+        ),
+        _one(
+            "unseen leftovers",
+            "nobody looks at the services, so nothing can be tidied up while a certificate waits",
+            "decide.py",
+            "idle = bare or not facts.owners or bool(law.leftover(lineage, facts))",
+            "idle = bare or not facts.owners",
+        ),
+        _one(
+            "no word on issuers",
+            "nobody says what to do about a certificate without issuer under records of usage 2",
+            "gates.py",
+            "    if not any(one.usage == 2 for one in worse) or chain.certificates[1:]:\n",
+            "    if worse:\n",
+        ),
+        _one(
+            "former parameters",
+            "a key waits because a record of former parameters is on its way out",
+            "facts.py",
+            "any(leaf.matches(one) for one in records) and not any(leaf.matches(one) for one in stays)",
+            "any(leaf.matches(one) for one in records)",
+        ),
     ),
 )

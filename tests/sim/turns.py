@@ -98,7 +98,7 @@ def _stolen(story: Story, lineage: Lineage, newest: dict[str, str], *, haste: bo
     elif facts.is_compromised(story.world.chains[newest[lineage.name]]):
         newest[lineage.name] = coming.id
     if hurried:
-        story.world.excused[coming.chain] = coming.records(lineage.params)
+        story.world.excused.add(coming.spki)
         story.say(ev.Compromised((), coming.id), lineage.name)
     return True
 

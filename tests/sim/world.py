@@ -82,7 +82,7 @@ class World:
     strangers: set[Chain] = field(default_factory=set)  # somebody else's mistakes: the oracle does not blame us for them
     unreachable: set[tuple[str, str]] = field(default_factory=set)  # (service, address) that cannot be connected to
     usurper: Chain | None = None  # what the servers present after a reload, whatever the files say
-    excused: dict[Chain, RRset] = field(default_factory=dict)  # of whom a person was told that caches need not know them yet
+    excused: set[str] = field(default_factory=set)  # keys of which a person was told that caches need not know them
     configured: bool | None = True  # whether the consumers are configured to read our files
     unread: set[str] = field(default_factory=set)  # consumers that are configured to read them no more
     readable: bool = True  # whether the backend can tell what it has
@@ -135,8 +135,9 @@ class World:
             ]  # fmt: skip
             caches, servers = sets[: -len(self.fate.servers)], sets[-len(self.fate.servers) :]
             judge_all(servers, behind, self.now)
-            for place, records in caches:  # one that a person was told of may lack the new record until it has to ask again
-                known = [one for one in behind if self.excused.get(one[1], records) <= records]
+            handed_out = [records for _, records in servers]
+            for place, records in caches:  # a key that a person was told of need not be known by what no server says any more
+                known = [one for one in behind if records in handed_out or one[1].leaf.spki_sha256 not in self.excused]
                 judge_all([(place, records)], known, self.now)
             self.judged += len(sets) * len(behind)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.chain import Chain
-    from tlsa_manager.lineage import Lineage
+    from tlsa_manager.lineage import Generation, Lineage
     from tlsa_manager.policy import Policy
     from tlsa_manager.rollover.facts import CachedSet, Facts, OwnerFacts
     from tlsa_manager.tlsa import RRset, Tlsa
@@ -102,7 +102,7 @@ def ready_at(lineage: Lineage, facts: Facts, records: RRset, now: float) -> floa
         known = facts.owners.get(name)
         if known is None or not known.complete:
             return None
-        for one in sets_without(known, records, smtp=law.for_smtp(lineage, name)):
+        for one in sets_without(known, records, facts.generation(facts.current), smtp=law.for_smtp(lineage, name)):
             ends = timing.forgotten_at(one, lineage.policy)
             if ends is None:
                 return None
@@ -123,10 +123,15 @@ def way_back_until(facts: Facts, ttl: int, lineage: Lineage) -> float | None:
     return timing.retire_at(facts.confirmed_at, ttl, lineage.policy)
 
 
-def sets_without(known: OwnerFacts, records: RRset, *, smtp: bool) -> Iterator[CachedSet]:
-    """The usable sets that lack the records; where nothing is usable, senders do without DANE (RFC 7672 §2.2)."""
+def sets_without(known: OwnerFacts, records: RRset, current: Generation | None, *, smtp: bool) -> Iterator[CachedSet]:
+    """The usable sets that lack the records, or have others that match the current key and are judged apart (RFC 7671 §8).
+
+    Where nothing is usable, senders do without DANE (RFC 7672 §2.2).
+    """
     for one in known.sets:
-        if law.usable(one.records, smtp=smtp) and not (records and records <= one.records):
+        usable = law.usable(one.records, smtp=smtp)
+        matched = {record.params for record in usable if record.usage == 3 and current and current.chain.matches(record)}
+        if usable and not (records and records <= one.records and matched <= {record.params for record in records}):
             yield one
 
 
