@@ -650,6 +650,29 @@ def test_a_certificate_that_was_kept_and_not_journalled_is_known_as_the_issuer_s
     assert len(of(home, ev.Staged)) == len(world.orders) == 1
 
 
+def test_an_order_whose_certificate_is_in_service_by_now_is_over(tmp_path: Path, world: World) -> None:
+    """Whoever brought it died before saying so; meanwhile another key is the next one, and none is ordered for it."""
+    home = house(tmp_path, world)
+    append = home.journal.append
+
+    def mortal_at_the_end(name: str, event: Any, at: float, **words: Any) -> None:
+        if isinstance(event, ev.OrderEnded):
+            raise Died
+        append(name, event, at, **words)
+
+    home.journal.append = mortal_at_the_end  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        home.run()
+    home = house(tmp_path, world)
+    in_service(home)
+    home.next_key(NAME)
+    assert known(home).order is not None
+    assert home.run([NAME], anyway=True) == {}
+    assert known(home).order is None
+    assert [one.reason for one in of(home, ev.OrderEnded)] == [""]
+    assert len(world.orders) == 1
+
+
 def test_errors_of_the_issuer_are_ours() -> None:
     """So that they end with an exit code of their own."""
     assert issubclass(IssueTemporary, TlsaManagerError)

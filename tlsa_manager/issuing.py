@@ -72,6 +72,7 @@ class Issuing:
 
     def work(self, name: str) -> bool:
         """Do what is due for a lineage; True if there is a new certificate. Raises what `obtain` raises; it is journalled."""
+        self._settle(name)
         lineage, facts, now = self._known(name)
         if clearing_at(lineage, facts) <= now:
             self.clear(name)
@@ -90,6 +91,7 @@ class Issuing:
         Our own patience does not count, the word of the authority does, unless the person insists. Raises Unsafe without an
         issuer, NotYet when it is too early, and what `obtain` raises.
         """
+        self._settle(name)
         lineage, facts, now = self._known(name)
         issuer_needed(lineage)
         if bar := renewal.barred(lineage, facts):
@@ -179,6 +181,32 @@ class Issuing:
         facts = self.home.journal.facts(name)
         if facts.order is not None or renewal.ISSUE in facts.failures:
             self.home.journal.append(name, ev.OrderEnded(facts.order.url if facts.order else ""), clock.now())
+
+    def _settle(self, name: str) -> None:
+        """Say that an order is over whose certificate is here: whoever brought it died before saying so.
+
+        It may be in service by now, and another key be the next one; nothing has to be asked, and nothing ordered, for that.
+        """
+        lineage, facts, now = self._known(name)
+        if facts.order is None:
+            return
+        staged: list[Generation] = []
+        for one in self.home.journal.entries(name):
+            if isinstance(one.event, ev.Ordering):
+                staged = []
+            elif isinstance(one.event, ev.Staged) and one.event.generation.origin == renewal.origin(lineage.issuer):
+                staged.append(one.event.generation)
+        if staged and staged[-1].spki == self._key_of(name, facts.order):
+            self.home.journal.append(name, ev.OrderEnded(facts.order.url), now)
+
+    def _key_of(self, name: str, order: Order) -> str:
+        """SHA-256 of the public half of the key that was ordered for, empty where the key is lost."""
+        from tlsa_manager.keys import public_half
+
+        try:
+            return public_half(self.home.store.key(name, order.key), order.key).spki_sha256
+        except StateError:
+            return ""
 
     def _sign(self, lineage: Lineage) -> None:
         """Let the key sign for itself."""
