@@ -27,6 +27,7 @@ from tlsa_manager.rollover.state import Phase
 from tlsa_manager.rollover.steps import Act, Deploy
 from tlsa_manager.service import Service
 from tlsa_manager.snapshot import Outcome
+from tlsa_manager.tlsa import Params
 
 if TYPE_CHECKING:
     from tlsa_manager.lineage import Generation
@@ -461,3 +462,19 @@ def test_prospects_count_what_was_handed_out_before_the_first_look() -> None:
     at_once, wait = emergency.prospects(made.lineage, made.facts, 1060)
     assert at_once == Prospect(Way.AT_ONCE, 1070.0, (1070.0, 1150.0))
     assert wait.swap_at == 1000 + 150 + 30
+
+
+def test_a_set_with_records_that_only_the_stolen_key_matches_costs_mail_whatever_else_is_in_it() -> None:
+    """3 1 1 became 3 1 2 a moment ago: {3 1 1 old, 3 1 2 old, 3 1 2 next} does not let the next key in (RFC 7671 §8)."""
+    sha512 = (Params(3, 1, 2),)
+    made = Bench(Lineage("one", (SERVICES[0],), "dns", ("postfix",), params=sha512, policy=POLICY, keys=NEXT))
+    made.happen(0, ev.Adopted(A), ev.Prepared(key_alone("k")))
+    made.present(A.chain)
+    later = A.chain.records(sha512) | generation("k").chain.records(sha512)
+    made.serve(A.chain.records() | later, 60)
+    made.look(1000)
+    made.serve(later, 60)
+    made.look(2000)
+    made.happen(2000, ev.Compromised((A.spki,)))
+    assert emergency.prospects(made.lineage, made.facts, 2000)[0].way is Way.AT_ONCE
+    assert emergency.prospects(made.lineage, made.facts, 2000 + 150 + 30)[0].way is Way.STANDBY

@@ -257,6 +257,15 @@ def test_after_a_way_back_both_next_keys_stand_until_one_is_given_up() -> None:
     assert renew(story, "newer") <= POLICY.poll_interval
 
 
+def test_what_came_after_a_swap_that_is_undone_is_the_newest_still() -> None:
+    """It was about to follow; the way back undoes the swap, and what came later takes the place of what failed."""
+    facts = Facts("one")
+    done = (ev.Adopted(A), ev.Staged(B), ev.Deploying("b"), ev.Deployed("b"), ev.Confirmed("b"), ev.Staged(C), ev.Promoted("c"))
+    for event in (*done, ev.RollingBack("a", "a server relapsed", hold=False), ev.RolledBack("a"), ev.Restored("a")):
+        facts = apply(facts, event, 0.0)
+    assert (facts.current, facts.next, facts.previous) == ("a", "c", "")
+
+
 def test_a_key_that_is_back_in_service_is_as_old_as_it_was_and_still_due() -> None:
     """Its time does not begin again because another one was there for an hour."""
     story = settle(with_keys(replace(NEXT, reuse=True, lifetime=50_000.0)))

@@ -530,6 +530,13 @@ MUTANTS = (
             "swapping, publish, relapse, overtaken, prepare,",
         ),
         _one(
+            "a hook without a key",
+            "a hook leaves the first publication to the timer, because there is no next key yet",
+            "../engine.py",
+            "isinstance(decision.step, Publish | Prepare)",
+            "isinstance(decision.step, Publish)",
+        ),
+        _one(
             "second key",
             "a key that was made at the same time takes the place of one that is in a client's hands",
             "facts.py",
@@ -591,6 +598,13 @@ MUTANTS = (
             "../engine.py",
             "return bool(facts.next) or facts.standby is not None",
             "return bool(facts.next)",
+        ),
+        _one(
+            "what came later",
+            "a certificate that came while the swap was going to be undone is forgotten",
+            "facts.py",
+            'swapped = facts.next or (facts.current if undone else "")',
+            "swapped = facts.current if undone else facts.next",
         ),
         _one(
             "young again",
@@ -678,12 +692,31 @@ MUTANTS = (
             "scene.facts.owners.get(owner) if scene.facts.at_once != generation.id else None",
             "scene.facts.owners.get(owner)",
         ),
-        _one(
+        Mutant(
             "silent in haste",
             "in an emergency servers that are silent do not count",
-            "gates.py",
-            "    if answer.records is None:\n        yield Blocker",
-            "    if answer.records is None:\n        if scene.facts.at_once:\n            return\n        yield Blocker",
+            (
+                (
+                    "gates.py",
+                    "    if answer.records is None:\n        yield Blocker",
+                    "    if answer.records is None:\n        if scene.facts.at_once:\n            return\n        yield Blocker",
+                ),
+                ("gates.py", "    if not known.complete:\n", "    if not known.complete and not scene.facts.at_once:\n"),
+            ),
+        ),
+        _one(
+            "any of its records",
+            "a set that has the new record, and others which only the stolen key matches, is taken to be harmless",
+            "state.py",
+            " and matched <= {record.params for record in records}):\n",
+            "):\n",
+        ),
+        _one(
+            "nothing before us",
+            "what was handed out before the first look does not count for the predicted deferral",
+            "emergency.py",
+            "if known.since is not None and began is not None and began",
+            "if known.since is None and began is not None and began",
         ),
         Mutant(
             "stolen deployed",
