@@ -18,11 +18,20 @@ from lab.stream import Stream
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lab.certbot import Certbot
     from lab.hierarchy import DnsLab
     from lab.maildomain import MailDomain
+    from lab.pebble import Pebble
     from lab.receiver import MxLab
     from lab.sender import Delivery, SenderLab
 
+_ISSUER = """issuer = "pebble"
+[issuer.pebble]
+type = "acme"
+directory = "{directory}"
+ca-bundle = "{bundle}"
+agree-to-terms = true
+"""
 FOUR_A_SECOND = 0.25
 OLD_TTL = 10  # seconds
 
@@ -92,6 +101,38 @@ def test_without_a_next_key_mail_waits_no_longer_than_predicted(
     assert totals.sent == totals.submitted
     assert not mail_lost(deferred, sender_lab)
     refused(installation, mail, tmp_path)
+
+
+def test_with_an_issuer_a_real_certificate_follows_for_the_same_key(
+    dns_lab: DnsLab, mx_lab: MxLab, acme_lab: Certbot, pebble: Pebble, tmp_path: Path
+) -> None:
+    """The key that went in at once gets a certificate of the authority without another wait; the stolen one is revoked."""
+    mail = establish(dns_lab, mx_lab, tmp_path, dns_lab.zone)
+    issuer = _ISSUER.format(directory=pebble.directory_url, bundle=pebble.ca_file)
+    installation = in_charge(dns_lab, mail, tmp_path, more=issuer)
+    installation.command("issue", mail.host)
+    with Timer(installation):
+        until(lambda: issued(installation), "the authority's certificate is in service", timeout=90, every=0.5)
+        stolen = installation.status()["current"]
+        until(lambda: foreseen(installation) == "standby", "every cache knows the next key", timeout=60, every=0.5)
+        said = emergency(installation)
+        until(lambda: installation.status()["current"]["spki"] != stolen["spki"], "another key serves", timeout=60, every=0.2)
+        key = installation.status()["current"]["spki"]
+        until(lambda: issued(installation), "a certificate for it follows", timeout=90, every=0.5)
+    now = installation.status()["current"]
+    serving = [one["details"]["generation"] for one in installation.events() if one["event"] == "Confirmed"]
+
+    assert said["emergency"]["way"] == "standby"
+    assert now["spki"] == key, "the certificate that followed is for another key"
+    assert serving[-1] == now["id"]
+    command = next(one for one in said["emergency"]["besides"] if "certbot revoke" in one).partition("certbot ")[2].split()
+    assert "revoked" in acme_lab.certbot(*command).lower()
+
+
+def issued(installation: Installation) -> bool:
+    """Whether a certificate of the authority is in service, and nothing goes on."""
+    state = installation.status()
+    return state["phase"] == "stable" and bool(state["current"]) and state["current"]["origin"] == "issuer.pebble"
 
 
 def in_charge(
