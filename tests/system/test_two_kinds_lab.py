@@ -9,8 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lab.certificate import self_signed
 from lab.daemon import until
 from lab.installation import Installation, Timer
-from lab.maildomain import establish
+from lab.maildomain import PORTS, establish
 from lab.stream import Stream
+
+from tlsa_manager.observe.live import services
+from tlsa_manager.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +71,20 @@ def test_each_lineage_rolls_and_keeps_the_records_of_the_other(
     assert totals.deferred == totals.bounced == 0, str(totals)
     assert len(_records(dns_lab, mail.owners)) == 2
     assert [one["phase"] for one in installation.statuses()] == ["stable", "stable"]
+    shown = by_kind(dns_lab, mail.host)
+    assert len(shown) == 6, "a client that knows one kind only was shown nothing"
+    currents = {one["current"]["kind"].lower(): one["current"]["spki"] for one in installation.statuses()}
+    for (_, client), spki in shown.items():
+        assert spki == currents[client]
+
+
+def by_kind(dns_lab: DnsLab, host: str) -> dict[tuple[str, str], str]:
+    """The keys that the clients of each kind are shown on each port."""
+    views = services([Service.parse(f"{host}:{port}") for port in PORTS], repeats=1, resolver=(dns_lab.resolver,))
+    return {
+        (name, one.client): one.chain.leaf.spki_sha256
+        for name, view in views.items() for one in view.presentations if one.chain and one.client in ("rsa", "ecdsa")
+    }  # fmt: skip
 
 
 def _records(dns_lab: DnsLab, owners: tuple[str, ...]) -> set[str]:
