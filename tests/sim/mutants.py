@@ -708,7 +708,7 @@ MUTANTS = (
             "any of its records",
             "a set that has the new record, and others which only the stolen key matches, is taken to be harmless",
             "state.py",
-            " and matched <= {record.params for record in records}):\n",
+            " and matched <= covered):\n",
             "):\n",
         ),
         _one(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import law, timing
+from tlsa_manager.rollover import timing
 from tlsa_manager.rollover.facts import CachedSet
 from tlsa_manager.rollover.state import ready_at, sets_without
 from tlsa_manager.value import dataclass
@@ -98,7 +98,7 @@ def _lacking(lineage: Lineage, facts: Facts, name: str, records: RRset) -> Itera
     known = facts.owners.get(name)
     if known is None:
         return
-    yield from sets_without(known, records, facts.generation(facts.current), smtp=law.for_smtp(lineage, name))
+    yield from sets_without(lineage, facts, name, records)
     began = timing.history_known_at(known, lineage.policy)
     if known.since is not None and began is not None and began > float("-inf"):
         yield CachedSet(frozenset(), max((one.ttl for one in known.sets if one.records), default=0), known.since)

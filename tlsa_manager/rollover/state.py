@@ -6,12 +6,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import law, timing
+from tlsa_manager.tlsa import Params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.chain import Chain
-    from tlsa_manager.lineage import Generation, Lineage
+    from tlsa_manager.lineage import Lineage
     from tlsa_manager.policy import Policy
     from tlsa_manager.rollover.facts import CachedSet, Facts, OwnerFacts
     from tlsa_manager.tlsa import RRset, Tlsa
@@ -102,7 +103,7 @@ def ready_at(lineage: Lineage, facts: Facts, records: RRset, now: float) -> floa
         known = facts.owners.get(name)
         if known is None or not known.complete:
             return None
-        for one in sets_without(known, records, facts.generation(facts.current), smtp=law.for_smtp(lineage, name)):
+        for one in sets_without(lineage, facts, name, records):
             ends = timing.forgotten_at(one, lineage.policy)
             if ends is None:
                 return None
@@ -123,16 +124,27 @@ def way_back_until(facts: Facts, ttl: int, lineage: Lineage) -> float | None:
     return timing.retire_at(facts.confirmed_at, ttl, lineage.policy)
 
 
-def sets_without(known: OwnerFacts, records: RRset, current: Generation | None, *, smtp: bool) -> Iterator[CachedSet]:
-    """The usable sets that lack the records, or have others that match the current key and are judged apart (RFC 7671 §8).
+def sets_without(lineage: Lineage, facts: Facts, name: str, records: RRset) -> Iterator[CachedSet]:
+    """The usable sets at an owner that lack the records of a key, or match the current key where they do not match that one.
 
-    Where nothing is usable, senders do without DANE (RFC 7672 §2.2).
+    Parameters are judged apart, those of former times too (RFC 7671 §8); where nothing is usable, senders do without DANE
+    (RFC 7672 §2.2).
     """
-    for one in known.sets:
+    known, current, smtp = facts.owners.get(name), facts.generation(facts.current), law.for_smtp(lineage, name)
+    every = _every_record(lineage, facts, records)
+    for one in known.sets if known else ():
         usable = law.usable(one.records, smtp=smtp)
         matched = {record.params for record in usable if record.usage == 3 and current and current.chain.matches(record)}
-        if usable and not (records and records <= one.records and matched <= {record.params for record in records}):
+        covered = {record.params for record in usable & every}
+        if usable and not (records and records <= one.records and matched <= covered):
             yield one
+
+
+def _every_record(lineage: Lineage, facts: Facts, records: RRset) -> RRset:
+    """These records, and those of other parameters that belong to the same keys."""
+    digests = (Params(3, 1, 1), Params(3, 1, 2))
+    holders = (one for one in (facts.standby, *facts.generations.values()) if one and one.records(lineage.params) == records)
+    return records.union(*(one.records(digests) for one in holders))
 
 
 def _phase_of_next(lineage: Lineage, facts: Facts, now: float) -> Phase:
