@@ -11,7 +11,7 @@ import pki
 import pytest
 from cryptography import x509
 
-from tlsa_manager import clock, config, issue, wiring
+from tlsa_manager import clock, config, issue, issuing, wiring
 from tlsa_manager.errors import IssueError, IssueTemporary, NotYet, PublishTemporary, TlsaManagerError, Unsafe
 from tlsa_manager.issue import Advice, Wish
 from tlsa_manager.option import Option
@@ -59,7 +59,8 @@ class Died(BaseException):
 class World:
     """What outlives a process: the authority and its orders, DNS; and when the process dies.
 
-    `dies_at`: at which act, counted from 1; 0 = never. `trouble`: what the authority raises instead of placing an order.
+    `dies_at`: at which act, counted from 1; 0 = never. `trouble`: what the authority raises instead of placing an order;
+    `blocked`: what every change of DNS raises; `late`: what is raised after proofs were added; `lasts`: an order's life, seconds.
     """
 
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -68,6 +69,8 @@ class World:
     acts: int = 0
     trouble: Exception | None = None
     blocked: Exception | None = None
+    late: Exception | None = None
+    lasts: float = 0.0
     advice: Advice | None = None
     asked: int = 0
     rehearsed: list[Wish] = field(default_factory=list)
@@ -107,14 +110,18 @@ class Authority:
             world.act()
             url = f"https://ca.example/order/{len(world.orders) + 1}"
             world.orders[url] = {"names": wish.names, "chain": b""}
-            diary.ordered(replace(order, url=url))
+            diary.ordered(replace(order, url=url, expires=clock.now() + world.lasts if world.lasts else 0.0))
         try:
-            prover.show({f"_acme-challenge.{NAME}.": ("proof",)})
+            prover.show({f"_acme-challenge.{NAME}.": (f"proof-{url[-1]}",)})
             world.act()
             key = x509.load_pem_x509_csr(wish.request).public_key()
             world.orders[url]["chain"] = world.orders[url]["chain"] or pki.authority().chain(*wish.names, key=Public(key))
-        finally:
+        except (PublishTemporary, IssueTemporary):
+            raise  # the order stands, and what was shown stays with it
+        except Exception:
             prover.take_away()
+            raise
+        prover.take_away()
         world.act()
         return world.orders[url]["chain"]
 
@@ -152,25 +159,33 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     class Proofs:
         """Shows and removes one TXT record, as the real ones do: journalled before and after."""
 
-        def __init__(self, lineage: Any, backend: Any, memory: Any, config: Any, told: Any) -> None:
-            self.name, self.memory = lineage.name, memory
+        def __init__(self, lineage: Any, backend: Any, memory: Any, config: Any, told: Any, *, spared: Any = ()) -> None:
+            self.name, self.memory, self.spared = lineage.name, memory, frozenset(spared)
 
         def show(self, records: Mapping[str, tuple[str, ...]]) -> None:
-            """Add it."""
-            token = Token(f"_acme-challenge.{NAME}.", "", "proof")
-            self.memory.append(self.name, ev.Proving(token), clock.now())
+            """Add it, and remove others."""
+            (value,) = records[f"_acme-challenge.{NAME}."]
+            token = Token(f"_acme-challenge.{NAME}.", "", value)
+            if token not in self.memory.facts(self.name).tokens:
+                self.memory.append(self.name, ev.Proving(token), clock.now())
             if made.blocked:
                 raise made.blocked
             made.act()
-            made.dns.add("proof")
+            made.dns.add(value)
+            self._remove(token)
+            if made.late:
+                raise made.late
 
         def take_away(self) -> None:
             """Remove all that is journalled."""
-            for token in self.memory.facts(self.name).tokens:
+            self._remove()
+
+        def _remove(self, *wanted: Token) -> None:
+            for token in self.memory.facts(self.name).tokens - self.spared - {*wanted}:
                 made.act()
                 if made.blocked:
                     raise made.blocked
-                made.dns.discard("proof")
+                made.dns.discard(token.value)
                 self.memory.append(self.name, ev.Proved(token), clock.now())
 
     kind = types.ModuleType("fake_authority")
@@ -410,19 +425,107 @@ def test_the_word_of_the_authority_counts_for_everybody_but_who_insists(tmp_path
 
 
 def test_an_order_that_waits_for_dns_is_gone_on_with(tmp_path: Path, world: World) -> None:
-    """Nothing is ordered again, and the proof does not stay behind."""
+    """Nothing is ordered again; the proof stays in DNS until it has done its work, and is asked for once."""
     home = house(tmp_path, world)
-    world.blocked = PublishTemporary("the server does not answer")
-    (error,) = home.order([NAME]).values()
-    assert isinstance(error, PublishTemporary)
-    assert known(home).order is not None
-    assert known(home).tokens
-    home.run([NAME], anyway=True)
-    assert known(home).failures[renewal.CLEAR].reason == "the server does not answer"
-    world.blocked = None
+    world.late = PublishTemporary("ns2 does not have it yet")
+    for _ in range(3):
+        (error,) = home.order([NAME]).values()
+        assert isinstance(error, PublishTemporary)
+        assert known(home).order is not None
+        assert world.dns == {"proof-1"}
+        assert home.run([NAME], anyway=True) == {}, "the timer waits, and removes nothing"
+    assert world.dns == {"proof-1"}
+    assert len(of(home, ev.Proving)) == 1
+    assert not of(home, ev.Proved)
+    assert set(known(home).failures) == {renewal.SHOW}
+    world.late = None
     assert home.order([NAME]) == {}
     assert len(world.orders) == 1
+    assert world.dns == set()
     assert (known(home).order, known(home).tokens, known(home).failures) == (None, frozenset(), {})
+
+
+def test_the_timer_looks_again_soon_whether_a_proof_is_everywhere(tmp_path: Path, world: World) -> None:
+    """No authority was asked, so none can count it: after a poll interval, then twice as long, at most an hour."""
+    home = house(tmp_path, world)
+    world.late = PublishTemporary("ns2 does not have it yet")
+    waits = []
+    for _ in range(9):
+        home.order([NAME])
+        failure = known(home).failures[renewal.SHOW]
+        due = renewal.due(home.lineage(NAME), known(home), clock.now())
+        assert due is not None
+        assert "ns2 does not have it yet" in due.why
+        waits.append(round(due.at - failure.at))
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_a_network_that_fails_after_the_proof_was_shown_keeps_it(tmp_path: Path, world: World) -> None:
+    """The authority may still be looking."""
+    home = house(tmp_path, world)
+    world.late = IssueTemporary("no route to the authority")
+    home.order([NAME])
+    assert set(known(home).failures) == {renewal.ISSUE}
+    assert home.run([NAME], anyway=True) == {}
+    assert (world.dns, len(known(home).tokens)) == ({"proof-1"}, 1)
+
+
+def test_a_final_refusal_takes_the_proof_away(tmp_path: Path, world: World) -> None:
+    """Nothing stays in DNS for what somebody has to mend first."""
+    home = house(tmp_path, world)
+    world.late = IssueError("not proven")
+    home.order([NAME])
+    assert (world.dns, known(home).tokens) == (set(), frozenset())
+
+
+@pytest.mark.parametrize(("old", "new"), [('issuer = "fake"', ""), ('issuer = "fake"', 'issuer = "fake"\nleaving = true')])
+def test_nobody_goes_on_with_an_order_that_the_configuration_does_not_want(
+    tmp_path: Path, world: World, old: str, new: str
+) -> None:
+    """Then its proofs go by the next run."""
+    home = house(tmp_path, world)
+    world.late = PublishTemporary("ns2 does not have it yet")
+    home.order([NAME])
+    assert world.dns == {"proof-1"}
+    text = (tmp_path / "config.toml").read_text()
+    assert old in text
+    (tmp_path / "config.toml").write_text(text.replace(old, new))
+    home = wiring.House(config.load(tmp_path / "config.toml"))
+    home.__dict__["engine"] = Engine(home)
+    assert home.run([NAME], anyway=True) == {}
+    assert (world.dns, known(home).tokens) == (set(), frozenset())
+
+
+def test_a_proof_goes_when_its_order_has_expired(tmp_path: Path, world: World) -> None:
+    """Even where the authority cannot be asked about it."""
+    home = house(tmp_path, world)
+    world.late, world.lasts = PublishTemporary("ns2 does not have it yet"), 1000.0
+    home.order([NAME])
+    lineage, facts = home.lineage(NAME), known(home)
+    assert facts.order is not None
+    assert facts.order.expires == pytest.approx(clock.now() + 1000, abs=60)
+    assert issuing.clearing_at(lineage, facts) == facts.order.expires
+    assert issuing.clearing_at(lineage, replace(facts, order=replace(facts.order, expires=0.0))) == float("inf")
+    assert issuing.clearing_at(lineage, replace(facts, order=replace(facts.order, url=""))) == 0.0, "of an order before it"
+    assert issuing.clearing_at(replace(lineage, issuer="self-signed"), facts) == 0.0
+
+
+def test_a_rehearsal_leaves_the_proofs_of_an_order_alone(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it shows itself goes again."""
+    home = house(tmp_path, world)
+    world.late = PublishTemporary("ns2 does not have it yet")
+    home.order([NAME])
+    world.late = None
+
+    def rehearse(_self: Authority, _wish: Wish, _diary: Diary, prover: Prover) -> None:
+        prover.show({f"_acme-challenge.{NAME}.": ("rehearsed",)})
+        assert world.dns == {"proof-1", "rehearsed"}
+        prover.take_away()
+
+    monkeypatch.setattr(Authority, "rehearse", rehearse)
+    assert home.rehearse([NAME]) == {}
+    assert world.dns == {"proof-1"}
+    assert {one.value for one in known(home).tokens} == {"proof-1"}
 
 
 def test_a_proof_that_was_left_is_removed_though_nothing_is_due(tmp_path: Path, world: World) -> None:
@@ -468,12 +571,15 @@ def test_what_nobody_expected_is_written_down_too(tmp_path: Path, world: World) 
 
 
 def test_an_order_for_other_names_is_given_up(tmp_path: Path, world: World) -> None:
-    """The configuration names more by now."""
+    """The configuration names more by now; the proof for the old order goes, and the one for the new stays while it is needed."""
     home = house(tmp_path, world)
-    world.blocked = PublishTemporary("the server does not answer")
+    world.late = PublishTemporary("ns2 does not have it yet")
     home.order([NAME])
-    world.blocked = None
     home = house(tmp_path, world, more='names = ["*.mx.example"]')
+    home.order([NAME])
+    assert world.dns == {"proof-2"}
+    assert known(home).failures[renewal.SHOW].count == 1
+    world.late = None
     assert home.order([NAME]) == {}
     assert [one.reason for one in of(home, ev.OrderEnded)] == ["another certificate is wanted by now", ""]
     latest = renewal.newest(known(home))

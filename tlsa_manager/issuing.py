@@ -3,6 +3,9 @@
 What is written down comes before and after each act, so that a process may die anywhere: the key is kept before anybody is
 asked, the order is journalled before and after it is named, and it is over only when its certificate is in the store and
 journalled. The next run goes on with the same order; it finds the certificate again where the order has it.
+
+What proves the names stays in DNS as long as an order needs it, however many runs that takes: a name server may be late by
+hours, and a person by days. It goes when the order is over, or nobody goes on with it any more.
 """
 
 from __future__ import annotations
@@ -11,20 +14,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from tlsa_manager import clock
-from tlsa_manager.errors import NotYet, StateError, TlsaManagerError, Unsafe
+from tlsa_manager.errors import NotYet, PublishTemporary, StateError, TlsaManagerError, Unsafe
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import renewal
 from tlsa_manager.rollover.timing import retry_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from tlsa_manager.config import Config
     from tlsa_manager.hands import HouseHands
     from tlsa_manager.issue import Diary, Issuer, Prover
     from tlsa_manager.journal import Journal
     from tlsa_manager.lineage import Generation, Lineage
-    from tlsa_manager.order import Order, Renewal
+    from tlsa_manager.order import Order, Renewal, Token
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.store import Store
 
@@ -116,7 +119,7 @@ class Issuing:
         except NotYet:
             raise  # somebody else is at it
         except Exception as error:  # one that nobody expected, too: what is not written down is tried again every minute
-            self._failed(name, renewal.ISSUE, error)
+            self._failed(name, renewal.SHOW if isinstance(error, PublishTemporary) else renewal.ISSUE, error)
             raise
 
     def rehearse(self, name: str) -> None:
@@ -131,7 +134,8 @@ class Issuing:
             self.home.watch(name, "nothing is rehearsed: its own key signs its certificates, nobody has to be asked")
             return
         wish = Wish(lineage.hosts, request(generate(key_type(lineage, facts)), lineage.hosts), "")
-        self._issuer(lineage).rehearse(wish, _Rehearsal(self._told(name)), self._prover(lineage))
+        needed = facts.tokens if renewal.goes_on(lineage, facts) else ()
+        self._issuer(lineage).rehearse(wish, _Rehearsal(self._told(name)), self._prover(lineage, spared=needed))
 
     def clear(self, name: str) -> None:
         """Remove the proofs that stand in DNS. What goes wrong is journalled and tried again: it does no harm there."""
@@ -255,11 +259,11 @@ class Issuing:
         section = self.home.config.issuers[lineage.issuer]
         return open_issuer(lineage.issuer, section.kind, section.options, self.home.config.directory)
 
-    def _prover(self, lineage: Lineage) -> Prover:
+    def _prover(self, lineage: Lineage, *, spared: Collection[Token] = ()) -> Prover:
         from tlsa_manager.proof import Proofs
 
         backend = self.home.hands.backend(lineage.dns)
-        return Proofs(lineage, backend, self.home.journal, self.home.config, self._told(lineage.name))
+        return Proofs(lineage, backend, self.home.journal, self.home.config, self._told(lineage.name), spared=spared)
 
     def _told(self, name: str) -> Callable[[str], None]:
         def told(text: str) -> None:
@@ -299,11 +303,14 @@ def moment(lineage: Lineage, facts: Facts, now: float) -> float:
 
 
 def clearing_at(lineage: Lineage, facts: Facts) -> float:
-    """When proofs that were left in DNS are removed; infinite = there are none."""
+    """When proofs that stand in DNS are removed: at once, unless an order needs them; infinite = never, as things stand."""
     if not facts.tokens:
         return float("inf")
     failure = facts.failures.get(renewal.CLEAR)
-    return retry_at(failure, lineage.policy) if failure else 0.0
+    again = retry_at(failure, lineage.policy) if failure else 0.0
+    if facts.order is not None and renewal.goes_on(lineage, facts):
+        return max(again, facts.order.expires or float("inf"))
+    return again
 
 
 def issuer_needed(lineage: Lineage) -> None:

@@ -10,7 +10,7 @@ class Order:
     """A certificate that was asked for. `url` empty: the question was about to be sent, and nobody knows whether it was.
 
     `directory`: of the authority (RFC 8555 §7.1.1); `key`: id of the key or generation that the certificate is for; `at`: when it
-    was asked for, seconds since 1970.
+    was asked for, `expires`: until when its names may be proven, seconds since 1970; 0 = the authority does not say.
     """
 
     directory: str
@@ -19,6 +19,7 @@ class Order:
     profile: str = ""
     url: str = ""
     at: float = 0.0
+    expires: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tlsa_manager.rollover import events as ev
 from tlsa_manager.security import Cause, Security
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from tlsa_manager.config import Config
     from tlsa_manager.lineage import Lineage
@@ -33,7 +33,7 @@ PAUSE, LONGEST_PAUSE = 0.25, 10.0  # seconds between two looks: short at first, 
 TELL_AGAIN = 30.0  # seconds; who waits says so, and is known to live
 _NOT_EVERYWHERE = (
     "an authority may ask any of these servers, so it was told nothing. See that each secondary gets NOTIFY and may transfer the"
-    " zone, or take a dead one out of the NS records; it is tried again by itself"
+    " zone, or take a dead one out of the NS records; the records and the order stay, and it is tried again by itself"
 )
 _NOT_FOUND = "nothing was written. Look what is wrong with these servers or with the resolver; it is tried again by itself"
 
@@ -51,8 +51,9 @@ class Memory(Protocol):
 class Proofs:
     """Shows to an authority that the names of a lineage are ours, and cleans up. The caller holds the lineage's lease.
 
-    `told`: is told what is being done, and while it is waited again and again; `timeout`: seconds; `look`: asks every
-    authoritative server, by default through the resolver and with the trust anchor of the configuration.
+    `told`: is told what is being done, and while it is waited again and again; `timeout`: seconds, TIMEOUT by default; `look`:
+    asks every authoritative server, by default through the resolver and with the trust anchor of the configuration; `spared`:
+    records that an order still needs, which are not removed.
     """
 
     def __init__(
@@ -63,27 +64,31 @@ class Proofs:
         config: Config,
         told: Callable[[str], None],
         *,
-        timeout: float = TIMEOUT,
+        timeout: float | None = None,
         look: Callable[[Iterable[str]], Views] | None = None,
+        spared: Collection[Token] = (),
     ) -> None:
         self._lineage, self._backend, self._memory, self._config, self._told = lineage.name, backend, memory, config, told
-        self._timeout, self._look_with = timeout, look
+        self._timeout, self._look_with, self._spared = TIMEOUT if timeout is None else timeout, look, frozenset(spared)
 
     def show(self, records: Mapping[str, tuple[str, ...]]) -> None:
         """Add these values by name, before aliases; return when every authoritative server answers all of them.
 
-        Asked again it goes on. Raises PublishTemporary where time is over, naming the servers that lack something, and what the
+        Others that the journal names are removed: they are of an order that is over. Asked again it goes on. Raises
+        PublishTemporary where time is over, naming the servers that lack something or what a person has to add, and what the
         backend raises. What was added until then is in the facts: `take_away` removes it, and asked again this finds it standing.
         """
         end = clock.monotonic() + self._timeout
         lost = PublishTemporary(f"it cannot be found out where the TXT records of {_listed(records)} belong", _NOT_FOUND)
         views = self._poll(records, _astray, end, lost)
-        for name, values in records.items():
-            for value in dict.fromkeys(values):
-                self._add(views[name], value)
+        wanted = [(views[name], value) for name, values in records.items() for value in dict.fromkeys(values)]
+        asked = [words for view, value in wanted if (words := self._add(view, value))]
+        self._remove_stale({(view.target, value) for view, value in wanted})
         self._told(f"waiting until every name server answers the TXT records of {_listed(records)}")
         words = f"after {self._timeout:g} seconds the TXT records of {_listed(records)} are still not to be seen everywhere"
-        self._poll(records, lambda views: _lacking(views, records), end, PublishTemporary(words, _NOT_EVERYWHERE))
+        lost = PublishTemporary(f"somebody has to add them: {words}", "\n\n".join(asked))
+        lost = lost if asked else PublishTemporary(words, _NOT_EVERYWHERE)
+        self._poll(records, lambda views: _lacking(views, records), end, lost)
         self._told(f"every name server answers the TXT records of {_listed(records)}")
 
     def take_away(self) -> None:
@@ -92,7 +97,7 @@ class Proofs:
         What cannot be removed stays in the facts; the first error is raised when the others were tried. While the backend is out
         of reach no more are tried.
         """
-        tokens = sorted(self._memory.facts(self._lineage).tokens, key=lambda token: (token.target, token.value))
+        tokens = self._removable()
         failed: list[PublishError] = []
         for token in tokens:
             try:
@@ -106,8 +111,22 @@ class Proofs:
         if tokens:
             self._told(f"the TXT records of {_listed(token.target for token in tokens)} are removed")
 
-    def _add(self, view: TextView, value: str) -> None:
-        """Journal it, then add it."""
+    def _removable(self) -> list[Token]:
+        """What the journal names, and nobody else needs."""
+        return sorted(self._memory.facts(self._lineage).tokens - self._spared, key=lambda token: (token.target, token.value))
+
+    def _remove_stale(self, wanted: Collection[tuple[str, str]]) -> None:
+        """Remove what is not wanted (target, value). It does no harm where it stands, so that this fails stops nothing."""
+        for token in self._removable():
+            if (token.target, token.value) in wanted:
+                continue
+            try:
+                self._remove(token)
+            except PublishError as error:
+                self._told(f"a TXT record of an order that is over stays for now: {error.message}")
+
+    def _add(self, view: TextView, value: str) -> str:
+        """Journal it, then add it; what somebody has to do for that, who has not done it anywhere yet."""
         text = _text(view, value)
         token = Token(text.target, text.zone, text.value)
         if token not in self._memory.facts(self._lineage).tokens:
@@ -118,8 +137,10 @@ class Proofs:
             raise
         except PublishError as error:
             raise self._elsewhere(view, error) if view.is_alias else error from None
-        if ticket.state == "asked":
-            self._told(ticket.message)
+        if ticket.state != "asked" or any(value in (answer.values or ()) for answer in view.answers):
+            return ""
+        self._told(ticket.message)
+        return ticket.message
 
     def _remove(self, token: Token) -> None:
         """Remove it, then journal that it is gone.
@@ -139,8 +160,9 @@ class Proofs:
         if asked and not self._is_gone(token):
             self._told(asked)
             raise PublishError(
-                f"a TXT record of a proof that is over still stands at {token.target}; somebody was asked to remove it",
-                "there is no hurry, it proves nothing any more: it is looked for again, and asked for again, by itself",
+                f'a TXT record of a proof that is over still stands at {token.target}; somebody has to remove "{token.value}"',
+                "remove it, and leave every other record there; there is no hurry, it proves nothing any more. That it is gone is"
+                " noticed by itself",
             )
         self._memory.append(self._lineage, ev.Proved(token), clock.now())
 

@@ -139,7 +139,6 @@ OURS, CA = 'issuer = "self-signed"', 'issuer = "ca"'
     [
         ("", OURS, "agree-to-terms: is not true"),
         (WEB + 'listen = "127.0.0.1:80"', CA + '\nnames = ["*.example.org"]', "*.example.org cannot be proven over HTTP"),
-        ("agree-to-terms = true", CA, "asks a person for a TXT record at every renewal"),
         (WEB + 'webroot = "{0}/none"', CA, "is no directory that can be written here"),
         ('agree-to-terms = true\neab-kid = "k"\neab-key-file = "{0}/eab"', OURS, "is open to others"),
         (WEB, CA, "http-01 needs either webroot"),
@@ -154,6 +153,21 @@ def test_config_check_tells_what_would_hinder_an_order(say: Say, options: str, m
     assert len(found) == 1, found
     assert expected in found[0]
     assert ";" in found[0], "and what to do"
+
+
+def test_config_check_notes_who_has_to_add_the_proofs(say: Say) -> None:
+    """A person: that works, and is no mistake; nobody is asked over HTTP, or where a key signs for itself."""
+    configure(say)
+    ending = say("config", "check")
+    notes = say("config", "check", "--json").json["notes"]
+    assert len(notes) == 1
+    assert "asks a person to add TXT records" in notes[0]
+    assert f"note: {notes[0]}" in ending.out
+    assert problems(say) == []
+    configure(say, options=WEB + 'listen = "127.0.0.1:80"')
+    assert say("config", "check", "--json").json["notes"] == []
+    configure(say, more=OURS)
+    assert say("config", "check", "--json").json["notes"] == []
 
 
 def test_config_check_finds_an_account_that_is_open_to_others(say: Say) -> None:

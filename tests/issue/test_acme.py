@@ -8,7 +8,7 @@ import pytest
 
 from issue.asked import LabProver, Notes, wish
 from tlsa_manager import keys
-from tlsa_manager.errors import IssueError, PublishTemporary
+from tlsa_manager.errors import IssueError, PublishError, PublishTemporary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,8 +78,9 @@ def test_a_prover_that_fails(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None
     with pytest.raises(PublishTemporary, match="no server"):
         issuer().obtain(wanted, None, diary, prover)
     assert gate.count("/chalZ/") == 0
-    assert prover.taken == 1
+    assert prover.taken == 0, "what was shown stays with the order"
     assert issuer().obtain(wanted, diary.former, diary, prover)
+    assert prover.taken == 1
     assert gate.count("/order-plz") == 1
 
 
@@ -93,9 +94,9 @@ def test_records_that_stay(dns_lab: DnsLab, issuer: Opens) -> None:
 
 def test_both_fail(dns_lab: DnsLab, issuer: Opens) -> None:
     """Where proving fails and removing too, the first is raised and the second told."""
-    fails: dict[str, BaseException] = {"show": PublishTemporary("one", ""), "take_away": PublishTemporary("two", "")}
+    fails: dict[str, BaseException] = {"show": PublishError("one", ""), "take_away": PublishTemporary("two", "")}
     diary = Notes()
-    with pytest.raises(PublishTemporary, match="one"):
+    with pytest.raises(PublishError, match="one"):
         issuer().obtain(wish(dns_lab.fresh_name()), None, diary, LabProver(dns_lab, fail=fails))
     assert "two" in diary.texts[-1]
 
@@ -108,6 +109,14 @@ def test_rehearsal(dns_lab: DnsLab, issuer: Opens, gate: Gate, tmp_path: Path) -
     assert diary.entries == []
     assert all(text.startswith("rehearsal: ") for text in diary.texts)
     assert [place.name.partition("-")[0] for place in (tmp_path / "state" / "accounts").iterdir()] == ["127.14.0.9"]
+
+
+def test_a_rehearsal_keeps_no_proof(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Nobody goes on with it, so what was shown goes, whatever it failed of."""
+    prover = LabProver(dns_lab, fail={"show": PublishTemporary("not everywhere yet")})
+    with pytest.raises(PublishTemporary):
+        issuer(staging=gate.url).rehearse(wish(dns_lab.fresh_name()), Notes(), prover)
+    assert (prover.taken, prover.shown) == (1, {})
 
 
 def test_no_rehearsal(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:

@@ -10,7 +10,7 @@ import pytest
 from issue.asked import CrashError, LabProver, Notes, wish
 from issue.gate import Reply, as_json, problem
 from tlsa_manager import clock, keys
-from tlsa_manager.errors import IssueError, IssueTemporary
+from tlsa_manager.errors import IssueError, IssueTemporary, PublishTemporary
 from tlsa_manager.issue import waiting
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ class End:
 
             gate.reply = ends  # type: ignore[method-assign,assignment]
             prover.fail["take_away"] = CrashError()  # who is dead takes nothing away: the authority may still be looking
-            with pytest.raises(CrashError):
+            with pytest.raises((CrashError, IssueTemporary)):  # the latter where proofs stay by themselves
                 attempt(diary, prover)
             gate.reply = real  # type: ignore[method-assign]
+            prover.fail.clear()
             return
         if self.at in {"show", "take_away"}:
             prover.fail[self.at] = CrashError()
@@ -77,6 +78,51 @@ def test_after_a_crash(at: str, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> N
     assert gate.count("/order-plz") == 1, ENDS[at]
     assert prover.shown == {}
     assert "ended" not in diary.words
+
+
+@pytest.mark.parametrize("at", ["/dir", "/nonce-plz", "/my-order/", "/authZ/", "/chalZ/"])
+def test_proofs_stay_while_the_order_needs_them(at: str, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Where an authority fails before the names are proven, the records stay, and the next attempt goes on with both."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes()
+    prover = LabProver(dns_lab, fail={"show": PublishTemporary("not everywhere yet")})
+    with pytest.raises(PublishTemporary, match="not everywhere yet"):
+        issuer().obtain(wanted, None, diary, prover)
+    gate.always[at] = problem("serverInternal", status=500)
+    with pytest.raises(IssueTemporary):
+        issuer().obtain(wanted, diary.former, diary, prover)
+    assert prover.taken == 0
+    assert prover.shown
+    gate.always.clear()
+    assert issuer().obtain(wanted, diary.former, diary, prover)
+    assert (prover.taken, gate.count("/order-plz")) == (1, 1)
+    assert all(one == prover.rounds[0] for one in prover.rounds), "the same token"
+
+
+def test_proofs_go_when_the_names_are_proven(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """However long the certificate takes then."""
+    wanted, diary, prover = wish(dns_lab.fresh_name()), Notes(), LabProver(dns_lab)
+    gate.instead["/finalize-order/"].append(problem("serverInternal", status=500))
+    with pytest.raises(IssueTemporary):
+        issuer().obtain(wanted, None, diary, prover)
+    assert (prover.taken, prover.shown) == (1, {})
+    assert issuer().obtain(wanted, diary.former, diary, prover)
+    assert (len(prover.rounds), gate.count("/order-plz")) == (1, 1)
+
+
+def test_proofs_go_with_an_order_that_is_written_off(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """Also where the authority then puts off the next one."""
+    wanted, diary = wish(dns_lab.fresh_name()), Notes()
+    prover = LabProver(dns_lab, fail={"show": PublishTemporary("not everywhere yet")})
+    with pytest.raises(PublishTemporary):
+        issuer().obtain(wanted, None, diary, prover)
+    former = diary.former
+    assert former is not None
+    assert former.expires > clock.now()
+    gate.instead["/my-order/"].append(problem("malformed", "no such order", 404))
+    gate.instead["/order-plz"].append(problem("rateLimited", status=429))
+    with pytest.raises(IssueTemporary):
+        issuer().obtain(wanted, former, diary, prover)
+    assert (prover.taken, prover.shown) == (1, {})
 
 
 def test_valid_is_only_downloaded(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:

@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.cli.key_text import next_lines, next_value, service_line, service_value
 from tlsa_manager.cli.when import clock, day, iso, stamp
-from tlsa_manager.rollover.renewal import ISSUE, due, order_again_at
+from tlsa_manager.rollover.renewal import again_at, due
 from tlsa_manager.rollover.state import Phase
-from tlsa_manager.rollover.timing import retry_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsa_manager.cli.voice import Line
     from tlsa_manager.lineage import Generation
-    from tlsa_manager.order import Order
-    from tlsa_manager.policy import Policy
-    from tlsa_manager.rollover.facts import Facts, Failure, Hold
+    from tlsa_manager.order import Order, Token
+    from tlsa_manager.rollover.facts import Facts, Hold
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.rollover.steps import Blocker
     from tlsa_manager.wiring import Standing
@@ -56,6 +54,7 @@ def value(standing: Standing) -> dict[str, Any]:
         "leaving": lineage.leaving,
         "vanished": iso(facts.vanished_at),
         "order": _order(facts.order) if facts.order else None,
+        "proofs": [{"name": one.target, "zone": one.zone, "value": one.value} for one in _proofs(facts)],
         "renewal": _renewal(standing),
     } | {name: _generation(facts.generation(identity)) for name, identity in _generations(facts)}
 
@@ -80,7 +79,7 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
     for step, one in facts.failures.items():
         times = "once" if one.count == 1 else f"{one.count} times"
         reason = "" if plan and one.reason in plan.why else f": {step}: {one.reason}"
-        yield f"  failed {times}{reason}; tried again {clock(_again_at(step, one, standing.lineage.policy), now)}", "red"
+        yield f"  failed {times}{reason}; tried again {clock(again_at(step, one, standing.lineage.policy), now)}", "red"
     if remedy := _remedy(facts, plan):
         yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
     if facts.next and facts.current and not facts.deploying and not facts.way_back:
@@ -91,11 +90,6 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
         generation = facts.generation(identity)
         if generation is not None:
             yield f"  {name:<8} {_named(generation)}", "dim"
-
-
-def _again_at(step: str, failure: Failure, policy: Policy) -> float:
-    """When a step is tried again: an authority is asked less often than our own servers."""
-    return order_again_at(failure, policy) if step == ISSUE else retry_at(failure, policy)
 
 
 def _renewal(standing: Standing) -> dict[str, Any] | None:
@@ -137,11 +131,17 @@ def _keys(standing: Standing, now: float) -> Iterator[str]:
     if facts.order:
         where = facts.order.url or facts.order.directory
         yield f"a certificate for {', '.join(facts.order.names)} is being ordered since {clock(facts.order.at, now)}: {where}"
+    for one in _proofs(facts):
+        yield f'TXT record that proves a name to an authority, to be removed when it is over: {one.target} "{one.value}"'
     if not facts.order and (wish := due(lineage, facts, now)):
         yield f"the next certificate is ordered {clock(wish.at, now) if wish.at > now else 'by the next run'}: {wish.why}"
     if line := service_line(lineage, facts, now):
         yield line
     yield from next_lines(lineage, facts, now)
+
+
+def _proofs(facts: Facts) -> list[Token]:
+    return sorted(facts.tokens, key=lambda one: (one.target, one.value))
 
 
 def _hold(hold: Hold) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _hold(hold: Hold) -> dict[str, Any]:
 def _order(order: Order) -> dict[str, Any]:
     return {
         "url": order.url, "directory": order.directory, "names": list(order.names), "key": order.key, "profile": order.profile,
-        "at": iso(order.at or None),
+        "at": iso(order.at or None), "expires": iso(order.expires or None),
     }  # fmt: skip
 
 
@@ -189,4 +189,5 @@ def _remedy(facts: Facts, plan: Plan | None) -> str:
         return facts.hold.remedy
     if plan and plan.remedy:
         return plan.remedy
-    return next((one.hint for one in facts.failures.values() if one.hint), "")
+    latest = sorted(facts.failures.values(), key=lambda one: one.at, reverse=True)
+    return next((one.hint for one in latest if one.hint), "")

@@ -34,6 +34,19 @@ def problems(config: Config) -> Iterator[str]:
             yield from _unprovable(config, lineage)
 
 
+def notes(config: Config) -> Iterator[str]:
+    """Yield what works, and means work for somebody."""
+    for lineage in config.lineages.values():
+        issuer = config.issuers.get(lineage.issuer)
+        by_hand = lineage.dns in config.dns and config.dns[lineage.dns].kind == _BY_HAND
+        if issuer and issuer.kind == ACME and issuer.options.get("challenge") != "http-01" and by_hand:
+            yield (
+                f'lineage."{lineage.name}".dns: {lineage.dns} asks a person to add TXT records for every certificate,'
+                " and to remove them; status names them, and the order waits until they are there, for days if need be;"
+                f' challenge = "http-01" in [issuer.{lineage.issuer}] asks nobody'
+            )
+
+
 def _cannot_be_made(config: Config, name: str, section: Section) -> Iterator[str]:
     from tlsa_manager.issue import open_issuer
 
@@ -78,16 +91,10 @@ def _unprovable(config: Config, lineage: Lineage) -> Iterator[str]:
     """Whether its names can be proven the way that is configured."""
     options, where = config.issuers[lineage.issuer].options, f'lineage."{lineage.name}"'
     wild = [name for name in lineage.hosts if name.startswith("*.")]
-    if options.get("challenge") == "http-01":
-        if wild:
-            yield (
-                f"{where}.names: {', '.join(wild)} cannot be proven over HTTP (RFC 8555 §8.3); "
-                f'set challenge = "dns-01" in [issuer.{lineage.issuer}], or leave it out'
-            )
-    elif config.issuers[lineage.issuer].kind == ACME and config.dns[lineage.dns].kind == _BY_HAND:
+    if options.get("challenge") == "http-01" and wild:
         yield (
-            f"{where}.dns: {lineage.dns} asks a person for a TXT record at every renewal, and is waited for minutes only; "
-            f'use another backend, or challenge = "http-01" in [issuer.{lineage.issuer}]'
+            f"{where}.names: {', '.join(wild)} cannot be proven over HTTP (RFC 8555 §8.3); "
+            f'set challenge = "dns-01" in [issuer.{lineage.issuer}], or leave it out'
         )
 
 

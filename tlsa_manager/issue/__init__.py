@@ -76,7 +76,8 @@ class Prover(Protocol):
     def show(self, records: Mapping[str, tuple[str, ...]]) -> None:
         """Add these values by name (`_acme-challenge.mx.example.org.`, as the authority asks for it, before aliases).
 
-        Returns when every authoritative server answers all of them. Raises PublishError, PublishTemporary, IssueTemporary.
+        Returns when every authoritative server answers all of them; those of other values that were shown before are removed.
+        Asked for the same again it goes on. Raises PublishError, PublishTemporary (not everywhere yet), IssueTemporary.
         """
 
     def take_away(self) -> None:
@@ -96,12 +97,17 @@ class Issuer(Protocol):
         `former`: the order that the diary says was begun for the same key and names and has not ended; it is gone on with if it
         is still good, else `diary.ended` says why not and a new one is made. Raises IssueTemporary (try again, with `until` if
         the authority named a moment), IssueError (somebody has to do something first), ConfigError (a file that the options
-        name), StateError (the account cannot be kept), and what `prover.show` raises. `prover.take_away` is called however it
-        ends; what that raises is told in the diary.
+        name), StateError (the account cannot be kept), and what `prover.show` raises.
+
+        `prover.take_away` is called however it ends, and what that raises is told in the diary; but where a temporary error
+        leaves an order whose names are not proven yet, what was shown stays, for the next call goes on with both.
         """
 
     def rehearse(self, wish: Wish, diary: Diary, prover: Prover) -> None:
-        """Do all of it at the authority's staging directory, and throw the certificate away. Raises as `obtain` does."""
+        """Do all of it at the authority's staging directory, and throw the certificate away. Raises as `obtain` does.
+
+        `prover.take_away` is called however it ends.
+        """
 
     def advice(self, certificate: bytes, now: float) -> Advice | None:
         """Ask when a certificate (PEM) should be renewed; None where the authority does not say. Raises IssueTemporary."""

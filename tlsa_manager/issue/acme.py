@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tlsa_manager.issue import Advice, Diary, Prover, Wish
     from tlsa_manager.issue.account import Holder
     from tlsa_manager.issue.authority import Authority
+    from tlsa_manager.issue.keeping import Keeping
     from tlsa_manager.issue.responder import Listener, Webroot
     from tlsa_manager.option import Settings
     from tlsa_manager.order import Order
@@ -64,23 +65,21 @@ class Acme:
 
     def obtain(self, wish: Wish, former: Order | None, diary: Diary, prover: Prover) -> bytes:
         """Return a chain for the wish; see Issuer."""
-        from tlsa_manager.issue.account import open_account
-        from tlsa_manager.issue.authority import Authority
-        from tlsa_manager.issue.errand import Errand, cleared, in_order
+        from tlsa_manager.issue.keeping import Keeping
 
-        wanted = in_order(wish)
-        self._provable(wanted)
-        with cleared(prover, diary), Authority(self.url, self.trust, self.timeout) as authority:
-            self._check_profile(authority)
-            open_account(authority, self.directory, self.holder)
-            return Errand(authority, wanted, self.profile, self.web, diary, prover).run(former)
+        needed = former is not None and bool(former.url)
+        return self._run(wish, former, diary, prover, Keeping(prover, diary, needed=needed))
 
     def rehearse(self, wish: Wish, diary: Diary, prover: Prover) -> None:
         """Do all of it at the staging directory, with an account of its own there; see Issuer."""
         if not self.staging:
             msg = f"there is no directory for rehearsals of issuer {self.name}, so nothing was tried"
             raise IssueError(msg, f"set `staging` in [issuer.{self.name}] to the authority's staging directory, if it has one")
-        replace(self, url=self.staging).obtain(replace(wish, replaces=b""), None, _Rehearsal(diary), prover)
+        from tlsa_manager.issue.keeping import Clearing
+
+        rehearsal = _Rehearsal(diary)
+        staged = replace(self, url=self.staging)
+        staged._run(replace(wish, replaces=b""), None, rehearsal, prover, Clearing(prover, rehearsal))  # noqa: SLF001  its own
 
     def advice(self, certificate: bytes, now: float) -> Advice | None:
         """Ask when a certificate should be renewed; see Issuer."""
@@ -89,6 +88,19 @@ class Acme:
 
         with Authority(self.url, self.trust, self.timeout) as authority:
             return ari.ask(authority, certificate, now)
+
+    def _run(self, wish: Wish, former: Order | None, diary: Diary, prover: Prover, keeping: Keeping) -> bytes:
+        """Return a chain for the wish; `keeping`: what becomes of the proofs."""
+        from tlsa_manager.issue.account import open_account
+        from tlsa_manager.issue.authority import Authority
+        from tlsa_manager.issue.errand import Errand, in_order
+
+        wanted = in_order(wish)
+        self._provable(wanted)
+        with keeping, Authority(self.url, self.trust, self.timeout) as authority:
+            self._check_profile(authority)
+            open_account(authority, self.directory, self.holder)
+            return Errand(authority, wanted, self.profile, self.web, diary, prover, keeping).run(former)
 
     def _provable(self, wish: Wish) -> None:
         """Refuse before anything is asked what can never be proven (RFC 8555 §8.3 is for no wildcard)."""

@@ -6,13 +6,13 @@ stands, and goes on there. An order is made anew only where the old one leads to
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock, der
 from tlsa_manager.certificates import certificates_in, read_chain
-from tlsa_manager.errors import BadInput, IssueError, IssueTemporary, TlsaManagerError
+from tlsa_manager.errors import BadInput, IssueError, IssueTemporary
 from tlsa_manager.issue import orders, proofs
 from tlsa_manager.issue.refusal import STAYS, SpentError, garbage
 from tlsa_manager.issue.waiting import patience, wait
@@ -20,17 +20,16 @@ from tlsa_manager.order import Order
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tlsa_manager.issue import Diary, Prover, Wish
     from tlsa_manager.issue.authority import Authority
+    from tlsa_manager.issue.keeping import Keeping
     from tlsa_manager.issue.orders import Standing
     from tlsa_manager.issue.responder import Listener, Webroot
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One wish at one authority. `web`: how names are proven over HTTP; None: in DNS."""
+    """One wish at one authority. `web`: how names are proven over HTTP; None: in DNS. `keeping`: is told what proofs are for."""
 
     authority: Authority
     wish: Wish
@@ -38,6 +37,7 @@ class Errand:
     web: Webroot | Listener | None
     diary: Diary
     prover: Prover
+    keeping: Keeping
 
     def run(self, former: Order | None) -> bytes:
         """Return the chain, PEM. Raises as Issuer.obtain does."""
@@ -53,12 +53,12 @@ class Errand:
         if former is None:
             return None
         if reason := self._differs(former):
-            self.diary.ended(former.url, reason)
+            self._ended(former.url, reason)
             return None
         if not former.url:
             found = next(orders.lost(self.authority, self.wish), None)
             if found is not None:
-                self.diary.ordered(self._order(found.url))
+                self.diary.ordered(self._order(found.url, found.expires))
             return found
         return self._usable(former.url)
 
@@ -81,18 +81,23 @@ class Errand:
         else:
             self.diary.told(f"going on with the order at {self.authority.host} that was begun before; it is {standing.status}")
             return standing
-        self.diary.ended(url, reason)
+        self._ended(url, reason)
         return None
 
     def _placed(self) -> Standing:
         self.diary.told(f"asking {self.authority.host} for a certificate for {', '.join(self.wish.names)}")
         self.diary.ordering(self._order(""))
         standing = orders.place(self.authority, self.wish, self.profile)
-        self.diary.ordered(self._order(standing.url))
+        self.diary.ordered(self._order(standing.url, standing.expires))
         return standing
 
-    def _order(self, url: str) -> Order:
-        return Order(self.authority.url, self.wish.names, self.wish.key, self.profile, url, clock.now())
+    def _order(self, url: str, expires: float = 0.0) -> Order:
+        return Order(self.authority.url, self.wish.names, self.wish.key, self.profile, url, clock.now(), expires)
+
+    def _ended(self, url: str, reason: str) -> None:
+        """Write the order off: what proved names to it proves nothing any more."""
+        self.diary.ended(url, reason)
+        self.keeping.needed = False
 
     def _through(self, standing: Standing) -> bytes:
         """Take an order from where it stands to its certificate; one that has died on the way is written off.
@@ -102,19 +107,21 @@ class Errand:
         try:
             return self._steps(standing)
         except SpentError as error:
-            self.diary.ended(standing.url, error.message)
+            self._ended(standing.url, error.message)
             raise
         except IssueTemporary:
             raise
         except IssueError as error:
             if self._is_dead(standing.url):
-                self.diary.ended(standing.url, error.message)
+                self._ended(standing.url, error.message)
             raise
 
     def _steps(self, standing: Standing) -> bytes:
         authority = self.authority
+        self.keeping.needed = standing.status == "pending" and self.web is None
         if standing.status == "pending":
             proofs.prove(authority, standing.authorizations, self.web, self.prover, self.diary, names=self.wish.names)
+            self.keeping.needed = False
             standing = self._settled(standing, {"pending"})
         if standing.status == "ready":
             self.diary.told(f"the names are proven; sending {authority.host} the request with the key")
@@ -159,21 +166,9 @@ class Errand:
         missing = sorted({*self.wish.names} - {name.lower() for name in details.names})
         if missing:
             msg = f"the certificate that {host} made lacks {', '.join(missing)}; {STAYS}"
-            self.diary.ended(url, msg)
+            self._ended(url, msg)
             raise IssueError(msg, "ask the authority why; the certificate is not used")
         return details.pem
-
-
-@contextmanager
-def cleared(prover: Prover, diary: Diary) -> Iterator[None]:
-    """Remove what proves names, however the body ends; that this fails must not hide what was, or was not, achieved."""
-    try:
-        yield
-    finally:
-        try:
-            prover.take_away()
-        except TlsaManagerError as error:
-            diary.told(f"the TXT records that proved the names could not be removed yet: {error.message}")
 
 
 def in_order(wish: Wish) -> Wish:

@@ -440,7 +440,8 @@ def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
 @_apply.register
 def _(event: ev.Failed, facts: Facts, at: float) -> Facts:
     count = facts.failures[event.step].count + 1 if event.step in facts.failures else 1
-    return replace(facts, failures={**facts.failures, event.step: Failure(count, at, event.reason, event.hint, event.until)})
+    others = _without(facts, *(("prove the names",) if event.step == "issue" else ()))  # then it was no more what was waited for
+    return replace(facts, failures={**others, event.step: Failure(count, at, event.reason, event.hint, event.until)})
 
 
 @_apply.register
@@ -511,6 +512,7 @@ def _(event: ev.Ordered, facts: Facts, at: float) -> Facts:
 @_apply.register
 def _(event: ev.OrderEnded, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
     ended = replace(facts, order=None) if facts.order and facts.order.url == event.url else facts
+    ended = _succeeded(ended, "prove the names")  # the proofs of another order are others
     return ended if event.reason else _succeeded(ended, "issue")
 
 

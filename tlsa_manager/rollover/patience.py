@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import timing
-from tlsa_manager.rollover.renewal import CLEAR, ISSUE
+from tlsa_manager.rollover.renewal import CLEAR, ISSUE, SHOW
 from tlsa_manager.rollover.steps import Act, Blocker, Wait
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def backing_off(scene: Scene, step: str) -> bool:
 
 def failures(scene: Scene) -> tuple[Blocker, ...]:
     """Steps that failed and are tried again; a failed order is in the way of nothing, and no reason to look more often."""
-    others = {step: failure for step, failure in scene.facts.failures.items() if step not in (ISSUE, CLEAR)}
+    others = {step: failure for step, failure in scene.facts.failures.items() if step not in (ISSUE, SHOW, CLEAR)}
     return tuple(Blocker(step, f"{step} failed: {failure.reason}") for step, failure in others.items())
 
 

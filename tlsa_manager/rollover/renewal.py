@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsa_manager.order import Renewal
-from tlsa_manager.rollover import succession
+from tlsa_manager.rollover import succession, timing
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tlsa_manager.policy import Policy
     from tlsa_manager.rollover.facts import Facts, Failure
 
-ISSUE, CLEAR = "issue", "remove the proofs"  # steps that can fail
+ISSUE, SHOW, CLEAR = "issue", "prove the names", "remove the proofs"  # steps that can fail
 ORIGIN = "issuer."  # and the name of its section: the origin of what an issuer made
 SELF_SIGNED = "self-signed"
 NEW_KEY = "new key"  # the origin of what `rollover start --new-key` made
@@ -42,11 +42,13 @@ class Due:
 def due(lineage: Lineage, facts: Facts, now: float) -> Due | None:
     """Say when the next certificate is ordered, earlier failures included; None = as things stand, never."""
     wish = _wish(lineage, facts, now)
-    failure = facts.failures.get(ISSUE)
-    if wish is None or failure is None:
-        return wish
-    again = order_again_at(failure, lineage.policy)
-    return wish if again <= wish.at else Due(again, f"{wish.why}; the latest attempt failed: {failure.reason}")
+    if wish is None:
+        return None
+    for step in (ISSUE, SHOW):
+        failure = facts.failures.get(step)
+        if failure and (again := again_at(step, failure, lineage.policy)) > wish.at:
+            wish = Due(again, f"{wish.why}; the latest attempt failed: {failure.reason}")
+    return wish
 
 
 def asked_for(lineage: Lineage, facts: Facts, now: float, *, take_over: bool, insist: bool) -> Due | None:
@@ -88,6 +90,17 @@ def order_again_at(failure: Failure, policy: Policy) -> float:
     within the hour. Not before the authority itself allows it (RFC 8555 §6.6).
     """
     return max(failure.until, failure.at + min(policy.poll_interval * 10.0 ** min(failure.count - 1, 6), LONGEST_RETRY))
+
+
+def again_at(step: str, failure: Failure, policy: Policy) -> float:
+    """When a step that failed is tried again: an authority is asked seldom, name servers that lack a proof are our own."""
+    return order_again_at(failure, policy) if step == ISSUE else timing.retry_at(failure, policy)
+
+
+def goes_on(lineage: Lineage, facts: Facts) -> bool:
+    """Whether the order that stands at an authority is gone on with some time, so that it needs what proves the names."""
+    stands = facts.order is not None and bool(facts.order.url)
+    return stands and lineage.issuer not in ("", SELF_SIGNED) and not lineage.leaving
 
 
 def newest(facts: Facts) -> Generation | None:

@@ -21,12 +21,15 @@ def command(context: click.Context) -> int:
     that are missing or open to others, a consumer that does not read its file. Exit code 78 if there is any.
     """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.config.host import problems
+    from tlsa_manager.config.issuers import notes
 
     voice = voice_of(context)
     config = voice.config()
     found = problems(config)
-    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found)}
-    voice.answer(value | {"lineages": list(config.lineages)}, "\n".join(found) or _fine(config))
+    noted = list(notes(config))
+    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found), "notes": noted}
+    text = "\n".join((*(found or [_fine(config)]), *(f"note: {one}" for one in noted)))
+    voice.answer(value | {"lineages": list(config.lineages)}, text)
     return EXIT_CONFIG if found else EXIT_OK
 
 
