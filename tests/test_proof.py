@@ -90,10 +90,12 @@ class World:
         """Return what is still to be removed."""
         return set(self.journal.facts(LINEAGE.name).tokens)
 
-    def proofs(self, *, timeout: float = 30.0) -> Proofs:
+    def proofs(self, *, timeout: float = 30.0, spared: Iterable[Token] = ()) -> Proofs:
         """Begin as a new process begins."""
         config = Config(Path("/c"), (), None, "", Path("/"))
-        return Proofs(LINEAGE, self, self, config, self.said.append, timeout=timeout, look=self.look)  # type: ignore[arg-type]
+        return Proofs(
+            LINEAGE, self, self, config, self.said.append, timeout=timeout, look=self.look, spared={*spared}  # type: ignore[arg-type]
+        )  # fmt: skip
 
     def _view(self, name: str) -> TextView:
         if self.problem and self.cause:
@@ -144,6 +146,35 @@ def test_shown_twice_is_journalled_once(world: World) -> None:
         world.proofs().show({NAME: (FIRST, FIRST)})
     kinds = [type(entry.event) for entry in world.journal.entries(LINEAGE.name)]
     assert kinds == [ev.Proving]
+
+
+def test_what_another_order_left_goes_and_what_is_needed_stays(world: World) -> None:
+    """Another order has other tokens: only those that are not asked for any more are removed."""
+    world.proofs().show({NAME: (FIRST,), ALIAS: (FIRST,)})
+    world.proofs().show({NAME: (FIRST, SECOND)})
+    assert world.zone == {(NAME, FIRST), (NAME, SECOND)}
+    assert {(token.target, token.value) for token in world.tokens()} == world.zone
+    proving = [entry.event for entry in world.journal.entries(LINEAGE.name) if isinstance(entry.event, ev.Proving)]
+    assert len(proving) == 3
+
+
+def test_what_is_left_and_cannot_be_removed_stops_no_proof(world: World) -> None:
+    """It stays on the list, and it is told."""
+    world.proofs().show({NAME: (FIRST,)})
+    world.refusal = lambda text: None if text.present else PublishError("not now", "later")
+    world.proofs().show({NAME: (SECOND,)})
+    assert any("stays for now: not now" in text for text in world.said)
+    assert {token.value for token in world.tokens()} == {FIRST, SECOND}
+
+
+def test_what_others_need_is_spared(world: World) -> None:
+    """A rehearsal beside an order removes its own records only."""
+    world.proofs().show({NAME: (FIRST,)})
+    spared = world.tokens()
+    world.proofs(spared=spared).show({NAME: (SECOND,)})
+    world.proofs(spared=spared).take_away()
+    assert world.zone == {(NAME, FIRST)}
+    assert world.tokens() == spared
 
 
 def test_nothing_to_take_away_says_nothing(world: World) -> None:
@@ -286,6 +317,27 @@ def test_a_person_is_asked_and_looked_after(world: World) -> None:
     world.zone.clear()
     world.proofs().take_away()
     assert world.tokens() == set()
+
+
+def test_a_person_who_is_slow_is_told_what_to_add_until_it_stands(world: World) -> None:
+    """The error names it, and what to do; asked again it is told again, but not once it stands somewhere."""
+    world.asks = True
+    for _ in range(2):
+        with pytest.raises(PublishTemporary, match="somebody has to add") as caught:
+            world.proofs().show({NAME: (FIRST,)})
+        assert caught.value.hint == f"Add {FIRST}"
+    assert world.said.count(f"Add {FIRST}") == 2
+    world.said.clear()
+    world.zone.add((NAME, FIRST))
+    world.lag[SERVERS[1]] = 10**6
+    with pytest.raises(PublishTemporary) as caught:
+        world.proofs().show({NAME: (FIRST,)})
+    assert "somebody has to add" not in caught.value.message
+    assert f"{SERVERS[1]} does not have it yet" in caught.value.message
+    world.lag.clear()
+    world.proofs().show({NAME: (FIRST,)})
+    assert f"Add {FIRST}" not in world.said
+    assert len([entry for entry in world.journal.entries(LINEAGE.name) if isinstance(entry.event, ev.Proving)]) == 1
 
 
 @pytest.mark.parametrize("acts", range(1, 17))

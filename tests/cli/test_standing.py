@@ -7,7 +7,7 @@ from dataclasses import replace
 from tlsa_manager.chain import Chain, Digests
 from tlsa_manager.cli.standing import lines, summary, value
 from tlsa_manager.lineage import Generation, Key, Lineage
-from tlsa_manager.order import Order
+from tlsa_manager.order import Order, Token
 from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover.facts import CachedSet, Facts, Failure, OwnerFacts
 from tlsa_manager.rollover.plan import Plan
@@ -112,3 +112,21 @@ def test_an_order_and_a_lineage_that_leaves() -> None:
     assert "to be given up: nothing presents it since" in text
     told = value(found)
     assert (told["order"]["url"], told["order"]["key"]) == ("https://ca.example/order/1", KEY.id)
+    assert (told["order"]["expires"], told["proofs"]) == (None, [])
+
+
+def test_what_an_order_waits_for() -> None:
+    """The server that lacks a proof, or the record that a person has to add, and what to do, the latest trouble first."""
+    order = Order("https://ca.example/dir", ("mx.example.org",), KEY.id, url="https://ca.example/order/1", at=NOW - 60)
+    token = Token("_acme-challenge.mx.example.org.", "example.org.", "A" * 43)
+    failures = {
+        "issue": Failure(1, NOW - 900, "no", "ask"),
+        "prove the names": Failure(2, NOW - 60, "ns2 lacks it", "Add it\nthere"),
+    }
+    found = calm(KeyPolicy(), order=order, tokens=frozenset({token}))
+    found = replace(found, facts=replace(found.facts, failures=failures))
+    text = said(found)
+    assert f'_acme-challenge.mx.example.org. "{token.value}"' in text
+    assert "failed 2 times: prove the names: ns2 lacks it; tried again" in text
+    assert "to do: Add it\n    there" in text
+    assert value(found)["proofs"] == [{"name": token.target, "zone": token.zone, "value": token.value}]

@@ -175,6 +175,34 @@ def test_failures_wait_ten_times_as_long_each_time() -> None:
     assert renewal.due(LINEAGE, limited, NOW) == replace(due, at=NOW + 7777)
 
 
+def test_a_proof_that_is_not_everywhere_is_looked_for_sooner() -> None:
+    """No authority counts it: twice as long each time, at most an hour. Whichever failed, its own patience counts."""
+    facts, waits = after(), []
+    for _ in range(8):
+        facts = apply(facts, ev.Failed("prove the names", "ns2 lacks it"), NOW)
+        due = renewal.due(LINEAGE, facts, NOW)
+        assert due is not None
+        waits.append(due.at - NOW)
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert "ns2 lacks it" in due.why
+    both = apply(apply(after(), ev.Failed("issue", "no"), NOW), ev.Failed("prove the names", "ns2 lacks it"), NOW + 50)
+    assert renewal.due(LINEAGE, both, NOW) == replace(due, at=NOW + 110)
+    refused = apply(facts, ev.Failed("issue", "no"), NOW)
+    assert list(refused.failures) == ["issue"], "then it was proven, or not even asked for"
+    assert not apply(facts, ev.OrderEnded("", "it is too old"), NOW).failures
+
+
+def test_an_order_that_is_gone_on_with_keeps_its_proofs() -> None:
+    """One that has a name at an authority, where somebody asks it again."""
+    order = Order("https://ca/dir", (HOST,), "k", url="https://ca/order/1")
+    facts = after(ev.Ordered(order))
+    assert renewal.goes_on(LINEAGE, facts)
+    assert not renewal.goes_on(LINEAGE, after())
+    assert not renewal.goes_on(LINEAGE, after(ev.Ordering(replace(order, url=""))))
+    for change in ({"issuer": ""}, {"issuer": "self-signed"}, {"leaving": True}):
+        assert not renewal.goes_on(replace(LINEAGE, **change), facts)  # type: ignore[arg-type]  by name
+
+
 def test_who_asks_overrides_our_patience_but_not_the_word_of_the_authority() -> None:
     """Unless somebody insists."""
 

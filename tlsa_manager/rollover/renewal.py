@@ -42,13 +42,11 @@ class Due:
 def due(lineage: Lineage, facts: Facts, now: float) -> Due | None:
     """Say when the next certificate is ordered, earlier failures included; None = as things stand, never."""
     wish = _wish(lineage, facts, now)
-    if wish is None:
-        return None
-    for step in (ISSUE, SHOW):
-        failure = facts.failures.get(step)
-        if failure and (again := again_at(step, failure, lineage.policy)) > wish.at:
-            wish = Due(again, f"{wish.why}; the latest attempt failed: {failure.reason}")
-    return wish
+    failed = [(again_at(step, one, lineage.policy), one) for step, one in facts.failures.items() if step in (ISSUE, SHOW)]
+    if wish is None or not failed:
+        return wish
+    again, failure = max(failed, key=lambda one: one[0])
+    return wish if again <= wish.at else Due(again, f"{wish.why}; the latest attempt failed: {failure.reason}")
 
 
 def asked_for(lineage: Lineage, facts: Facts, now: float, *, take_over: bool, insist: bool) -> Due | None:
