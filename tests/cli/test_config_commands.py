@@ -59,6 +59,7 @@ def test_check_of_a_good_configuration(say: Say, host: Path) -> None:
         "ok": True,
         "files": [f"{host}/config.toml"],
         "problems": [],
+        "notes": [],
         "lineages": ["mx.example.org"],
     }
 
