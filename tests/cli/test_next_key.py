@@ -193,4 +193,4 @@ def test_status_tells_of_the_next_key(say: Say, home: Path) -> None:
     assert told["next_key"]["spki"] == spki((home / "a.pem").read_bytes())
     assert (told["next_key"]["type"], told["next_key"]["spread"], told["next_key"]["ahead"]) == ("ecdsa-p256", "hidden", True)
     assert f"next key: {told['next_key']['id']} (ecdsa-p256) 3 1 1" in say("status").out
-    assert "its record is not published yet (hidden)" in say("status").out
+    assert "its record is not published yet\n" in say("status").out

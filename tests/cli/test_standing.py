@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tlsa_manager.chain import Chain, Digests
+from tlsa_manager.cli.key_text import how_far
 from tlsa_manager.cli.standing import lines, summary, value
+from tlsa_manager.cli.when import clock
 from tlsa_manager.lineage import Generation, Key, Lineage
 from tlsa_manager.order import Order, Token
 from tlsa_manager.policy import KeyPolicy
+from tlsa_manager.rollover.ahead import Ahead
 from tlsa_manager.rollover.facts import CachedSet, Facts, Failure, OwnerFacts
 from tlsa_manager.rollover.plan import Plan
-from tlsa_manager.rollover.state import Phase
+from tlsa_manager.rollover.state import Phase, Spread
 from tlsa_manager.rollover.steps import Blocker
 from tlsa_manager.service import Service
 from tlsa_manager.wiring import Standing
@@ -78,9 +81,28 @@ def test_a_next_key_that_every_cache_knows_is_ready() -> None:
     assert "next key: 20270101T000000Z-bbbbbbbb (ecdsa-p256) 3 1 1 bbbbbbbbbbbbbbbb...; every cache knows its record" in said(
         found
     )
-    assert "a certificate for it needs no wait (omnipresent)" in said(found)
+    assert "a certificate for it needs no wait\n" in said(found)
     told = value(found)["next_key"]
     assert (told["ready"], told["spread"], told["ahead"]) == (True, "omnipresent", True)
+
+
+def test_a_next_key_on_its_way_to_the_caches_says_when_they_will_know_it() -> None:
+    """One sentence after another, in words that need no dictionary."""
+    found = Ahead(Spread.RUMOURED, NOW - 30, NOW + 6)
+    assert how_far(found, NOW) == (
+        f"its record was published {clock(NOW - 30, NOW)}; every cache will know it from {clock(NOW + 6, NOW)} on"
+    )
+    assert how_far(replace(found, usable_at=None), NOW).endswith(", but not every server is known to have it")
+    assert how_far(Ahead(Spread.RUMOURED), NOW) == "not every server is known to have its record"
+
+
+def test_the_key_of_a_certificate_on_its_way_is_not_told_twice() -> None:
+    """Nor said to be not published ahead, a line after its records were."""
+    coming = Generation("b", Chain((Digests("bb" * 32, "bb" * 64, KEY.spki_sha256, KEY.spki_sha512),), "ECDSA"))
+    known = calm(KeyPolicy(next_key=False), standby=KEY)
+    text = said(replace(known, facts=replace(known.facts, generations={"b": coming}, current="", next="b")))
+    assert f"next key: {KEY.id}, for which the certificate is that is on its way" in text
+    assert (text.count("bbbbbbbbbbbbbbbb..."), "not published ahead" in text) == (1, False)
 
 
 def test_a_next_key_is_asked_for_and_not_there_yet() -> None:

@@ -74,6 +74,19 @@ def test_on_its_way_it_is_rumoured_until_every_cache_knows_it() -> None:
     assert found(*both, now=usable + 1) == Ahead(Spread.OMNIPRESENT, PUBLISHED, usable)
 
 
+def test_it_is_not_since_before_it_was_published() -> None:
+    """A next key after many: the sets from before its record are forgotten, and what is left of the past is older than the key."""
+    both = [published(one) for one in LINEAGE.owners]
+    former = ev.ServedSet(tuple(sorted(OLD)), 3600)
+    for one in LINEAGE.owners:
+        event, at = seen(one, OLD | NEW, NOW - HOUR)
+        assert isinstance(event, ev.Seen)
+        both.append((replace(event, forgotten=(former,)), at))
+    assert found(*both) == Ahead(Spread.OMNIPRESENT, PUBLISHED, 0.0)
+    seen_only = [one for one in both if not isinstance(one[0], ev.Published)]
+    assert found(*seen_only) == Ahead(Spread.OMNIPRESENT, None, 0.0), "when it came nobody knows"
+
+
 def test_the_owner_that_is_last_counts() -> None:
     """At one of two owners it is not there yet."""
     late = [published(one) for one in LINEAGE.owners] + [seen(FIRST, OLD | NEW, PUBLISHED + 60)]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.ahead import Ahead
     from tlsa_manager.rollover.facts import Facts
 
+_NOT_EVERYWHERE = "not every server is known to have its record"
+
 
 def key_value(lineage: Lineage, facts: Facts, key: Key, now: float) -> dict[str, Any]:
     """Return a key, its records, and how far they have spread."""
@@ -29,7 +31,7 @@ def key_value(lineage: Lineage, facts: Facts, key: Key, now: float) -> dict[str,
         "records": sorted(map(str, records)),
         "spread": str(found.spread),
         "published": iso(found.published_at),
-        "usable": iso(found.usable_at),
+        "usable": iso(found.usable_at or None),
         "ready": _ready(found, now),
     }
 
@@ -53,6 +55,9 @@ def next_lines(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
         if succession.keeps_next(lineage, facts) and facts.current:
             yield "next key: there is none yet; the next run makes one, and publishes its record"
         return
+    if any(one.spki == key.spki_sha256 for one in (facts.generation(facts.next), facts.generation(facts.queued)) if one):
+        yield f"next key: {key.id}, for which the certificate is that is on its way"
+        return
     if not succession.keeps_next(lineage, facts):
         yield f"next key: {named(key)}, not published ahead"
         return
@@ -74,13 +79,14 @@ def how_far(found: Ahead, now: float) -> str:
     """Say how far records have spread, and whether a certificate for their key needs a wait."""
     if _ready(found, now):
         since = f" since {clock(found.usable_at, now)}" if found.usable_at else ""
-        return f"every cache knows its record{since}: a certificate for it needs no wait ({found.spread})"
-    published = f"published {clock(found.published_at, now)}, " if found.published_at is not None else ""
+        return f"every cache knows its record{since}: a certificate for it needs no wait"
     if found.spread is Spread.HIDDEN and found.published_at is None:
-        return "its record is not published yet (hidden)"
+        return "its record is not published yet"
+    published = f"its record was published {clock(found.published_at, now)}" if found.published_at is not None else ""
     if found.usable_at is None:
-        return f"{published}but not every server is known to have its record ({found.spread})"
-    return f"{published}and every cache knows its record {clock(found.usable_at, now)} ({found.spread})"
+        return f"{published}, but not every server is known to have it" if published else _NOT_EVERYWHERE
+    known = f"every cache will know it from {clock(found.usable_at, now)} on" if found.usable_at else _NOT_EVERYWHERE
+    return "; ".join(filter(None, (published, known)))
 
 
 def named(key: Key) -> str:

@@ -20,7 +20,8 @@ class Ahead:
     """How far the records of a key have spread: as far as the one that has spread least.
 
     `published_at`: when the last of them was added. `usable_at`: since when a certificate for the key needs no wait, or from when
-    on; None = some server may still hand out a set without them. Moments in seconds since 1970, None = not known.
+    on; None = some server may still hand out a set without them, 0 = since a moment that nobody remembers: the sets from before
+    they were published are forgotten. Moments in seconds since 1970, None = not known.
     """
 
     spread: Spread
@@ -32,7 +33,8 @@ def ahead(lineage: Lineage, facts: Facts, records: RRset, now: float) -> Ahead:
     """Say how far these records have spread, over all owners of a lineage."""
     found = [_spread(lineage, facts, name, records, now) for name in lineage.owners] if records else []
     least = min(found, key=_LEAST_FIRST.index, default=Spread.HIDDEN)
-    return Ahead(least, _published_at(lineage, facts, records), ready_at(lineage, facts, records, 0.0))
+    published = _published_at(lineage, facts, records)
+    return Ahead(least, published, _usable_at(ready_at(lineage, facts, records, 0.0), published, now))
 
 
 def _spread(lineage: Lineage, facts: Facts, name: str, records: RRset, now: float) -> Spread:
@@ -40,6 +42,11 @@ def _spread(lineage: Lineage, facts: Facts, name: str, records: RRset, now: floa
     if owner is None:
         return Spread.HIDDEN
     return min((spread(one, owner, lineage.policy, now) for one in records), key=_LEAST_FIRST.index)
+
+
+def _usable_at(ready: float | None, published: float | None, now: float) -> float | None:
+    """What is left when all that lacked the records is forgotten is older than they are: it is not since then."""
+    return 0.0 if ready is not None and ready <= now and (published is None or ready <= published) else ready
 
 
 def _published_at(lineage: Lineage, facts: Facts, records: RRset) -> float | None:
