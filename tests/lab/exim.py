@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 USER, GROUP = "nobody", "nogroup"  # Exim's own user is not on this host; it is given the number of this one
 _CONFIGURATION = """
-exim_path = {exim}
+exim_path = {directory}/bin/exim4
 spool_directory = {directory}/spool
 log_file_path = {directory}/log/%slog
 pid_file_path = {directory}/exim.pid
@@ -48,8 +48,10 @@ inbox:
   user = Debian-exim
   group = Debian-exim
 """
-# Exim looks up its user when it starts, and keeps its rights through a SIGHUP only with a configuration that it trusts.
-_BEGIN = 'mount --bind "$0" /etc && exec "$1" -C "$2" -bdf'
+# Exim looks up its user when it starts, and keeps its rights through a SIGHUP only with a configuration that it trusts, and only
+# when it is set-uid root: it listens on port 25 anew. So it runs as a copy that is, and that nobody but itself can see.
+_BEGIN = """mount --bind "$0" /etc && mount -t tmpfs -o mode=0755 tmpfs "$3" && cp "$1" "$3/exim4" &&
+chmod 4755 "$3/exim4" && exec "$3/exim4" -C "$2" -bdf"""
 
 
 class Exim:
@@ -57,18 +59,16 @@ class Exim:
 
     def __init__(self, directory: Path, *, address: str, hostname: str, files: Sequence[Path]) -> None:
         self.address, self.directory, self.config_directory = address, directory, directory
-        for part in ("spool", "log", "mail"):
+        for part in ("spool", "log", "mail", "bin"):
             (directory / part).mkdir(parents=True)
             shutil.chown(directory / part, USER, GROUP)
         exim = shutil.which("exim4")
         assert exim, "lab.fixtures.needs was not asked"
         named = ":".join(map(str, files))
         configuration = directory / "exim.conf"
-        configuration.write_text(
-            _CONFIGURATION.format(exim=exim, directory=directory, address=address, hostname=hostname, files=named)
-        )
+        configuration.write_text(_CONFIGURATION.format(directory=directory, address=address, hostname=hostname, files=named))
         etc = _etc(directory / "etc", configuration)
-        argv = ["unshare", "--mount", "sh", "-c", _BEGIN, str(etc), exim, str(configuration)]
+        argv = ["unshare", "--mount", "sh", "-c", _BEGIN, str(etc), exim, str(configuration), str(directory / "bin")]
         self.daemon = Daemon(argv, log=directory / "output")
 
     def start(self) -> None:
