@@ -123,13 +123,15 @@ def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ('"5m"', "0", "is not a TTL"),
         ('"5m"', "1.5", "is not a TTL"),
         ('"500ms"', "0", "poll-interval: must be more than zero"),
+        ('"mx.example.org:25"', '"192.0.2.1:25"', "services.1: 192.0.2.1 is an address, and TLSA records stand at names"),
+        ('"mx.example.org:465"', '"192.0.2.1:465"', "services.2: 192.0.2.1 is an address"),
         ("2.5", "-1", "is not between 0 and ten years"),
         ("2.5", "inf", "is not between 0 and ten years"),
         ("2.5", "nan", "is not between 0 and ten years"),
         ("margin = 2.5", "ttl-multiplier = 0.5", "less than 1 would swap before caches have expired"),
         ('directory = "data"', 'state = "postgresql://x"', "is not a journal"),
         ('directory = "data"', 'directory = ""', "is not a path"),
-        ('directory = "data"', "authority-port = 70000", "authority-port"),
+        ('directory = "data"', "authority-port = 70000", "defaults.authority-port: must be at most 65535"),
         ('["127.0.0.1", "::1", "192.0.2.1#5353"]', "[]", "is empty"),
         ("192.0.2.1#5353", "192.0.2.1#0", "is not a port"),
     ],
@@ -141,6 +143,70 @@ def test_each_mistake_says_what_to_do(tmp_path: Path, old: str, new: str, said: 
     assert any(said in line for line in found), found
     assert all(line.startswith(f"{tmp_path}/config.toml: ") for line in found)
     assert all(line.isprintable() for line in found)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            'key-type = "ed25519"',
+            "key-type: 'ed25519' is not known here; there is ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096",
+        ),
+        ('key-type = "rsa2048"', "did you mean 'rsa-2048'?"),
+        ("key-type = 2048", "key-type: text in quotes is needed, this is a whole number"),
+        (
+            'accept-key-type = ["RSA", "ecdsa"]',
+            "accept-key-type.2: 'ecdsa' is not known here; there is RSA, ECDSA; did you mean 'ECDSA'?",
+        ),
+        ('accept-key-type = "RSA"', "accept-key-type: a list in brackets is needed, this is text in quotes"),
+        ('next-key = "true"', "next-key: true or false is needed, this is text in quotes"),
+        ('watch = { key = "x" }', "watch.certificate: is missing"),
+        ('watch = { certificate = "" }', "watch.certificate: is empty"),
+        ('watch = { certificate = "x", kye = "y" }', "watch.kye: unknown key; did you mean key?"),
+        ('watch = "x"', "watch: a table is needed, this is text in quotes"),
+        ('watch = { certificate = "/etc/postfix/x/../tls/mx.pem" }', "is what this program writes itself, for consumer postfix"),
+        (
+            'watch = { certificate = "x", key = "/etc/postfix/tls/mx.pem" }',
+            "watch.key: /etc/postfix/tls/mx.pem is what this program",
+        ),
+        (
+            'names = ["example.org", "1.2.3.4"]',
+            "names.2: '1.2.3.4' is an address; certificates that are ordered here have host names",
+        ),
+        ('names = ["2001:db8::1"]', "names.1: '2001:db8::1' is an address"),
+        ('names = ["1.2.3.4.5"]', "names.1: '1.2.3.4.5' is not a host name"),
+        ('names = [""]', "names.1: '' is not a host name"),
+        (
+            'issuer = "self-signed"\nparams = ["3 1 1", "2 1 1"]',
+            "params: 2 1 1 is of an issuer's certificate, and what signs itself",
+        ),
+        ('issuer = "self-singed"', "there is no section [issuer.self-singed]; did you mean self-signed?"),
+    ],
+)
+def test_mistakes_of_keys_and_issuers_say_what_there_is(tmp_path: Path, line: str, said: str) -> None:
+    """Each is one line, and a choice tells all that can be chosen, at the very key."""
+    head, consumers, tail = GOOD.partition('consumers = ["postfix"]\n')
+    found = mistakes(written(tmp_path, f"{head}{consumers}{line}\n{tail}"))
+    assert len(found) == 1
+    assert found[0].startswith(f'{tmp_path}/config.toml: lineage."mx.example.org".')
+    assert said in found[0]
+
+
+def test_what_signs_itself_needs_no_section(tmp_path: Path) -> None:
+    """One of that name would never be read, and whoever wrote it thinks that it is."""
+    text = GOOD + '\n[issuer.self-signed]\ntype = "acme"\ndirectory = "https://ca.example/directory"\n'
+    (line,) = mistakes(written(tmp_path, text))
+    assert "issuer.self-signed: is never read" in line
+    assert "give it another name" in line
+
+
+def test_a_lineage_in_two_files_is_one_mistake(tmp_path: Path) -> None:
+    """It is told once."""
+    main, _, lineage = GOOD.partition("[lineage")
+    file = written(tmp_path, GOOD)
+    assert main
+    written(tmp_path, "[lineage" + lineage, "conf.d/10-mx.toml")
+    assert len(mistakes(file)) == 1
 
 
 def test_a_lineage_that_is_wrong_has_its_names_checked_too(tmp_path: Path) -> None:
@@ -252,13 +318,14 @@ _KEYS = st.sampled_from(
     [
         "defaults", "timing", "dns", "consumer", "lineage", "resolver", "trust-anchor", "state", "directory", "ttl", "margin",
         "ttl-multiplier", "backend", "type", "server", "file", "command", "services", "at", "probe", "connect",
-        "consumers", "params", "a",
+        "consumers", "params", "names", "issuer", "key-type", "accept-key-type", "key-lifetime", "watch", "certificate", "key",
+        "a",
     ]
 ) | st.text(max_size=6)  # fmt: skip
 _VALUES = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
 )
-_SECTIONS = st.sampled_from(["defaults", "timing", "dns", "consumer", "lineage"])
+_SECTIONS = st.sampled_from(["defaults", "timing", "dns", "consumer", "issuer", "lineage"])
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -69,12 +69,13 @@ def load(path: Path | str = DEFAULT_PATH) -> Config:
     dns = _named(sections, "dns", path.parent, mistakes)
     consumers = _named(sections, "consumer", path.parent, mistakes)
     issuers = _named(sections, "issuer", path.parent, mistakes)
+    tables = list(sections.named("lineage"))
     lineages = {
         name: (place, made)
-        for name, place, table in sections.named("lineage")
+        for name, place, table in tables
         if (made := lineage(name, table, timing, place, mistakes, base_directory=path.parent)) is not None
     }
-    for _, place, table in sections.named("lineage"):
+    for _, place, table in tables:
         check_names(table, place, sections, mistakes)
     check_references(lineages, consumers, mistakes)
     if mistakes.lines:

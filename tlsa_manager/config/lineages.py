@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from tlsa_manager.config.duration import seconds
 from tlsa_manager.config.mistake import converted, unknown_keys
 from tlsa_manager.config.tables import LineageTable, ServiceTable, Timing, WatchTable
 from tlsa_manager.errors import BadInput
+from tlsa_manager.issue import SELF_SIGNED
 from tlsa_manager.lineage import Lineage, lineage_name
 from tlsa_manager.policy import KeyPolicy
-from tlsa_manager.service import Service
+from tlsa_manager.service import Service, literal
 from tlsa_manager.tlsa import DIGEST_BYTES, Params
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def lineage(
         return None
     timing = table.get("timing", {})
     own = policy(timing, base, place.at("timing"), mistakes) if isinstance(timing, dict) else base
-    plain = {key: value for key, value in table.items() if key != "timing" or not isinstance(value, dict)}
+    plain = {key: value for key, value in table.items() if key not in {"timing", "watch"} or not isinstance(value, dict)}
     given = fields(LineageTable, _services_alone(plain, place, mistakes), place, mistakes)
     services = _services(table.get("services", ()), place.at("services"), mistakes)
     if not services or "dns" not in given:
@@ -80,10 +80,11 @@ def lineage(
     consumers = tuple(dict.fromkeys(given.get("consumers", ())))
     params = _params(given.get("params"), place.at("params"), mistakes)
     keys = key_policy(given, params, place, mistakes)
+    _check_issuer(given, params, place, mistakes)
     return Lineage(
         name, services, given["dns"], consumers, params, own, keys,
         issuer=given.get("issuer") or "", names=_names(given.get("names", ()), place.at("names"), mistakes),
-        leaving=given.get("leaving", False), watch=_watch(given.get("watch"), base_directory, place.at("watch"), mistakes),
+        leaving=given.get("leaving", False), watch=_watch(table.get("watch"), base_directory, place.at("watch"), mistakes),
     )  # fmt: skip
 
 
@@ -118,19 +119,36 @@ def _names(given: tuple[str, ...], place: Place, mistakes: Mistakes) -> tuple[st
     found = []
     for number, name in enumerate(given, 1):
         plain = name.removesuffix(".").lower()
-        if _HOST.fullmatch(plain.removeprefix("*.")) is None:
+        if literal(plain.removeprefix("*.") or "-"):
+            mistakes.add(
+                place.at(str(number)), f"{name[:60]!r} is an address", "certificates that are ordered here have host names"
+            )
+        elif _HOST.fullmatch(plain.removeprefix("*.")) is None or plain.rpartition(".")[2].isdigit():
             mistakes.add(place.at(str(number)), f"{name[:60]!r} is not a host name", "for example example.org or *.example.org")
         found.append(plain)
     return tuple(dict.fromkeys(found))
 
 
-def _watch(given: WatchTable | UnsetType | None, base: Path, place: Place, mistakes: Mistakes) -> tuple[str, str]:
-    """The files of a client without hooks, absolute."""
-    if given is None or given is UNSET:
+def _check_issuer(given: Mapping[str, Any], params: tuple[Params, ...], place: Place, mistakes: Mistakes) -> None:
+    """Note records of an issuer for certificates that have none."""
+    wrong = [str(one) for one in params if one.usage == 2]
+    if given.get("issuer") == SELF_SIGNED and wrong:
+        mistakes.add(
+            place.at("params"),
+            f"{', '.join(wrong)} is of an issuer's certificate, and what signs itself has none",
+            f"leave {' and '.join(wrong)} out, or name an authority as issuer",
+        )
+
+
+def _watch(given: object, base: Path, place: Place, mistakes: Mistakes) -> tuple[str, str]:
+    """The files of a client without hooks, absolute. What is no table was noted with the lineage."""
+    if not isinstance(given, dict):
         return "", ""
-    if not given.certificate.strip():
+    found = fields(WatchTable, given, place, mistakes)
+    certificate, key = found.get("certificate", ""), found.get("key", "")
+    if "certificate" in found and not certificate.strip():
         mistakes.add(place.at("certificate"), "is empty", "name the file with the chain")
-    return str(base / given.certificate), str(base / given.key) if given.key else ""
+    return str(base / certificate), str(base / key) if key else ""
 
 
 def _unquoted(name: str, table: Mapping[str, object]) -> str:
@@ -188,7 +206,7 @@ def _services(given: object, place: Place, mistakes: Mistakes) -> tuple[Service,
 def _service(entry: object, place: Place, mistakes: Mistakes) -> Service | None:
     try:
         if isinstance(entry, str):
-            return Service.parse(entry)
+            return _named(Service.parse(entry))
         if not isinstance(entry, dict):
             mistakes.add(place, "is not a service", 'write "mx.example.org:25" or { at = "mx.example.org:25", probe = false }')
             return None
@@ -197,10 +215,18 @@ def _service(entry: object, place: Place, mistakes: Mistakes) -> Service | None:
             return None
         service = Service.parse(given["at"], connect=given.get("connect", ()), probe=given.get("probe", True))
         _check_connect(service, place.at("connect"), mistakes)
-        return service  # noqa: TRY300  what is read is told where it is read
+        return _named(service)
     except BadInput as error:
         mistakes.add(place, error.message, error.hint)
         return None
+
+
+def _named(service: Service) -> Service:
+    """Return a service that has a name. Raises BadInput: TLSA records stand at names (RFC 6698 §3)."""
+    if literal(service.host):
+        msg = f"{service.host} is an address, and TLSA records stand at names"
+        raise BadInput(msg, "use the name in the MX record; an address to probe it at goes into connect")
+    return service
 
 
 def _check_connect(service: Service, place: Place, mistakes: Mistakes) -> None:
@@ -229,5 +255,6 @@ def _params(given: tuple[str, ...] | None, place: Place, mistakes: Mistakes) -> 
     if given == ():
         mistakes.add(place, "is empty", 'leave it out, or write ["3 1 1"]')
     elif found and all(one.usage == 2 for one in found):  # the issuer changes when it likes; the key is ours (RFC 7671 §5.1)
-        mistakes.add(place, "names only the issuer, who may change without notice", 'write ["3 1 1", "2 1 1"]')
+        only = ", ".join(repr(str(one)) for one in found)
+        mistakes.add(place, f"{only} cannot be managed alone: the issuer may change without notice", 'write ["3 1 1", "2 1 1"]')
     return tuple(dict.fromkeys(found))

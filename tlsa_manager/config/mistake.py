@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`(?: - at `\$(.*)`)?")
+_EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_BOUND = re.compile(r"Expected `[^`]*` (<=|>=) (\S+)")
+_ENUM = re.compile(r"Invalid enum value '?(.*?)'?", re.DOTALL)
+_STEP = re.compile(r"\[([0-9]+)\]|\.([^.\[]+)")
+_SIDES = {"<=": "at most", ">=": "at least"}
 _WORDS = {
     "int": "a whole number", "float": "a number", "str": "text in quotes", "bool": "true or false", "null": "nothing",
     "array": "a list in brackets", "object": "a table", "datetime": "a date", "date": "a date", "time": "a time of day",
@@ -72,17 +76,40 @@ def converted(value: object, kind: Any, place: Place, mistakes: Mistakes) -> Any
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        mistakes.add(place, _in_words(str(error)))
+        message, _, path = str(error).partition(" - at `$")
+        mistakes.add(_inside(place, path), *_in_words(message, kind))
         return None
 
 
-def _in_words(message: str) -> str:
+def choices(kind: Any) -> tuple[str, ...]:
+    """Return the words that a type allows (its Literal, wherever it stands in it); none: it is not a choice."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(word for part in get_args(kind) for word in choices(part))
+
+
+def _inside(place: Place, path: str) -> Place:
+    """Return the place inside a value that msgspec names: `[0].at` is the first entry's `at`, people count from one."""
+    return place.at(*(str(int(number) + 1) if number else key for number, key in _STEP.findall(path.rstrip("`"))))
+
+
+def _in_words(message: str, kind: Any) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    if found := _ENUM.fullmatch(message):
+        return f"{found[1][:40]!r} is not known here; there is {', '.join(choices(kind))}", _nearest(found[1], choices(kind))
+    if found := _BOUND.fullmatch(message):
+        return f"must be {_SIDES[found[1]]} {found[2]}", ""
     found = _EXPECTED.fullmatch(message)
     if found is None:
-        return message[:1].lower() + message[1:]
-    wanted = " or ".join(dict.fromkeys(_WORDS.get(word, word) for word in found[1].split(" | ")))
-    where = f" at {found[3]}" if found[3] else ""
-    return f"{wanted} is needed{where}, this is {_WORDS.get(found[2], found[2])}"
+        return message[:1].lower() + message[1:], ""
+    words = dict.fromkeys(_WORDS.get(word, word) for word in found[1].split(" | ") if word != "null")  # TOML has no null
+    return f"{' or '.join(words)} is needed, this is {_WORDS.get(found[2], found[2])}", ""
+
+
+def _nearest(given: str, known: tuple[str, ...]) -> str:
+    by_case = {word.lower(): word for word in known}
+    near = get_close_matches(given.lower(), by_case, n=1, cutoff=0.5)
+    return f"did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 def _quoted(key: str) -> str:

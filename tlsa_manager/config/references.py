@@ -31,7 +31,9 @@ def check_names(table: Mapping[str, object], place: Place, sections: Sections, m
 def check_references(lineages: Mapping[str, tuple[Place, Lineage]], consumers: Mapping[str, Section], mistakes: Mistakes) -> None:
     """Note lineages that nobody would be given, and files that two lineages would write."""
     writers: dict[str, str] = {}
+    ours = {file: one for one, section in consumers.items() if (file := _file(section))}
     for name, (place, lineage) in lineages.items():
+        _check_watched(lineage, place.at("watch"), ours, mistakes)
         at = place.at("consumers")
         if not lineage.consumers:
             mistakes.add(at, "is empty", "nobody would be given the certificate; name a [consumer.NAME]")
@@ -40,6 +42,14 @@ def check_references(lineages: Mapping[str, tuple[Place, Lineage]], consumers: M
             other = writers.setdefault(file, f"{name}: {one}")
             if file and other != f"{name}: {one}":
                 mistakes.add(at, f"{one} writes {file}, and so does {other}", "give each its own file")
+
+
+def _check_watched(lineage: Lineage, place: Place, ours: Mapping[str, str], mistakes: Mistakes) -> None:
+    """Note a file to be taken over from somebody that we write ourselves. `ours`: such files, each with its consumer."""
+    for key, file in zip(("certificate", "key"), lineage.watch, strict=True):
+        if consumer := ours.get(normpath(file)) if file else None:
+            what = f"{file} is what this program writes itself, for consumer {consumer}: nothing new would ever come"
+            mistakes.add(place.at(key), what, "name the file that the ACME client writes")
 
 
 def _file(consumer: Section | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from tlsa_manager.config.mistake import unknown_keys
 from tlsa_manager.errors import BadInput, ConfigError
+from tlsa_manager.issue import SELF_SIGNED
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def section(name: str, table: Mapping[str, object], place: Place, base: Path, mi
     """Check one section `[dns.X]` or `[consumer.X]`; `name` is `dns` or `consumer`, `base` the directory of relative files."""
     key = KIND_KEY[name]
     kind = table.get(key)
+    if place.keys == ("issuer", SELF_SIGNED):
+        what = f'is never read: issuer = "{SELF_SIGNED}" means that the key signs for itself, and needs no section'
+        mistakes.add(place, what, "take the section out, or give it another name")
     if not isinstance(kind, str):
         mistakes.add(place.at(key), "is missing" if kind is None else "text in quotes is needed", _kinds(name))
         return None
