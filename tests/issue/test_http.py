@@ -217,6 +217,46 @@ def test_strangers_at_the_listener() -> None:
         assert found == [(200, ANSWER.encode())]
 
 
+def test_a_full_room() -> None:
+    """Whoever comes last is heard: the longest silent client has to go. Nobody else has to leave for that."""
+    with ExitStack() as stack:
+        stack.enter_context(Listener("127.0.0.1", 8083).show({TOKEN: ANSWER}))
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", 8083), timeout=30)) for _ in range(50)]
+        for number in range(3):
+            assert fetch(WELL_KNOWN + TOKEN, "127.0.0.1", 8083) == (200, ANSWER.encode()), number
+        assert silent[0].recv(10) == b""
+
+
+def test_an_octet_now_and_then() -> None:
+    """The time is for the whole request: who drips is hung up on."""
+    with (
+        Listener("127.0.0.1", 8084).show({TOKEN: ANSWER}),
+        socket.create_connection(("127.0.0.1", 8084)) as dripping,
+    ):
+        dripping.settimeout(0.1)
+        sent = 0
+        while sent < 300:
+            try:
+                dripping.send(b"G")
+                sent += 1
+                assert dripping.recv(10) == b""
+                break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        assert sent < 300
+
+
+def test_nobody_stays_when_the_names_are_proven() -> None:
+    """With the listener end all who were silent."""
+    with ExitStack() as stack:
+        with Listener("127.0.0.1", 8085).show({TOKEN: ANSWER}):
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", 8085), timeout=2))
+            assert fetch(WELL_KNOWN + TOKEN, "127.0.0.1", 8085)[0] == 200, "so the silent one is in, too"
+        assert silent.recv(10) == b""
+
+
 def test_busy_port() -> None:
     """A port that another program has is named, with what to do instead."""
     with (

@@ -233,6 +233,18 @@ def test_no_directory(reply: Reply, dns_lab: DnsLab, issuer: Opens, gate: Gate) 
     assert ("https://new.example/dir" in error.hint) == (reply.status == 301)
 
 
+@pytest.mark.parametrize("kind", [[], {}, None, 5], ids=str)
+def test_a_challenge_of_no_type(kind: object, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """It is none that we know, as any other kind of proof that is new to us."""
+    host = dns_lab.fresh_name()
+
+    def adds(content: dict[str, list[object]]) -> dict[str, list[object]]:
+        return content | {"challenges": [{"type": kind, "url": gate.url, "token": "x"}, *content["challenges"]]}
+
+    gate.change["/authZ/"] = adds
+    assert issuer().obtain(wish(host), None, Notes(), LabProver(dns_lab))
+
+
 def test_hostile_words(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     """Control characters, endless texts and encoded pieces in a refusal do not reach the terminal."""
     detail = "\x1b[31mred\r\n\tx \u202e" + "A" * 5000 + " end" * 2000

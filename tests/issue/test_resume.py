@@ -163,6 +163,39 @@ def test_gone(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     assert "does not know the order" in diary.entries[2][1][1]  # type: ignore[index]  a pair
 
 
+@pytest.mark.parametrize("path", ["/my-order/", "/authZ/", "/certZ/"])
+def test_nonsense(path: str, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """A former order whose answers are no ACME is not asked for ever: it is written off, and a new one made, once an attempt."""
+    wanted, diary, prover = wish(dns_lab.fresh_name()), Notes(), LabProver(dns_lab)
+    End("/authZ/" if path == "/authZ/" else "/finalize-order/").run(
+        lambda notes, hands: issuer().obtain(wanted, None, notes, hands), diary, prover, gate
+    )
+    gate.always[path] = Reply(200, b"<html>oops</html>")
+    for attempt in (1, 2):
+        with pytest.raises(IssueTemporary, match="no ACME"):
+            issuer().obtain(wanted, diary.former, diary, prover)
+        assert gate.count("/order-plz") == 1 + attempt
+    ended = [what[1] for word, what in diary.entries if word == "ended" and isinstance(what, tuple)]
+    assert ["no ACME" in reason for reason in ended] == [True, True]
+    gate.always.clear()
+    assert issuer().obtain(wanted, diary.former, diary, prover)
+    assert prover.shown == {}
+
+
+ODD = (Reply(200, b"<html>"), Reply(200, b"[]"), Reply(500), as_json({"status": "exotic"}))
+
+
+@pytest.mark.parametrize("path", ["/my-account/", "/list-orderz/", "/my-order/"])
+@pytest.mark.parametrize("reply", ODD, ids=range(len(ODD)))
+def test_nonsense_for_a_lost_order(path: str, reply: Reply, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
+    """It cannot be found then, so a new one is made."""
+    wanted, diary, prover = wish(dns_lab.fresh_name()), Notes(), LabProver(dns_lab)
+    End("/order-plz").run(lambda notes, hands: issuer().obtain(wanted, None, notes, hands), diary, prover, gate)
+    gate.instead[path].append(reply)
+    assert issuer().obtain(wanted, diary.former, diary, prover)
+    assert (gate.instead[path], gate.count("/order-plz")) == ([], 2)
+
+
 def test_expired(dns_lab: DnsLab, issuer: Opens, gate: Gate) -> None:
     """An order whose time is over is not tried any more."""
     wanted, diary = wish(dns_lab.fresh_name()), Notes(stop="ordered")

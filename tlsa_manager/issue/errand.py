@@ -14,7 +14,7 @@ from tlsa_manager import clock, der
 from tlsa_manager.certificates import certificates_in, read_chain
 from tlsa_manager.errors import BadInput, IssueError, IssueTemporary
 from tlsa_manager.issue import orders, proofs
-from tlsa_manager.issue.refusal import STAYS, SpentError, garbage
+from tlsa_manager.issue.refusal import STAYS, NonsenseError, SpentError, garbage
 from tlsa_manager.issue.waiting import patience, wait
 from tlsa_manager.order import Order
 from tlsa_manager.value import dataclass
@@ -46,6 +46,9 @@ class Errand:
                 return self._through(standing)
             except SpentError as error:
                 self.diary.told(f"asking for a new order: {error.message}")
+            except NonsenseError as error:  # it may say the same for ever; our patience sees to it that orders are few
+                self._ended(standing.url, error.message)
+                self.diary.told(f"asking for a new order: {error.message}")
         return self._through(self._placed())
 
     def _resumed(self, former: Order | None) -> Standing | None:
@@ -71,7 +74,11 @@ class Errand:
         return ""
 
     def _usable(self, url: str) -> Standing | None:
-        standing = orders.look(self.authority, url)
+        try:
+            standing = orders.look(self.authority, url)
+        except NonsenseError as error:
+            self._ended(url, error.message)
+            return None
         if standing is None:
             reason = f"{self.authority.host} does not know the order any more"
         elif standing.status == "invalid":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager import pem
 from tlsa_manager.errors import IssueError
 from tlsa_manager.issue import ari
 from tlsa_manager.issue.proofs import encoded
-from tlsa_manager.issue.refusal import STAYS, Problem, garbage, is_later, printable, problem, refused
+from tlsa_manager.issue.refusal import STAYS, NonsenseError, Problem, garbage, is_later, printable, problem, refused
 from tlsa_manager.issue.wire import secure
 from tlsa_manager.value import dataclass
 
@@ -66,22 +67,22 @@ def look(authority: Authority, url: str) -> Standing | None:
 def lost(authority: Authority, wish: Wish) -> Iterator[Standing]:
     """Yield the orders of our account that are for the same names and have no key yet, where it lists them (§7.1.2.1).
 
-    They are looked for after a crash around newOrder. Nothing is raised for an authority that does not list them.
+    They are looked for after a crash around newOrder. Nothing is raised for an authority that does not list them, or not as
+    it should: then a new order is made.
     """
-    account = authority.send(authority.account, None)
-    place = account.content.get("orders") if account.ok else None
+    place = _object(authority.send(authority.account, None)).get("orders")
     left = _LOOKS
     for _ in range(_PAGES):
         if not isinstance(place, str) or not place.startswith("https://"):
             return
         page = authority.send(place, None)
-        urls = page.content.get("orders") if page.ok else None
+        urls = _object(page).get("orders")
         for url in urls if isinstance(urls, list) else []:
             left -= 1
             if left < 0:
                 return
             if isinstance(url, str) and url.startswith("https://"):
-                seen = look(authority, url)
+                seen = _seen(authority, url)
                 if seen and seen.status in {"pending", "ready"} and seen.names == frozenset(wish.names):
                     yield seen
         place = page.link("next")
@@ -105,6 +106,20 @@ def download(authority: Authority, order: Standing) -> bytes:
 def request_of(wish: Wish) -> bytes:
     """Return the request of a wish, DER."""
     return pem.blocks(wish.request, "certificate request")[0].content
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    """What an answer says, nothing where it is a refusal or no answer of ACME."""
+    with suppress(NonsenseError):
+        return answer.content if answer.ok else {}
+    return {}
+
+
+def _seen(authority: Authority, url: str) -> Standing | None:
+    """Look at an order that is one of many; None where that leads to nothing."""
+    with suppress(IssueError):
+        return look(authority, url)
+    return None
 
 
 def _gone(order: Standing) -> Standing:

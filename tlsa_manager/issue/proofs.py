@@ -140,7 +140,8 @@ def _look(authority: Authority, url: str) -> Authorization:
     if not isinstance(name, str) or _NAME.fullmatch(name.lower()) is None:
         raise garbage(url, "an authorization for no host name")
     given = content.get("challenges")
-    offered = [one for one in given if isinstance(one, dict)][:20] if isinstance(given, list) else []
+    listed = given if isinstance(given, list) else []
+    offered = [one for one in listed if isinstance(one, dict) and isinstance(one.get("type"), str)][:20]
     why = next((problem(one["error"]) for one in offered if "error" in one), Problem())
     challenges = tuple(_challenge(one, url) for one in offered if one.get("type") in {"dns-01", "http-01"})
     status = printable(content.get("status"), 20)

@@ -60,6 +60,10 @@ class SpentError(IssueTemporary):
     """The order leads to nothing any more, through no fault of the names: another one may."""
 
 
+class NonsenseError(IssueTemporary):
+    """An answer that is not what ACME says: what was asked about leads nowhere as long as it stays so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A problem document (RFC 7807). `kind`: of RFC 8555 §6.7 without its prefix, or empty. `detail`: fit to print."""
@@ -108,10 +112,10 @@ def is_later(answer: Answer) -> bool:
     return answer.problem.kind in _LATER or answer.status in _LATER_STATUS or answer.status >= 500
 
 
-def garbage(url: str, what: str) -> IssueTemporary:
+def garbage(url: str, what: str) -> NonsenseError:
     """Return the error for an answer that is not what ACME says. `what` is wrong with it."""
     hint = "does `directory` name the authority, and does no proxy stand between? Otherwise it is itself at fault"
-    return IssueTemporary(f"{host_of(url)} gave an answer that is no ACME: {what}; {STAYS}", hint)
+    return NonsenseError(f"{host_of(url)} gave an answer that is no ACME: {what}; {STAYS}", hint)
 
 
 def unreachable(url: str, error: BaseException) -> IssueError:

@@ -11,8 +11,9 @@ import socket
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tlsa_manager import clock
 from tlsa_manager.disk import Owner, in_words, open_directory, write_new
 from tlsa_manager.errors import IssueError
 from tlsa_manager.issue.refusal import STAYS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 PLACE = (".well-known", "acme-challenge")
 _PATH = "/" + "/".join(PLACE) + "/"
 _AT_ONCE = 50  # connections; an authority needs half a dozen
-_SILENCE = 10.0  # seconds that a client may be silent
+_PATIENCE = 3.0  # seconds from connection to answer; an authority has all it asks in one packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,8 @@ class _Server(ThreadingHTTPServer):
         """Bind and listen. Raises OSError."""
         self.answers = answers
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._since: dict[socket.socket, float] = {}  # who is there, the oldest first
+        self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
@@ -137,23 +139,45 @@ class _Server(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
 
-    def verify_request(self, request: object, client_address: object) -> bool:  # noqa: ARG002  the library's interface
-        """Turn away whoever comes when the room is full."""
-        return self._room.acquire(blocking=False)
+    def verify_request(self, request: Any, client_address: object) -> bool:  # noqa: ARG002  the library's interface
+        """Let everybody in; when the room is full the oldest has to go, so that nobody can keep the authority out."""
+        with self._lock:
+            if len(self._since) >= _AT_ONCE:
+                self._hang_up(next(iter(self._since)))
+            self._since[request] = clock.monotonic()
+        return True
 
-    def process_request_thread(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
-        """Answer one client, and make room."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._room.release()
+    def service_actions(self) -> None:
+        """Hang up on whoever has been there for too long, also where an octet comes now and then."""
+        with self._lock:
+            for one in [one for one, since in self._since.items() if clock.monotonic() - since > _PATIENCE]:
+                self._hang_up(one)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Answered, or given up: make room."""
+        with self._lock:
+            self._since.pop(request, None)
+            super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        super().server_close()
+        with self._lock:
+            for one in list(self._since):
+                self._hang_up(one)
+
+    def _hang_up(self, one: socket.socket) -> None:
+        """End what its thread waits for; the thread closes it."""
+        del self._since[one]
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: what a stranger sends to an open port is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = _SILENCE
+    timeout = _PATIENCE
     server: _Server
 
     def do_GET(self) -> None:
