@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from sim.story import POLICY, SERVICES, Story, generation
 from test_succession import NEXT, only, records
 
@@ -157,6 +158,25 @@ def test_the_next_key_leaves_with_its_lineage() -> None:
     assert standby is not None
     assert records(story) == only(EC, standby)
     assert story.facts("old").standby is None
+
+
+@pytest.mark.parametrize("vanished", [False, True])
+def test_the_record_of_a_stolen_next_key_goes_while_its_lineage_is_still_there(vanished: bool) -> None:  # noqa: FBT001  a parameter
+    """What nobody needs is not kept for a server that presents another key of the lineage, nor for the window."""
+    story = side_by_side(NEXT)
+    story.wait(600)
+    key = story.facts("old").standby
+    assert key is not None
+    assert only(key) <= records(story)
+    leave(story)
+    if vanished:
+        take_out(story)
+    story.say(ev.Compromised((key.spki_sha256,)), "old")
+    story.wait(2 * POLICY.poll_interval)
+    assert not only(key) & records(story)
+    assert only(RSA) <= records(story)
+    assert not gone(story)
+    assert story.vetoes() == []
 
 
 def test_a_rollover_that_was_begun_is_finished_first() -> None:

@@ -912,6 +912,20 @@ MUTANTS = (
             "    stolen = False\n",
         ),
         _one(
+            "untidy leave",
+            "what nobody needs stays as long as a lineage that leaves is presented",
+            "leaving.py",
+            "        return publish(scene) or meanwhile(scene) or stop\n",
+            "        return publish(scene) or stop\n",
+        ),
+        _one(
+            "untidy window",
+            "what nobody needs stays as long as the window of a lineage that leaves",
+            "leaving.py",
+            "        return meanwhile(scene) or Wait(look, why, due=ends)\n",
+            "        return Wait(look, why, due=ends)\n",
+        ),
+        _one(
             "begun is begun",
             "a rollover that was begun is forgotten when its lineage leaves",
             "leaving.py",

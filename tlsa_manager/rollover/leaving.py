@@ -8,7 +8,7 @@ from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, timing
 from tlsa_manager.rollover.adding import publish
 from tlsa_manager.rollover.patience import soak_poll
-from tlsa_manager.rollover.removing import retire
+from tlsa_manager.rollover.removing import meanwhile, retire
 from tlsa_manager.rollover.steps import Blocker, Record, Stop, Wait
 
 if TYPE_CHECKING:
@@ -34,10 +34,12 @@ def leave(scene: Scene) -> Decision | None:
         return Record((ev.Reappeared(current.id),), places[0].reason)
     if places:
         why = f"{places[0].reason}, and it is to be given up"
-        return publish(scene) or Stop(scene.now + scene.policy.poll_interval, why, _how_to_leave(scene), tuple(places))
+        stop = Stop(scene.now + scene.policy.poll_interval, why, _how_to_leave(scene), tuple(places))
+        return publish(scene) or meanwhile(scene) or stop
     unseen = list(_unseen(scene))
     if unseen:
-        return publish(scene) or Wait(scene.now + scene.policy.poll_interval, unseen[0].reason, tuple(unseen))
+        wait = Wait(scene.now + scene.policy.poll_interval, unseen[0].reason, tuple(unseen))
+        return publish(scene) or meanwhile(scene) or wait
     if facts.vanished_at is None:
         return Record((ev.Vanished(current.id),), "nothing presents it any more")
     return _give_up(scene, current, facts.vanished_at)
@@ -50,7 +52,8 @@ def _give_up(scene: Scene, current: Generation, vanished_at: float) -> Decision:
     ends = vanished_at if stolen else timing.retire_at(vanished_at, ttl, scene.policy)
     if scene.now < ends:
         look = min(scene.now + soak_poll(scene), ends)
-        return Wait(look, "nothing presents it any more; its records stay until the rollback window is over", due=ends)
+        why = "nothing presents it any more; its records stay until the rollback window is over"
+        return meanwhile(scene) or Wait(look, why, due=ends)
     return retire(scene, scene.neighbours_want()) or Record((ev.Left(current.id),), "none of its records is left in DNS")
 
 
