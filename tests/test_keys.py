@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import subprocess
@@ -183,6 +184,84 @@ def test_a_private_key_whose_private_half_is_another_s_is_refused() -> None:
     assert forged != strong.private_bytes(*form)
     with pytest.raises(BadInput, match="damaged"):
         keys.load_pair(pki.authority().chain("mx.example.org", key=strong), forged)
+
+
+def number(value: int) -> bytes:
+    """An INTEGER, DER."""
+    content = value.to_bytes(value.bit_length() // 8 + 1)
+    return b"\x02" + length(content) + content
+
+
+def length(content: bytes) -> bytes:
+    """Its length, DER."""
+    octets = len(content).to_bytes(2)
+    return octets[1:] if len(content) < 128 else b"\x82" + octets
+
+
+def rsa_key(modulus: int, *primes: int) -> bytes:
+    """An RSA key of these numbers, DER, of the traditional form; whether they fit together is another matter."""
+    content = b"".join(number(one) for one in (0, modulus, 65537, 3, *primes, 1, 1, 1))
+    return b"\x30" + length(content) + content
+
+
+def in_pkcs8(key: bytes) -> bytes:
+    """The same key in the form of today."""
+    algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
+    content = number(0) + algorithm + b"\x04" + length(key) + key
+    return b"\x30" + length(content) + content
+
+
+LONG_KEYS = {
+    "a long modulus": rsa_key(1 << 8192, 3, 5),
+    "a long prime beside a short modulus": rsa_key(35, (1 << 11213) - 1, 5),
+    "both primes long": rsa_key(1 << 8191, (1 << 4423) - 1, (1 << 4423) - 1),
+    "many bytes": rsa_key(1 << 44909, 3, 5),
+}
+
+
+@pytest.mark.parametrize("case", LONG_KEYS)
+@pytest.mark.parametrize("form", ["traditional", "PKCS8"])
+def test_a_key_that_would_take_minutes_never_reaches_the_library(case: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library proves primes, which for a file of some kilobytes may take longer than the pause of the timer."""
+    monkeypatch.setattr(serialization, "load_der_private_key", lambda *_: pytest.fail("the library was asked"))
+    content = LONG_KEYS[case] if form == "traditional" else in_pkcs8(LONG_KEYS[case])
+    text = b"-----BEGIN PRIVATE KEY-----\n" + base64.encodebytes(content) + b"-----END PRIVATE KEY-----\n"
+    for reader in (keys.read_any, lambda data: keys.load_pair(chain_and_key()[0], data)):
+        with pytest.raises(BadInput, match="larger than RSA of 8192 bits"):
+            reader(text)
+    with pytest.raises(BadInput):
+        keys.read_any(content)
+
+
+def test_the_numbers_of_a_key_are_told_without_the_library() -> None:
+    """Of RSA in both forms; keys of other kinds have none of that name."""
+    for form in (serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8):
+        key = pki.new_key("RSA")
+        sizes = der.rsa_sizes(key.private_bytes(pki.DER, form, serialization.NoEncryption()))
+        assert sizes[1:3] == (2048, 17)
+        assert sizes[4:6] == (1024, 1024)
+    for kind in ("ECDSA", "Ed25519", "Ed448"):
+        secret = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        assert der.rsa_sizes(pki.new_key(kind).private_bytes(pki.DER, *secret)) == ()
+
+
+def test_a_key_of_diffie_hellman_is_refused_in_words() -> None:
+    """The library ends on it with an error of its own."""
+    group = number((1 << 23209) - 1) + number(2)
+    algorithm = bytes.fromhex("06092a864886f70d010301") + b"\x30" + length(group) + group
+    content = number(0) + b"\x30" + length(algorithm) + algorithm + b"\x04\x03" + number(5)
+    with pytest.raises(BadInput, match="of a kind that"):
+        keys.load_pair(chain_and_key()[0], b"\x30" + length(content) + content)
+
+
+def test_a_curve_that_is_not_named_is_told(tmp_path: Path) -> None:
+    """Key and certificate do belong together; but no sender takes such a curve (RFC 5480 §2.1.1)."""
+    made = tmp_path / "key.pem"
+    made.write_bytes(openssl("ecparam", "-name", "prime256v1", "-genkey", "-param_enc", "explicit", "-noout", data=b""))
+    chain = openssl("req", "-x509", "-new", "-key", str(made), "-subj", "/CN=mx.example.org", data=b"")
+    with pytest.raises(BadInput, match="spells out the numbers of its curve") as told:
+        keys.load_pair(chain, made.read_bytes())
+    assert "-param_enc" in told.value.hint
 
 
 def test_an_expired_certificate_is_told_not_judged() -> None:

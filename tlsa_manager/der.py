@@ -12,6 +12,7 @@ from tlsa_manager.value import dataclass
 _SEQUENCE = 0x30
 _VERSION = 0xA0  # [0] EXPLICIT: absent in a version 1 certificate
 _OID = 0x06
+_INTEGER, _OCTETS = 0x02, 0x04
 _KINDS = {
     "2a864886f70d010101": "RSA",  # rsaEncryption, RFC 3279 §2.3.1
     "2a8648ce3d0201": "ECDSA",  # id-ecPublicKey, RFC 5480 §2.1.1
@@ -40,6 +41,26 @@ def kind_of_key(spki: bytes) -> str:
     except (BadInput, IndexError):
         return "other"
     return _KINDS.get(algorithm.content.hex(), "other") if algorithm.tag == _OID else "other"
+
+
+def rsa_sizes(key: bytes) -> tuple[int, ...]:
+    """Return how many bits the numbers of an RSA private key have (RFC 8017 §A.1.2): version, modulus, exponents, primes, ...
+
+    `key`: DER, of the traditional form or PKCS #8 (RFC 5208 §5). Empty for a key of another kind. Raises BadInput.
+    """
+    fields = _elements(_only(key))
+    if len(fields) > 2 and fields[2].tag == _OCTETS:  # PKCS #8: version, algorithm, the key itself
+        inner = fields[2].content
+        fields = _elements(_only(inner)) if inner[:1] == bytes([_SEQUENCE]) else ()
+    if len(fields) < 6 or any(one.tag != _INTEGER for one in fields[:6]):
+        return ()
+    return tuple(int.from_bytes(one.content).bit_length() for one in fields)
+
+
+def names_its_curve(spki: bytes) -> bool:
+    """Whether a public key on an elliptic curve names the curve, as it must in a certificate (RFC 5480 §2.1.1)."""
+    algorithm = _elements(_elements(_only(spki))[0].content)
+    return len(algorithm) > 1 and algorithm[1].tag == _OID
 
 
 @dataclass(frozen=True, slots=True)

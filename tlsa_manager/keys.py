@@ -32,6 +32,8 @@ __all__ = [
 
 MIN_RSA_BITS = 2048  # OpenSSL's security level 2, the default of today's senders, refuses less
 MIN_EC_BITS = 256
+MAX_RSA_BITS = 8192
+MAX_KEY_BYTES = 5000  # DER; RSA of 8192 bits takes 4700
 LONGEST_COMMON_NAME = 64
 
 
@@ -184,16 +186,34 @@ def _open_key(data: bytes) -> PrivateKeyTypes:
 
 
 def _load_key(content: bytes) -> PrivateKeyTypes:
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+    _check_size(content)
     try:
         return load_der_private_key(content, None)
     except TypeError:  # "password was not given"
         raise _Encrypted from None
-    except (ValueError, UnsupportedAlgorithm):  # their texts stay here: they may quote what they read
-        msg = "the private key cannot be read: it is damaged, or of a kind that mail servers do not use"
-        raise BadInput(msg, "use an ECDSA P-256 or an RSA key of 2048 bits or more, as PEM") from None
+    except (ValueError, UnsupportedAlgorithm, InternalError):  # their texts stay here: they may quote what they read
+        raise _unreadable() from None
+
+
+def _check_size(content: bytes) -> None:
+    """Refuse a key with which the library would be busy for minutes: it proves that the primes of RSA are primes."""
+    try:
+        sizes = der.rsa_sizes(content)
+    except BadInput:
+        raise _unreadable() from None
+    if len(content) > MAX_KEY_BYTES or (sizes and (sizes[1] > MAX_RSA_BITS or max(sizes[4:]) > MAX_RSA_BITS // 2)):
+        message = (
+            f"the private key is larger than RSA of {MAX_RSA_BITS} bits: it would keep a mail server busy with each connection"
+        )
+        raise BadInput(message, "have a certificate issued on an ECDSA P-256 key, or on RSA of 2048 to 4096 bits")
+
+
+def _unreadable() -> BadInput:
+    msg = "the private key cannot be read: it is damaged, or of a kind that mail servers do not use"
+    return BadInput(msg, "use an ECDSA P-256 or an RSA key of 2048 bits or more, as PEM")
 
 
 class _Encrypted(BadInput):
@@ -223,12 +243,21 @@ def _check_together(key: PrivateKeyTypes, certificates: tuple[bytes, ...]) -> No
     """
     ours = _spki(key.public_key())
     places = [place for place, one in enumerate(certificates, 1) if der.certificate_spki(one) == ours]
+    if not places and certificates and not _names_its_curve(certificates[0]):
+        msg = "the certificate spells out the numbers of its curve instead of naming the curve, which senders refuse (RFC 5480)"
+        raise BadInput(msg, "make the key anew without -param_enc explicit, and have a certificate issued for it")
     if not places:
         msg = "the private key and the certificate do not belong together: TLS with this pair would fail"
         raise BadInput(msg, "both must come from the same renewal; look whether one of the files is older")
     if places[0] != 1:
         msg = f"the private key belongs to certificate {places[0]} of the chain, so the server's own certificate is not first"
         raise BadInput(msg, "put the leaf first, then its issuers in turn; ACME clients call that file fullchain.pem")
+
+
+def _names_its_curve(certificate: bytes) -> bool:
+    """Whether the key of a certificate can be compared byte for byte: every kind, but curves that are not named."""
+    spki = der.certificate_spki(certificate)
+    return der.kind_of_key(spki) != "ECDSA" or der.names_its_curve(spki)
 
 
 def _type_of(key: PrivateKeyTypes) -> str:
