@@ -25,7 +25,7 @@ PACKAGE_OF = {
     "unbound-control": "unbound",
     "postfix": "postfix",
     "posttls-finger": "postfix",
-    "exim4": "exim4-daemon-light, unpacked by tests/run.sh",
+    "exim4": "exim4-daemon-light",
     "dovecot": "dovecot-imapd, dovecot-pop3d, dovecot-managesieved and dovecot-lmtpd",
     "gnutls-serv": "gnutls-bin",
     "pebble": "pebble",
