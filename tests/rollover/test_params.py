@@ -197,3 +197,22 @@ def test_two_lineages_give_up_parameters_in_one_step(gone: Params) -> None:
     story.until(lambda one: one.rolled_to(B, "ec"))
     assert stands(story, KEY)
     assert story.vetoes() == []
+
+
+@pytest.mark.parametrize("ttl", [60, 300])
+def test_two_lineages_whose_parameters_go_and_come_back_never_want_what_the_law_forbids(ttl: int) -> None:
+    """3 1 2 instead of 3 1 1, and back; nobody can read what the backend has, and a server is slow: no veto has to speak."""
+    fate = Fate(ttl=ttl, servers=(ServerFate(), ServerFate(lag=60.0)))
+    lineages = tuple(Lineage(name, SERVICES, "dns", (f"file-{name}",), policy=POLICY) for name in ("rsa", "ec"))
+    story = Story(fate, lineages=lineages)
+    story.world.readable = False
+    story.begin(generation("0", kind="RSA"), lineage="rsa")
+    story.begin(A, lineage="ec")
+    story.wait(300)
+    change(story, params=(KEY512,))
+    story.wait(2000)
+    assert stands(story, KEY512)
+    change(story, params=(KEY,))
+    story.until(lambda one: stands(one, KEY), within=3000)
+    assert count(story, KEY) == 2
+    assert story.vetoes() == []

@@ -958,6 +958,13 @@ MUTANTS = (
             "    return remove, blockers\n",
         ),
         _one(
+            "a neighbour's too early",
+            "records of given-up parameters go with a neighbour's while caches may hold a set that has nothing else",
+            "removing.py",
+            "    ) - staying(scene)  # fmt: skip\n",
+            "    ) - scene.neighbours_want()  # fmt: skip\n",
+        ),
+        _one(
             "untidy wait",
             "what is in the way of a swap and ours stays until the swap",
             "rules.py",

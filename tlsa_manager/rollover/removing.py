@@ -87,7 +87,7 @@ def _together(scene: Scene, target: str, owners: tuple[str, ...], remove: RRset)
     theirs = frozenset(
         one for _, facts in scene.beside(target, owners) for one in facts.ours.get(target, frozenset()) & there
         if one.params in given_up
-    ) - scene.neighbours_want()  # fmt: skip
+    ) - staying(scene)  # fmt: skip
     if not theirs - remove:
         return remove, blockers
     joined = gates.retire(scene, target, owners, remove | theirs)
