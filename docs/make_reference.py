@@ -159,13 +159,23 @@ def _field(name: str, field: dict[str, Any], required: bool) -> tuple[str, str, 
 def _meaning(field: dict[str, Any]) -> str:
     example = field.get("examples", [None])[0]
     text: str = field.get("description", "")
-    return text + (f"; for example `{toml.value(example)}`" if example is not None and "default" not in field else "")
+    if words := list(_choices(field)):
+        text += f"; {'any' if field.get('type') == 'array' else 'one'} of {', '.join(f'`{toml.value(word)}`' for word in words)}"
+        return text
+    return text + (f"; for example `{toml.value(example)}`" if example is not None and field.get("default") is None else "")
+
+
+def _choices(field: Any) -> Iterator[str]:
+    """Yield the words that a key allows, wherever they stand in its schema."""
+    if isinstance(field, dict):
+        yield from field.get("enum", ())
+        yield from (word for part in (*field.get("anyOf", ()), field.get("items")) for word in _choices(part))
 
 
 def _option(option: Option) -> tuple[str, str, str]:
-    if option.required:
-        return option.name, "required", f"{option.help}; for example `{toml.value(option.example)}`"
-    return option.name, "" if option.default is None else f"`{toml.value(option.default)}`", option.help
+    usual = "" if option.default is None else f"`{toml.value(option.default)}`"
+    example = "" if usual or option.example is None else f"; for example `{toml.value(option.example)}`"
+    return option.name, "required" if option.required else usual, option.help + example
 
 
 def _table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from lab.fixtures import needs_only
 
 from tlsa_manager.config import load
 from tlsa_manager.config.sections import kinds
+from tlsa_manager.policy import KEY_TYPES
+from tlsa_manager.service import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +54,15 @@ def test_the_reference_of_the_configuration_is_the_declarations() -> None:
     """Made anew it is the same; if not: python docs/make_reference.py > docs/configuration.md"""  # noqa: D400
     made = runpy.run_path(str(HERE / "docs/make_reference.py"))["page"]()
     assert (HERE / "docs/configuration.md").read_text() == made
+
+
+def test_the_reference_tells_every_choice() -> None:
+    """What a key may be is in its line, so that nobody has to provoke the message."""
+    rows = {row.split("`")[1]: row for row in (HERE / "docs/configuration.md").read_text().splitlines() if row.startswith("| `")}
+    assert all(f'`"{word}"`' in rows["key-type"] for word in KEY_TYPES)
+    assert all(f'`"{word}"`' in rows["accept-key-type"] for word in KEY_TYPES.values())
+    assert all(word in rows["at"] for word in PROTOCOLS)
+    assert all(word in rows["challenge"] for word in ("dns-01", "http-01"))
 
 
 def test_the_example_configuration_is_right() -> None:

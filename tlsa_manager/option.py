@@ -26,7 +26,7 @@ _WORDS: dict[Kind, str] = {
     "int": "a whole number",
     "bool": "true or false",
     "duration": 'a duration such as "90s", "10m", "2h" or "7d"',
-    "file": 'the absolute path of a file, such as "/etc/tlsa-manager/tsig.key"',
+    "file": 'the path of a file, such as "/etc/tlsa-manager/tsig.key"',
     "argv": 'a list: the program by its absolute path, then its arguments, such as ["/usr/local/bin/tool", "--flag"]',
     "list": 'a list of texts, such as ["one", "two"]',
 }

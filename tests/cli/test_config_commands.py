@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from pki import pair
 
 from tlsa_manager.config import load
 from tlsa_manager.config.first import first_file
@@ -92,14 +93,14 @@ def test_check_looks_at_the_host(say: Say, host: Path) -> None:
 
 
 def test_check_looks_at_watched_files(say: Say, host: Path) -> None:
-    """Not there, no file, open to everybody: one line each; in order, and of another user: none."""
+    """No file, open to everybody: one line each; not there: a note; in order, and of another user: none."""
     certificate, key = host / "tls.crt", host / "tls.key"
     with (host / "config.toml").open("a") as file:
         file.write('watch = { certificate = "tls.crt", key = "tls.key" }\n')
     missing = say("config", "check")
-    assert missing.code == 78
-    assert f'lineage."mx.example.org".watch.certificate: {certificate} does not exist' in missing.out
-    assert f'lineage."mx.example.org".watch.key: {key} does not exist' in missing.out
+    assert missing.code == 0, "they are waited for"
+    for name, place in (("certificate", certificate), ("key", key)):
+        assert f'note: lineage."mx.example.org".watch.{name}: {place} is not there, or out of reach' in missing.out
     certificate.mkdir()
     key.touch(mode=0o644)
     strange = say("config", "check").out
@@ -114,6 +115,73 @@ def test_check_looks_at_watched_files(say: Say, host: Path) -> None:
     certificate.chmod(0o644)
     if os.geteuid() == 0:
         os.chown(key, 65534, 65534)
+    assert say("config", "check").code == 0
+
+
+def test_a_hint_is_not_the_command_that_was_typed(say: Say, host: Path) -> None:
+    """Who checks is not told to check; who runs is."""
+    file = host / "config.toml"
+    file.write_text(file.read_text().replace("server", "sever"))
+    assert "hint: correct what is named above, and check again" in say("config", "check").err
+    assert "config check" not in say("config", "check").err
+    assert f"tlsa-manager --config {file} config check" in say("config", "show").err
+
+
+def test_notes_are_no_mistakes(say: Say, host: Path) -> None:
+    """What is unusual is told, and the configuration is in order: files beside an issuer, keys that hardly live."""
+    with (host / "config.toml").open("a") as file:
+        file.write('watch = { certificate = "tls.crt" }\nissuer = "ca"\nkey-lifetime = "1h"\n')
+        file.write('[issuer.ca]\ntype = "acme"\ndirectory = "https://ca.example/d"\nagree-to-terms = true\n')
+    (host / "tls.crt").touch()
+    said = say("config", "check", "--json").json
+    assert (said["ok"], said["problems"]) == (True, [])
+    sides, caches, authority = said["notes"]
+    assert sides.startswith('lineage."mx.example.org".watch: certificates come from two sides')
+    assert "1h is no longer than a new record has to wait for caches (130m)" in caches
+    assert "five with the same names in seven days" in authority
+    text = (host / "config.toml").read_text()
+    (host / "config.toml").write_text(text.replace('"1h"', '"180d"').replace("watch =", "#"))
+    assert say("config", "check", "--json").json["notes"] == []
+
+
+def test_lineages_that_share_a_name_need_the_same_params(say: Say, host: Path) -> None:
+    """Each key needs a record of each kind, else renewals of both are held up; those at other names are free."""
+    more = """
+        [consumer.{0}]
+        type = "command"
+        file = "{1}/tls/{0}.pem"
+        reload = ["/bin/true"]
+        [lineage.{0}]
+        services = ["{2}:25"]
+        dns = "ns1"
+        consumers = ["{0}"]
+        params = ["3 1 2", "3 1 1"]
+    """
+    file, text = host / "config.toml", (host / "config.toml").read_text()
+    file.write_text(text + more.format("rsa", host, "mx.example.org"))
+    said = say("config", "check")
+    assert said.code == 78
+    assert 'lineage."rsa".params: 3 1 2, 3 1 1 here, 3 1 1 in lineage."mx.example.org"' in said.out
+    assert "_25._tcp.mx.example.org" in said.out
+    assert "give both the same" in said.out
+    file.write_text(text + 'params = ["3 1 1", "3 1 2"]' + more.format("rsa", host, "mx.example.org"))
+    assert say("config", "check").code == 0
+    file.write_text(text + more.format("rsa", host, "other.example.org"))
+    assert say("config", "check").code == 0
+
+
+def test_check_looks_at_the_bundle_of_an_authority(say: Say, host: Path) -> None:
+    """Not there, or no certificates: told now, and not with the first order. A relative name is found."""
+    with (host / "config.toml").open("a") as file:
+        file.write(
+            '[issuer.ca]\ntype = "acme"\ndirectory = "https://ca.example/d"\nagree-to-terms = true\nca-bundle = "ca.pem"\n'
+        )
+    missing = say("config", "check")
+    assert missing.code == 78
+    assert f"issuer.ca.ca-bundle: {host}/ca.pem cannot be read (No such file or directory)" in missing.out
+    (host / "ca.pem").write_text("no certificate")
+    assert f"issuer.ca.ca-bundle: {host}/ca.pem has no certificates in PEM form" in say("config", "check").out
+    (host / "ca.pem").write_bytes(pair("ca.example")[0])
     assert say("config", "check").code == 0
 
 

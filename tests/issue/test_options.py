@@ -38,6 +38,10 @@ URL = "https://ca.example/directory"
         ({"directory": URL, "challenge": "tls-alpn-01"}, "there is dns-01, http-01"),
         ({"directory": URL, "challenge": "http-01"}, "either webroot"),
         ({"directory": URL, "challenge": "http-01", "webroot": "/w", "listen": "[::]:80"}, "either webroot"),
+        (
+            {"directory": URL, "challenge": "http-01", "webroot": "/w", "listen": ":80"},
+            "has both webroot and listen; take one out",
+        ),
         ({"directory": URL, "webroot": "/w"}, 'webroot: is for challenge = "http-01"'),
         ({"directory": URL, "challenge": "http-01", "listen": "80"}, "is not ADDRESS:PORT"),
         ({"directory": URL, "challenge": "http-01", "listen": "[::]:0"}, "is not ADDRESS:PORT"),
@@ -83,6 +87,7 @@ def test_options_are_documented(kind: str) -> None:
     """Every option has a help text, and a default that its own check accepts."""
     for option in options_of(kind):
         assert option.help
+        assert option.default is not None or option.example is not None, f"{option.name} can be shown to nobody"
         assert option.default is None or option.read(option.default) is not None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.config import issuers
+from tlsa_manager.config.shared import disagreements
 from tlsa_manager.errors import ConfigError, TlsaManagerError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def problems(config: Config) -> tuple[str, ...]:
         *_backends(config),
         *_consumers(config),
         *issuers.problems(config),
+        *disagreements(config),
         *(line for lineage in config.lineages.values() for line in _watched(lineage)),
     )
 
@@ -86,8 +88,7 @@ def _readable(file: Path, key: str) -> Iterator[str]:
     try:
         mode = file.stat().st_mode
     except (OSError, ValueError):
-        yield "does not exist, or is out of reach; look at the name, or let its client write it first: it is waited for"
-        return
+        return  # it is waited for, and there is a note
     if not stat.S_ISREG(mode):
         yield "is no file; name the file itself, no directory or pipe"
     elif not os.access(file, os.R_OK):

@@ -72,8 +72,22 @@ def _account(name: str, section: Section) -> Iterator[str]:
             read_secret(str(file), f"{where}.eab-key-file", _POWER)
         except ConfigError as error:
             yield f"{error.message}; {error.hint}"
+    if bundle := options.get("ca-bundle"):
+        yield from _bundle(f"{where}.ca-bundle", str(bundle))
     if (root := options.get("webroot")) and not os.access(str(root), os.W_OK | os.X_OK):
         yield f"{where}.webroot: {root} is no directory that can be written here; make it, or name what the web server shows"
+
+
+def _bundle(where: str, file: str) -> Iterator[str]:
+    """Whether there are certificates in the file that shall vouch for the authority."""
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError:
+        yield f"{where}: {file} has no certificates in PEM form; name the file with the authority's root, or leave the key out"
+    except OSError as error:
+        yield f"{where}: {file} cannot be read ({error.strerror}); name the file with the authority's root, or leave the key out"
 
 
 def _accounts(directory: Path) -> Iterator[str]:

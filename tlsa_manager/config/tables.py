@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from tlsa_manager.service import PROTOCOLS
+
 Duration = Annotated[str | int | float, Meta(description="500ms, 90s, 10m, 2h, 7d, or a number of seconds")]
 
 
@@ -56,7 +58,13 @@ class Timing(Struct, rename="kebab", frozen=True):
 class ServiceTable(Struct, rename="kebab", frozen=True):
     """A service that needs more than its name."""
 
-    at: Annotated[str, Meta(description="HOST:PORT or HOST:PORT/PROTOCOL", examples=["mx.example.org:465"])]
+    at: Annotated[
+        str,
+        Meta(
+            description=f"HOST:PORT or HOST:PORT/PROTOCOL, which is one of {', '.join(PROTOCOLS)}",
+            examples=["mx.example.org:465"],
+        ),
+    ]
     probe: Annotated[
         bool, Meta(description="false: it cannot be reached from here, and you vouch that it serves the consumer's file")
     ] = True
@@ -84,10 +92,18 @@ class LineageTable(Struct, rename="kebab", frozen=True):
     consumers: Annotated[tuple[str, ...], Meta(description="names of [consumer.NAME] sections", examples=[["postfix"]])]
     params: Annotated[
         tuple[str, ...],
-        Meta(description="usage, selector, matching type of the records; 2 1 1 only beside 3 1 1", examples=[["3 1 1"]]),
+        Meta(
+            description="usage, selector, matching type of the records: 3 1 1, 3 1 2, 3 0 1, 3 0 2 and, beside one of these, "
+            "2 1 1, 2 1 2, 2 0 1, 2 0 2; the same in all lineages with records at one name",
+            examples=[["3 1 1"]],
+        ),
     ] = ("3 1 1",)
     issuer: Annotated[
-        str | None, Meta(description='an [issuer.NAME] section, or "self-signed"; without it certificates are brought by hooks')
+        str | None,
+        Meta(
+            description='who makes its certificates: an [issuer.NAME] section, or "self-signed"; without it a hook brings them',
+            examples=["letsencrypt"],
+        ),
     ] = None
     names: Annotated[
         tuple[str, ...],
@@ -96,24 +112,38 @@ class LineageTable(Struct, rename="kebab", frozen=True):
     next_key: Annotated[
         bool | None,
         Meta(
-            description="publish a next key beside the current one, weeks ahead; without it: where keys are taken from "
-            "this program (an issuer, or a client that asks for one)"
+            description="publish a next key beside the current one, weeks ahead, so that a stolen key can be replaced at once; "
+            "without it: where keys are taken from this program (an issuer, or a client that asks for one)",
+            examples=[True],
         ),
     ] = None
-    reuse_key: Annotated[bool, Meta(description="renewals keep the key")] = False
+    reuse_key: Annotated[bool, Meta(description="renewals keep the key, until it is due or somebody says so")] = False
     key_lifetime: Annotated[
         Duration | None,
-        Meta(description="replace the key after so long in service; without it at every renewal, with reuse-key only when told"),
+        Meta(
+            description="renewals keep the key for so long, then it is replaced; without it at every renewal, with reuse-key "
+            "only when told",
+            examples=["180d"],
+        ),
     ] = None
     key_type: Annotated[
         Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"] | None,
-        Meta(description="type of the keys that are made here; without it of the kind in service, else ecdsa-p256"),
+        Meta(
+            description="type of the keys that are made here; without it that of the key in service, else ecdsa-p256",
+            examples=["ecdsa-p256"],
+        ),
     ] = None
     accept_key_type: Annotated[
         tuple[Literal["RSA", "ECDSA"], ...],
         Meta(description="kinds of key to which a renewal may change without asking", examples=[["ECDSA"]]),
     ] = ()
-    watch: Annotated[WatchTable | UnsetType, Meta(description="files that a client without hooks rewrites")] = UNSET
+    watch: Annotated[
+        WatchTable | UnsetType,
+        Meta(
+            description="files that a client without hooks rewrites, a table",
+            examples=[{"certificate": "/var/lib/caddy/mx.example.org.crt", "key": "/var/lib/caddy/mx.example.org.key"}],
+        ),
+    ] = UNSET
     leaving: Annotated[bool, Meta(description="give the lineage up: its records go when nothing presents its key any more")] = (
         False
     )

@@ -29,16 +29,37 @@ OPTIONS = (
     Option(
         "directory", "str", "the authority's directory", required=True, example="https://acme-v02.api.letsencrypt.org/directory",
     ),
-    Option("staging", "str", "its directory for rehearsals (--dry-run); known for Let's Encrypt"),
-    Option("agree-to-terms", "bool", "whether you agree to the authority's terms of service; it makes no account otherwise"),
-    Option("contact", "list", "whom the authority may write to", example=("mailto:postmaster@example.org",)),
-    Option("ca-bundle", "file", "certificates that vouch for the authority's own server, where the system's do not"),
-    Option("eab-kid", "str", "key identifier of an account that exists at the authority already (external account binding)"),
-    Option("eab-key-file", "file", "the key that goes with it, base64url as the authority gave it; readable by its owner only"),
-    Option("profile", "str", "the kind of certificate, where the authority offers several; Let's Encrypt: tlsserver, shortlived"),
+    Option(
+        "staging", "str", "its directory for rehearsals (--dry-run); known for Let's Encrypt",
+        example="https://acme-staging-v02.api.letsencrypt.org/directory",
+    ),
+    Option(
+        "agree-to-terms", "bool", "whether you agree to the authority's terms of service; it makes no account otherwise",
+        example=True,
+    ),
+    Option("contact", "list", "whom the authority may write to: addresses of mail", example=("mailto:postmaster@example.org",)),
+    Option(
+        "ca-bundle", "file", "certificates (PEM) that vouch for the authority's own server, where the system's do not",
+        example="/etc/tlsa-manager/authority.pem",
+    ),
+    Option(
+        "eab-kid", "str", "key identifier of an account that exists at the authority already (external account binding)",
+        example="kid-1",
+    ),
+    Option(
+        "eab-key-file", "file", "the key that goes with it, base64url as the authority gave it; readable by its owner only",
+        example="/etc/tlsa-manager/eab.key",
+    ),
+    Option(
+        "profile", "str", "the kind of certificate, where the authority offers several; Let's Encrypt: tlsserver, shortlived",
+        example="tlsserver",
+    ),
     Option("challenge", "str", "how a name is proven: dns-01 (through the lineage's DNS backend) or http-01", default="dns-01"),
-    Option("webroot", "file", "http-01: the directory that a web server shows at http://HOST/"),
-    Option("listen", "str", "http-01 without a web server: where to listen while it is proven, ADDRESS:PORT", example="[::]:80"),
+    Option("webroot", "file", "http-01: the directory that a web server shows at http://HOST/", example="/var/www/html"),
+    Option(
+        "listen", "str", "http-01 without a web server: where to listen while it is proven, ADDRESS:PORT; :80 is every address",
+        example="[::]:80",
+    ),
     Option("timeout", "duration", "how long to wait for each answer of the authority", default="30s"),
 )  # fmt: skip
 
@@ -174,7 +195,8 @@ def _mistakes_of_proof(settings: Settings) -> Iterator[str]:
         yield f"challenge: {settings.text('challenge')[:20]!r} is not a way to prove a name; there is dns-01, http-01"
     places = [word for word in ("webroot", "listen") if settings.text(word)]
     if settings.text("challenge") == "http-01" and len(places) != 1:
-        yield "challenge: http-01 needs either webroot (where a web server runs) or listen (where none does)"
+        both = "has both webroot and listen; take one out: it" if places else "http-01"
+        yield f"challenge: {both} needs either webroot (where a web server runs) or listen (where none does)"
     if settings.text("challenge") == "dns-01" and places:
         yield f'{places[0]}: is for challenge = "http-01"'
     if settings.text("listen") and _listener(settings.text("listen")) is None:

@@ -147,7 +147,7 @@ def _check_trust(trust: str) -> None:
 
 def _no_trust(file: str) -> IssueError:
     msg = f"{file} has no certificates that can be read, so the authority's own cannot be checked; {STAYS}"
-    return IssueError(msg, "give the absolute path of a PEM file as ca-bundle, or leave it out")
+    return IssueError(msg, "name a PEM file with the authority's root as ca-bundle, or leave it out")
 
 
 def _read(response: requests.Response, url: str) -> bytes:

@@ -8,9 +8,10 @@ import click
 
 from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.voice import voice_of
-from tlsa_manager.errors import EXIT_CONFIG, EXIT_OK
+from tlsa_manager.errors import EXIT_CONFIG, EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
+    from tlsa_manager.cli.voice import Voice
     from tlsa_manager.config import Config
 
 
@@ -18,19 +19,30 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(context: click.Context) -> int:
     """Tell every mistake in the configuration, each with file and key; then what stands against it on this host: secrets
-    that are missing or open to others, a consumer that does not read its file. Exit code 78 if there is any.
+    that are missing or open to others, a consumer that does not read its file. Exit code 78 if there is any. What works, and
+    is unusual, is a note.
     """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.config.host import problems
-    from tlsa_manager.config.issuers import notes
+    from tlsa_manager.config.notes import notes
 
     voice = voice_of(context)
-    config = voice.config()
+    config = _read(voice)
     found = problems(config)
-    noted = list(notes(config))
-    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found), "notes": noted}
+    noted = notes(config)
+    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found), "notes": list(noted)}
     text = "\n".join((*(found or [_fine(config)]), *(f"note: {one}" for one in noted)))
     voice.answer(value | {"lineages": list(config.lineages)}, text)
     return EXIT_CONFIG if found else EXIT_OK
+
+
+def _read(voice: Voice) -> Config:
+    """Load the configuration. Raises ConfigError, whose hint is not the command that was just typed."""
+    try:
+        return voice.config()
+    except ConfigError as error:
+        if not error.mistakes:
+            raise
+        raise ConfigError(error.message, "correct what is named above, and check again", error.mistakes) from None
 
 
 def _fine(config: Config) -> str:
