@@ -782,3 +782,39 @@ def test_an_order_whose_certificate_is_in_service_by_now_is_over(tmp_path: Path,
 def test_errors_of_the_issuer_are_ours() -> None:
     """So that they end with an exit code of their own."""
     assert issubclass(IssueTemporary, TlsaManagerError)
+
+
+def test_a_new_key_that_somebody_asks_for_is_ordered_at_once(tmp_path: Path, world: World) -> None:
+    """The certificate in service is young; what goes wrong is told, and the key stays due."""
+    home = house(tmp_path, world, more="reuse-key = true")
+    home.run()
+    in_service(home)
+    first = renewal.newest(known(home))
+    world.trouble = IssueError("the authority refuses", "ask it why")
+    (error,) = home.order_new_key(NAME).values()
+    assert (error.message, known(home).key_due) == ("the authority refuses", True)
+    world.trouble = None
+    assert home.order_new_key(NAME) == {}
+    second = renewal.newest(known(home))
+    assert first is not None
+    assert second is not None
+    assert (second.id != first.id, second.spki != first.spki) == (True, True)
+
+
+def test_a_new_key_of_another_kind_is_not_ordered_without_a_word_for_it(tmp_path: Path, world: World) -> None:
+    """Nobody is asked for a certificate that would be held; with the word it is not held."""
+    home = house(tmp_path, world, more='key-type = "ecdsa-p256"')
+    home.run()
+    in_service(home)
+    other = house(tmp_path, world, more='key-type = "rsa-2048"')
+    home.journal.append(NAME, ev.Discarded(standby.id if (standby := known(home).standby) else ""), clock.now())
+    placed = len(world.orders)
+    with pytest.raises(Unsafe, match="from ECDSA to RSA"):
+        other.order_new_key(NAME)
+    assert (len(world.orders), known(other).key_due) == (placed, False)
+    assert other.order_new_key(NAME, accept_kind=True) == {}
+    facts = known(other)
+    assert (len(world.orders), facts.hold) == (placed + 1, None)
+    newest = renewal.newest(facts)
+    assert newest is not None
+    assert newest.chain.kind == "RSA"

@@ -46,9 +46,29 @@ class Doubts:
 
 def doubts(lineage: Lineage, facts: Facts, pair: Pair, now: float) -> Doubts:
     """Say what a person should look at before this pair goes into service. `now`: seconds since 1970."""
-    kind = _another_kind(lineage, facts, pair)
-    reasons = (*_names(lineage, pair), *((_who_is_lost(kind, pair.chain.kind),) if kind else ()), *_issuer(lineage, pair))
-    return Doubts((*reasons, *_dates(pair, now)), pair.chain.kind if kind else "")
+    lost = kind_lost(lineage, facts, pair.chain.kind)
+    reasons = (*_names(lineage, pair), *((lost,) if lost else ()), *_issuer(lineage, pair))
+    return Doubts((*reasons, *_dates(pair, now)), pair.chain.kind if lost else "")
+
+
+def kind_lost(lineage: Lineage, facts: Facts, kind: str) -> str:
+    """Say who could not connect any more if a key of this kind took the place of the one in service.
+
+    Empty where nobody is lost, or the configuration accepts it.
+    """
+    current = facts.generation(facts.current)
+    if current is None or current.chain.kind == kind or kind in lineage.keys.accept:
+        return ""
+    return who_is_lost(current.chain.kind, kind)
+
+
+def who_is_lost(former: str, new: str) -> str:
+    """Story 2: cause and effect were days apart. A sender without TLS 1.3 needs a suite for the kind of key (RFC 5246 §7.4.2)."""
+    suites = _TLS_1_2.get(former, former)
+    return (
+        f"the kind of key changed from {former} to {new}: senders that offer only {suites} suites with TLS 1.2 could not connect"
+        f" any more; those that validate DANE would defer their mail, the others send it in clear text or not at all"
+    )
 
 
 def _names(lineage: Lineage, pair: Pair) -> Iterator[str]:
@@ -57,23 +77,6 @@ def _names(lineage: Lineage, pair: Pair) -> Iterator[str]:
     missing = sorted({one for one in wanted if not names_cover(pair.names, one)})
     if missing:
         yield f"the certificate does not name {', '.join(missing)}: mail programs and MTA-STS senders would refuse it"
-
-
-def _another_kind(lineage: Lineage, facts: Facts, pair: Pair) -> str:
-    """The kind of key in service, if this one is of another and nobody has said that it may be."""
-    current = facts.generation(facts.current)
-    if current is None or current.chain.kind == pair.chain.kind or pair.chain.kind in lineage.keys.accept:
-        return ""
-    return current.chain.kind
-
-
-def _who_is_lost(former: str, new: str) -> str:
-    """Story 2: cause and effect were days apart. A sender without TLS 1.3 needs a suite for the kind of key (RFC 5246 §7.4.2)."""
-    suites = _TLS_1_2.get(former, former)
-    return (
-        f"the kind of key changed from {former} to {new}: senders that offer only {suites} suites with TLS 1.2 could not connect"
-        f" any more; those that validate DANE would defer their mail, the others send it in clear text or not at all"
-    )
 
 
 def _issuer(lineage: Lineage, pair: Pair) -> Iterator[str]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock, local
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 from weakref import finalize
 
 import msgspec
@@ -60,6 +60,9 @@ WHERE ? IS NULL OR (SELECT COALESCE(MAX(seq), 0) FROM events WHERE lineage = ?) 
 """  # one statement, so that nobody can write between the question and the answer
 
 
+Kind = TypeVar("Kind", bound=Event)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the journal."""
@@ -104,6 +107,21 @@ class Journal:
         for seq, at, name, kind, body in self._rows(lineage, after=after):
             if kind in _KINDS:
                 yield Entry(seq, at, name, _decode(self.path, kind, body))
+
+    def of_kind(self, kind: type[Kind], lineage: str = "") -> Iterator[tuple[float, Kind]]:
+        """Yield each event of one kind, of one lineage or of all, configured or not, with its moment; oldest first."""
+        query = "SELECT at, body FROM events WHERE kind = ? AND (lineage = ? OR ? = '') ORDER BY seq"
+        with _in_words(self.path, "cannot be read"):
+            rows = self._connection().execute(query, (kind.__name__, lineage, lineage)).fetchall()
+        for at, body in rows:
+            event = _decode(self.path, kind.__name__, body)
+            if isinstance(event, kind):
+                yield at, event
+
+    def lineages(self) -> list[str]:
+        """Return the names of all lineages that anything happened to, configured or not."""
+        with _in_words(self.path, "cannot be read"):
+            return [name for (name,) in self._connection().execute("SELECT DISTINCT lineage FROM events ORDER BY lineage")]
 
     def append(self, lineage: str, event: Event, at: float, *, after: int | None = None) -> None:
         """Write one event for ever; it is on disk when this returns.

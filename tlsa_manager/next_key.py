@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager import clock
 from tlsa_manager.errors import StateError
 from tlsa_manager.lineage import Key
+from tlsa_manager.policy import KEY_TYPES
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import succession
 from tlsa_manager.value import dataclass
@@ -42,6 +43,11 @@ def next_key(lineage: Lineage, journal: Journal, store: Store) -> Key:
         journal.append(lineage.name, ev.Prepared(made), clock.now())
     standby = facts.standby or journal.facts(lineage.name).standby
     return standby or next_key(lineage, journal, store)  # it went into service, or was given up, at this very moment
+
+
+def next_kind(lineage: Lineage, facts: Facts) -> str:
+    """Return the kind of the next key, also of one that is still to be made."""
+    return facts.standby.kind if facts.standby else KEY_TYPES[succession.key_type(lineage, facts)]
 
 
 def key_for_renewal(lineage: Lineage, journal: Journal, store: Store) -> tuple[str, bytes]:

@@ -20,6 +20,7 @@ class Taken:
     """What became of a certificate that was handed over. `notes`: what is worth knowing, such as what was published at once.
 
     `outlook`: when it goes into service; `ready`: every cache that can be judged is ready for it already.
+    `known`: it came before, and nothing was done; `fate`: what became of it then, where it was given up.
     """
 
     generation: Generation
@@ -29,6 +30,7 @@ class Taken:
     notes: tuple[str, ...] = ()
     outlook: str = ""
     ready: bool = False
+    fate: str = ""
 
     @property
     def id(self) -> str:
@@ -37,6 +39,8 @@ class Taken:
 
     def __str__(self) -> str:
         """One sentence for the client's log."""
+        if self.fate:
+            return f"generation {self.id} came before and is kept, but {self.fate}"
         if self.known:
             return f"generation {self.id} was here already; nothing to do"
         kept = f"generation {self.id} is safely kept"

@@ -14,18 +14,18 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tlsa_manager import clock
-from tlsa_manager.doubts import Doubts, doubts
+from tlsa_manager import clock, staging
+from tlsa_manager.doubts import doubts
 from tlsa_manager.errors import BadInput, Busy, Stale, StateError, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
-from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key
+from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key, next_kind
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, succession
 from tlsa_manager.rollover.advice import SIGNED_BY_ITSELF, advice
 from tlsa_manager.rollover.renewal import found_origin
 from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
-from tlsa_manager.taken import Taken, is_ready, outlook
+from tlsa_manager.taken import is_ready, outlook
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.store import Store
+    from tlsa_manager.taken import Taken
     from tlsa_manager.tlsa import RRset
     from tlsa_manager.watching import Watch
 
@@ -53,7 +54,6 @@ _REPORT = (
     "this is a mistake in the program, not in what you did; the next run looks again and goes on from what it finds."
     " Run it again with -v and report what it prints where you got tlsa-manager from"
 )
-_STOLEN = "the key of this certificate was declared compromised: it never goes into service again, and was not kept"
 ISSUE_BUDGET = 300.0  # seconds after which a run begins no more orders: other lineages have to be looked after again
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
@@ -112,47 +112,56 @@ class House:
         return Engine(self.config.lineages, self.journal, self.hands, watch=self.watch)
 
     # -- verbs of the hook -----------------------------------------------------------------------------------------------
-    def stage(self, name: str, chain_pem: bytes, key_pem: bytes | None, origin: str, *, insist: bool = False) -> Taken:
+    def stage(
+        self, name: str, chain_pem: bytes, key_pem: bytes | None, origin: str, *, insist: bool = False, accept_kind: bool = False
+    ) -> Taken:
         """Check a certificate and key, keep them, journal them, publish what can be published within a moment.
 
         `key_pem` None: the key is ours, and is looked up by the certificate's. `insist`: the operator says so; nothing is held
-        back. The running mail server is not touched. Raises BadInput for what cannot be used at all, a key that somebody else
-        has among it, StateError when it could not be kept: then nothing was.
+        back; but another kind of key than the one in service has to be accepted (`accept_kind`). The running mail server is not
+        touched. Raises BadInput for what cannot be used at all, a key that somebody else has among it, Unsafe, StateError when
+        it could not be kept: then nothing was.
         """
         from tlsa_manager.keys import load_pair
 
         lineage = self.lineage(name)
         pair = load_pair(chain_pem, key_pem if key_pem is not None else self._key_of(name, chain_pem))
-        facts = self.journal.facts(name)
-        if pair.chain.leaf.spki_sha256 in facts.compromised:
-            raise BadInput(_STOLEN, f"have one issued for another key: tlsa-manager next-key {name} tells which")
-        found = Doubts() if insist else doubts(lineage, facts, pair, clock.now())
-        generation = self.store.put(name, pair, origin)
-        known = generation.id in facts.generations
-        if not known:
-            self.journal.append(name, ev.Staged(generation, found.hold, found.remedy(name), found.accept), clock.now())
-        elif insist and generation.id not in (facts.current, facts.next, facts.queued, facts.previous):
-            self.journal.append(name, ev.Promoted(generation.id), clock.now())  # given up once, wanted again
-        if known or found.reasons:
-            return Taken(generation, found.hold, found.remedy(name), known)
-        notes = (*self._publish_at_once(name, generation.records(lineage.params)), *_about(pair, facts))
+        before = self.journal.facts(name)
+        taken = staging.keep(lineage, pair, origin, self.journal, self.store, insist=insist, accept=accept_kind)
+        if taken.known or taken.hold:
+            return taken
+        notes = (*self._publish_at_once(name, taken.generation.records(lineage.params)), *_about(pair, before))
         after, now = self.journal.facts(name), clock.now()
-        ready = is_ready(lineage, after, generation.id, now)
-        return Taken(generation, "", "", known, notes, outlook(lineage, after, generation.id, now), ready)
+        ready = is_ready(lineage, after, taken.id, now)
+        return replace(taken, notes=notes, outlook=outlook(lineage, after, taken.id, now), ready=ready)
 
-    def stage_new_key(self, name: str) -> Taken:
-        """Begin to roll over to the next key, which is made if there is none, with a certificate signed by itself."""
+    def stage_new_key(self, name: str, *, accept_kind: bool = False) -> Taken:
+        """Begin to roll over to the next key, which is made if there is none, with a certificate signed by itself.
+
+        Raises Unsafe where it is of another kind, which nobody accepted.
+        """
         from tlsa_manager.keys import self_signed
 
         lineage = self.lineage(name)
         pair = self_signed(lineage.hosts, self.next_key(name))
-        return self.stage(name, pair.chain_pem, pair.key_pem, "new key", insist=True)
+        return self.stage(name, pair.chain_pem, pair.key_pem, "new key", insist=True, accept_kind=accept_kind)
 
-    def want_new_key(self, name: str) -> str:
-        """Have the issuer's next certificate made for the next key, however young the one in service is. Returns a sentence."""
+    def order_new_key(self, name: str, *, accept_kind: bool = False) -> dict[str, TlsaManagerError]:
+        """Have the issuer make a certificate for the next key now, however young the one in service is; what went wrong.
+
+        From now on the key in service is due, whatever becomes of this order. Raises Unsafe where the next key is of another
+        kind, which nobody accepted.
+        """
+        lineage, facts = self.lineage(name), self.journal.facts(name)
+        if not accept_kind:
+            staging.refuse_kind(lineage, facts, next_kind(lineage, facts))
         self.next_key(name)
         self.journal.append(name, ev.KeyDue(), clock.now())
-        return f"its next certificate is for the next key; it is ordered when it is due, or now: tlsa-manager renew {name}"
+        errors = self.order([name])
+        hold = self.journal.facts(name).hold
+        if accept_kind and hold is not None and hold.accept:
+            self.release(name, accept_key_type=True)
+        return errors
 
     def next_key(self, name: str) -> bytes:
         """Return the next key, PEM; it is made, kept and journalled where there is none yet. Raises StateError."""
@@ -356,7 +365,7 @@ class House:
         if found is None:
             return
         generation, pair = found
-        if pair.chain.leaf.spki_sha256 in facts.compromised:
+        if pair.chain.leaf.spki_sha256 in staging.stolen_keys(self.journal):
             return
         doubt = doubts(self.lineage(name), facts, pair, clock.now())
         with suppress(Stale):  # somebody else knows of it by now

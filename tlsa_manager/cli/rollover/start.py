@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.lineages import name, one
 from tlsa_manager.cli.voice import voice_of
 from tlsa_manager.errors import UsageError
+
+if TYPE_CHECKING:
+    from tlsa_manager.cli.voice import Voice
+    from tlsa_manager.wiring import House
 
 
 @click.command(cls=Command, name="start", short_help="Begin with a given or a new key, or go on with what is held.")
@@ -22,15 +27,15 @@ from tlsa_manager.errors import UsageError
 def command(
     context: click.Context, wanted: str, certificate: str | None, key: str | None, *, new_key: bool, accept_key_type: bool
 ) -> int:
-    """Begin a rollover with --certificate and --key, whatever a hook would have doubted about them: you insist.
+    """Begin a rollover with --certificate and --key, whatever a hook would have doubted about them: you insist. Only that another
+    kind of key shuts some senders out has to be accepted in words: --accept-key-type.
 
     With --new-key it rolls over to the next key; where there is none, one is made. Where the lineage has an issuer, that makes
-    the certificate. Elsewhere it is signed by itself, for the hosts of the lineage: DANE senders accept that; mail programs and
-    MTA-STS senders do not, until the ACME client's next renewal takes its place.
+    the certificate, at once. Elsewhere it is signed by itself, for the hosts of the lineage: DANE senders accept that; mail
+    programs and MTA-STS senders do not, until the ACME client's next renewal takes its place.
 
-    Without any of them it goes on with what is held: the doubts are yours now. That another kind of key shuts some senders out
-    has to be accepted in words: --accept-key-type.
-    """
+    Without any of them it goes on with what is held: the doubts are yours now.
+    """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.cli.rollover.acting import go_on
     from tlsa_manager.handover import content
     from tlsa_manager.rollover.succession import SELF_SIGNED
@@ -44,13 +49,28 @@ def command(
     config = voice.config()
     lineage = one(config, wanted)
     home = house(config)
+    if new_key and lineage.issuer not in ("", SELF_SIGNED):
+        return _ordered(voice, home, lineage.name, accept_kind=accept_key_type)
     if new_key:
-        ordered = lineage.issuer not in ("", SELF_SIGNED)
-        said = home.want_new_key(lineage.name) if ordered else home.stage_new_key(lineage.name)
-        return go_on(voice, home, lineage.name, f"{lineage.name}: {said}")
+        return go_on(
+            voice, home, lineage.name, f"{lineage.name}: {home.stage_new_key(lineage.name, accept_kind=accept_key_type)}"
+        )
     if certificate is None or key is None:
         home.release(lineage.name, accept_key_type=accept_key_type)
         return go_on(voice, home, lineage.name, f"{lineage.name} goes on")
     files = content(Path(certificate), "certificate"), content(Path(key), "private key")
-    taken = home.stage(lineage.name, *files, "rollover start", insist=True)
+    taken = home.stage(lineage.name, *files, "rollover start", insist=True, accept_kind=accept_key_type)
     return go_on(voice, home, lineage.name, f"{lineage.name}: {taken}")
+
+
+def _ordered(voice: Voice, home: House, name: str, *, accept_kind: bool) -> int:
+    """Have the issuer make the certificate."""
+    from tlsa_manager.cli.rollover.acting import go_on
+    from tlsa_manager.rollover.renewal import newest
+
+    before = newest(home.journal.facts(name))
+    errors = home.order_new_key(name, accept_kind=accept_kind)
+    made = newest(home.journal.facts(name)) != before
+    later = f"its next certificate is for the next key; it is ordered when it is due, or now: tlsa-manager renew {name}"
+    said = "its issuer has made a certificate for the next key" if made else later
+    return go_on(voice, home, name, f"{name}: {said}", errors)
