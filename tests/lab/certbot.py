@@ -21,9 +21,11 @@ _OURS = Path(sys.executable).parent  # the environment of these tests has the cu
 
 
 def packaged() -> str:
-    """Return the certbot of the system's packages, which is older than the one in the environment of the tests."""
-    folders = [one for one in os.environ.get("PATH", "").split(os.pathsep) if Path(one).resolve() != _OURS.resolve()]
-    return shutil.which("certbot", path=os.pathsep.join(folders)) or "certbot"
+    """Return the certbot of the system's packages, which is older than the one in the environment of the tests.
+
+    Another environment on PATH may have a current one, too: it is not looked for there.
+    """
+    return shutil.which("certbot", path="/usr/bin") or "certbot"
 
 
 def current() -> str:
