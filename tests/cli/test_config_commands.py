@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from pki import pair
 
 from tlsa_manager.config import load
 from tlsa_manager.config.first import first_file
 from tlsa_manager.config.found import Found, look
+from tlsa_manager.config.tables import DefaultsTable, LineageTable, Timing
+from tlsa_manager.issue import options_of
+from tlsa_manager.policy import KEY_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,6 +282,35 @@ def test_init_on_an_empty_host_is_an_example(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(text)
     assert list(load(file).lineages) == ["mx.example.org"]
+
+
+def test_init_explains_every_key(tmp_path: Path) -> None:
+    """Those of lineages and of an issuer too, with what there is to choose from; a next key is there from the start."""
+    text = first_file(Found("mx.example.org"))
+    explained = {line.lstrip("# ").split(" = ")[0] for line in text.splitlines() if " = " in line and "  # " in line}
+    tables = (DefaultsTable, Timing, LineageTable)
+    keys = {field.encode_name for table in tables for field in msgspec.structs.fields(table)} - {"timing"}
+    assert keys | {option.name for option in options_of("acme")} <= explained
+    lines = {line.lstrip("# ").split(" = ")[0]: line for line in text.splitlines()}
+    assert all(word in lines["key-type"] for word in KEY_TYPES)
+    assert lines["next-key"].startswith("next-key = true")
+    assert "an example: who makes its certificates" in lines["issuer"]
+
+
+def test_what_init_has_commented_out_is_right_too(tmp_path: Path) -> None:
+    """Without the signs in front of the issuer, and of its name in the lineage, the lineage is one with an issuer."""
+    head, sign, tail = first_file(Found("mx.example.org")).partition("# [issuer.letsencrypt]")
+    section, blank, rest = tail.partition("\n\n")
+    section = re.sub(r"^# ", "", section, flags=re.MULTILINE)
+    rest = re.sub(
+        r"^# (issuer|names|key-lifetime|key-type|reuse-key|accept-key-type|params) =", r"\1 =", rest, flags=re.MULTILINE
+    )
+    file = tmp_path / "config.toml"
+    file.write_text(head + sign.removeprefix("# ") + section + blank + rest)
+    config = load(file)
+    lineage = config.lineages["mx.example.org"]
+    assert (lineage.issuer, lineage.keys.next_key, lineage.keys.lifetime) == ("letsencrypt", True, 180 * 86400)
+    assert config.issuers["letsencrypt"].options["contact"] == ["mailto:postmaster@example.org"]
 
 
 def test_completion_knows_commands_and_lineages(say: Say, host: Path) -> None:

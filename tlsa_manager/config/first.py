@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from tlsa_manager.config import toml
+from tlsa_manager.config.mistake import choices
 from tlsa_manager.config.sections import KIND_KEY, declaration
-from tlsa_manager.config.tables import DefaultsTable, Timing
+from tlsa_manager.config.tables import DefaultsTable, LineageTable, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from tlsa_manager.config.found import Found
 
@@ -19,7 +20,8 @@ _WIDTH = 52
 _HEAD = """\
 # Configuration of tlsa-manager, begun by `tlsa-manager config init` from what it found on this host.
 # Look through it, then try: tlsa-manager config check
-# A key behind # has the value shown there unless you change it. Durations: 500ms, 90s, 10m, 2h, 7d.
+# A key behind # has the value shown there unless you change it; what is called an example is not set without you.
+# Durations: 500ms, 90s, 10m, 2h, 7d.
 """
 
 
@@ -35,6 +37,7 @@ def _lines(found: Found) -> Iterator[str]:
     yield "\n[timing]"
     yield from _fixed(Timing, {})
     yield from _dns(found)
+    yield from _issuer(found)
     names = _names(found)
     for number, name in enumerate(names):
         consumer = "postfix" if number == 0 else f"postfix-{number + 1}"
@@ -56,6 +59,14 @@ def _dns(found: Found) -> Iterator[str]:
     yield '# with backend = "rfc2136"; see the section on BIND in the README.'
     yield "[dns.primary]"
     yield from _section("dns", "manual", {})
+
+
+def _issuer(found: Found) -> Iterator[str]:
+    """The other way to certificates, commented out: without a word an ACME client brings them."""
+    yield "\n# Certificates come from an ACME client, whose hook hands them over (docs/clients.md); or tlsa-manager orders them itself,"
+    yield "# for a key that is published ahead (docs/issue.md): then take one # off these lines, and off `issuer` in the lineage."
+    given = {"agree-to-terms": True, "contact": [f"mailto:postmaster@{found.host.partition('.')[2]}"]}
+    yield from (f"# {line}" for line in ("[issuer.letsencrypt]", *_section("issuer", "acme", given)))
 
 
 def _names(found: Found) -> tuple[str, ...]:
@@ -81,20 +92,21 @@ def _lineage(found: Found, name: str, consumer: str) -> Iterator[str]:
     yield _line("services", services, note)
     yield _line("dns", "primary", "the [dns.NAME] that changes the zone of the services")
     yield _line("consumers", [consumer], "the [consumer.NAME] that are given the certificate")
+    yield from _fixed(LineageTable, {"next-key": True}, besides={"services", "dns", "consumers", "timing"})
 
 
-def _fixed(shape: type[msgspec.Struct], given: Mapping[str, object]) -> Iterator[str]:
-    """Write a fixed table: what is given, and the rest commented out with its default."""
-    info = msgspec.inspect.type_info(shape)
-    if not isinstance(info, msgspec.inspect.StructType):
-        raise TypeError(shape)
-    for field in info.fields:
-        extra = field.type.extra_json_schema or {} if isinstance(field.type, msgspec.inspect.Metadata) else {}
-        shown = given.get(field.encode_name, field.default)
-        if shown is None:
-            shown = extra["examples"][0]
-        mark = "" if field.encode_name in given else "# "
-        yield _line(mark + field.encode_name, shown, extra.get("description", ""))
+def _fixed(shape: type[msgspec.Struct], given: Mapping[str, object], besides: Container[str] = ()) -> Iterator[str]:
+    """Write a fixed table: what is given, and the rest commented out with its default; nothing of what stands there already."""
+    for field in msgspec.structs.fields(shape):
+        if field.encode_name in besides:
+            continue
+        meta = get_args(field.type)[-1]
+        shown, note = given.get(field.encode_name, field.default), meta.description or ""
+        if words := choices(field.type):
+            note += f"; there is {', '.join(words)}"
+        if shown in (None, (), msgspec.UNSET):
+            shown, note = meta.examples[0], f"an example: {note}"
+        yield _line(("" if field.encode_name in given else "# ") + field.encode_name, shown, note)
 
 
 def _section(name: str, kind: str, given: Mapping[str, object]) -> Iterator[str]:
@@ -103,9 +115,10 @@ def _section(name: str, kind: str, given: Mapping[str, object]) -> Iterator[str]
         if option.name in given or option.required:
             yield _line(option.name, given.get(option.name, option.example), option.help)
             continue
-        shown = option.default if option.default is not None else option.example
-        if shown is not None:
-            yield _line("# " + option.name, shown, option.help)
+        if option.default not in (None, ()):
+            yield _line("# " + option.name, option.default, option.help)
+        elif option.example is not None:
+            yield _line("# " + option.name, option.example, f"an example: {option.help}")
 
 
 def _line(key: str, shown: object, note: str) -> str:
