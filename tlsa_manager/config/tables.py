@@ -112,7 +112,7 @@ class LineageTable(Struct, rename="kebab", frozen=True):
     next_key: Annotated[
         bool | None,
         Meta(
-            description="publish a next key beside the current one, weeks ahead: a renewal for it need not wait, and a stolen key "
+            description="publish a next key beside the current one, weeks ahead: its renewal need not wait, and a stolen key "
             "is replaced at once; without it: where keys are taken from this program (by an issuer, or a client that asks)",
             examples=[True],
         ),
