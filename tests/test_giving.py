@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from tlsa_manager.giving import REQUEST_MODE, give
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tlsa_manager.disk import Owner
 
 KEY = b"-----BEGIN PRIVATE KEY-----\n"
 
@@ -96,6 +99,41 @@ def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
     """In words, with what to do."""
     with pytest.raises(BadInput, match="it does not exist"):
         give(tmp_path / "none" / "key", KEY)
+
+
+def test_what_a_killed_one_left_goes_with_the_next(tmp_path: Path) -> None:
+    """It is a copy of a key; files of others that only look like it stay."""
+    (tmp_path / f".key.{'0a' * 8}.new").write_bytes(KEY)
+    stays = {f".other.{'0a' * 8}.new", ".key.new", f".key.{'0a' * 8}.new~"}
+    for name in stays:
+        (tmp_path / name).touch()
+    give(tmp_path / "key", KEY)
+    assert {one.name for one in tmp_path.iterdir()} == {"key"} | stays
+
+
+def test_one_that_writes_at_the_same_time_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of one name at once: each is whole, and neither takes the other's file away."""
+    write, inner = giving.write_new, list[str]()
+
+    def slow(name: str, content: bytes, directory: int, owner: Owner) -> None:
+        write(name, content, directory, owner)
+        if not inner:
+            inner.append(name)
+            give(tmp_path / "key", b"second")
+            assert (tmp_path / name).exists()
+
+    monkeypatch.setattr(giving, "write_new", slow)
+    give(tmp_path / "key", b"first")
+    assert (tmp_path / "key").read_bytes() == b"first"
+
+
+def test_a_directory_that_is_held_by_another_program_holds_nobody_up(tmp_path: Path) -> None:
+    """It may belong to the client, who could hold it for ever."""
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    give(tmp_path / "key", KEY)
+    os.close(holder)
+    assert (tmp_path / "key").read_bytes() == KEY
 
 
 @pytest.mark.parametrize("moment", ["rename", "fsync"])

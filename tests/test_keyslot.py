@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from lab.certificate import self_signed
 
 from tlsa_manager import keyslot
 from tlsa_manager.errors import BadInput, StateError
-from tlsa_manager.keyslot import KEPT, Slot
+from tlsa_manager.keyslot import KEPT, Slot, provide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,16 @@ def slot(tmp_path: Path) -> Slot:
 def names(slot: Slot) -> set[str]:
     """All that lies there."""
     return {one.name for one in slot.key.parent.iterdir()}
+
+
+def die(*_: object, **__: object) -> None:
+    """End as a kill does."""
+    raise KeyboardInterrupt
+
+
+def refuse(*_: object, **__: object) -> None:
+    """Fail as the system does."""
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def test_our_key_takes_the_place_and_the_mode(slot: Slot) -> None:
@@ -74,9 +85,6 @@ def test_a_crash_is_mended_by_the_next(slot: Slot, moment: str, monkeypatch: pyt
     """At whichever step it dies: a key is there, and `mend` has the former one stand there; then it can be lent again."""
     before = slot.key.read_bytes()
 
-    def die(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(keyslot if moment == "write_new" else keyslot.os, moment, die)
         with pytest.raises(KeyboardInterrupt):
@@ -87,6 +95,71 @@ def test_a_crash_is_mended_by_the_next(slot: Slot, moment: str, monkeypatch: pyt
     assert slot.lend(OURS.key)
     assert slot.mend()
     assert names(slot) == {"privkey1.pem", "cert1.pem"}
+
+
+def test_a_key_that_everybody_may_read_is_replaced_by_one_that_nobody_may(slot: Slot) -> None:
+    """The mode is narrowed, and it is said; the client's own key comes back as it was."""
+    assert not slot.exposure()
+    slot.key.chmod(0o664)
+    assert slot.exposure() == f"{slot.key} had mode 0664, too wide for a private key; ours has 0640"
+    slot.lend(OURS.key)
+    assert stat.S_IMODE(slot.key.stat().st_mode) == 0o640
+    slot.mend()
+    assert stat.S_IMODE(slot.key.stat().st_mode) == 0o664
+
+
+def test_a_copy_that_a_kill_left_is_removed(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before anything was exchanged: `mend` finds nothing to put back, and yet no copy of our key stays."""
+    with monkeypatch.context() as patch:
+        patch.setattr(keyslot, "_remove", lambda *_: None)  # a killed process tidies nothing
+        patch.setattr(keyslot.os, "link", die)
+        with pytest.raises(KeyboardInterrupt):
+            slot.lend(OURS.key)
+    assert (slot.key.parent / ".privkey1.pem.new").read_bytes() == OURS.key
+    assert keyslot.left_over(slot.key.parent, "privkey*.pem") == (slot.key,)
+    assert not slot.mend()
+    assert names(slot) == {"privkey1.pem", "cert1.pem"}
+    assert keyslot.left_over(slot.key.parent, "privkey*.pem") == ()
+
+
+def test_a_fault_leaves_no_copy(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without hard links: the client's key stands, and ours lies nowhere."""
+    monkeypatch.setattr(keyslot.os, "link", refuse)
+    with pytest.raises(StateError, match="permission denied"):
+        slot.lend(OURS.key)
+    assert names(slot) == {"privkey1.pem", "cert1.pem"}
+
+
+def test_a_key_beside_a_link_leaves_no_copy_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a killed one left goes with the next, under whichever name that is; a fault leaves nothing."""
+    (tmp_path / "privkey-1.pem").write_bytes(b"former")
+    link = tmp_path / "privkey.pem"
+    link.symlink_to("privkey-1.pem")
+    for number, when in enumerate(("rename", "symlink"), 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(keyslot, "_remove", lambda *_: None)
+            patch.setattr(keyslot.os, when, die)
+            with pytest.raises(KeyboardInterrupt):
+                provide(link, f"privkey-{number}.pem", OURS.key)
+        provide(link, f"privkey-{number + 5}.pem", OURS.key)
+        assert link.readlink().name == f"privkey-{number + 5}.pem"
+        assert not list(tmp_path.glob(".*"))
+    monkeypatch.setattr(keyslot.os, "rename", refuse)
+    with pytest.raises(StateError):
+        provide(link, "privkey-9.pem", OURS.key)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_only_a_link_is_led_elsewhere(tmp_path: Path) -> None:
+    """A file in its place may be the only copy of the client's key. Where there is nothing yet, a link is made."""
+    link = tmp_path / "privkey.pem"
+    link.write_bytes(b"the client's")
+    with pytest.raises(BadInput, match="is no link but a file of its own"):
+        provide(link, "privkey-2.pem", OURS.key)
+    assert (link.read_bytes(), [one.name for one in tmp_path.iterdir()]) == (b"the client's", ["privkey.pem"])
+    link.unlink()
+    provide(link, "privkey-2.pem", OURS.key)
+    assert link.read_bytes() == OURS.key
 
 
 def test_twice_lent_keeps_the_first(slot: Slot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -16,7 +17,7 @@ from tlsa_manager.errors import BadInput, StateError
 from tlsa_manager.handover import handed_over
 from tlsa_manager.keys import load_pair
 from tlsa_manager.lineage import Lineage
-from tlsa_manager.watching import PATIENCE, SETTLE, Watch
+from tlsa_manager.watching import PATIENCE, SETTLE, Seen, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -304,6 +305,25 @@ def test_trouble_of_our_own_is_not_held_against_the_files(client: Client) -> Non
     assert client.due(NOW + 1)
     client.look(NOW + 1)
     assert client.taken == [chain]
+
+
+@pytest.mark.parametrize("moment", ["write_bytes", "replace"])
+def test_a_full_disk_leaves_no_files(client: Client, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """However often anybody looks; what a killed one left goes with the next."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    client.renew()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, moment, full)
+        for later in range(3):
+            client.watch = Watch(client.watch.directory.parent)
+            client.watch._remember("mx", Seen((None, None), NOW + later))
+        assert list(client.watch.directory.iterdir()) == []
+    (client.watch.directory / ".mx.new").write_bytes(b"half")
+    client.look(NOW)
+    assert [one.name for one in client.watch.directory.iterdir()] == ["mx"]
 
 
 def test_a_memory_that_cannot_be_kept_harms_nothing(client: Client) -> None:

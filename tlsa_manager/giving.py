@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import secrets
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tlsa_manager.disk import Owner, in_words, open_directory, write_new
+from tlsa_manager.disk import Owner, entries, in_words, open_directory, write_new
 from tlsa_manager.errors import BadInput
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def _owner(path: Path, directory: int, mode: int) -> Owner:
 
 
 def _replace(name: str, content: bytes, directory: int, owner: Owner) -> None:
+    _sweep(name, directory)
     temporary = f".{name}.{secrets.token_hex(8)}.new"
     write_new(temporary, content, directory, owner)
     try:
@@ -65,3 +68,18 @@ def _replace(name: str, content: bytes, directory: int, owner: Owner) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=directory)
         raise
+
+
+def _sweep(name: str, directory: int) -> None:
+    """Remove what a killed one left, unless another is at it: each holds the directory for as long as it writes.
+
+    Nobody is waited for: the directory may be the client's own, who could hold it for ever.
+    """
+    with suppress(OSError):
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.new")
+        for entry in entries(directory):
+            if ours.fullmatch(entry):
+                os.unlink(entry, dir_fd=directory)
+    with suppress(OSError):
+        fcntl.flock(directory, fcntl.LOCK_SH | fcntl.LOCK_NB)

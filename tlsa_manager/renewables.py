@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
 from tlsa_manager.handover import content
-from tlsa_manager.keyslot import KEPT, Slot
+from tlsa_manager.keyslot import Slot, left_over
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ class Renewable:
     key_type: str
 
     def left_over(self) -> Iterator[Slot]:
-        """The key files, of earlier certificates too, whose former keys are still kept beside them."""
-        for kept in sorted(self.slot.key.parent.glob("privkey*.pem" + KEPT)):
-            key = kept.with_name(kept.name.removesuffix(KEPT))
+        """The key files, of earlier certificates too, beside which something of ours was left, such as their former keys."""
+        for key in left_over(self.slot.key.parent, "privkey*.pem"):
             yield Slot(key, key.with_name(key.name.replace("privkey", "cert", 1)))
 
 
@@ -51,9 +50,9 @@ def renewable(directory: Path, name: str) -> Renewable:
         parser.read_string(f"[{_TOP}]\n" + content(file, "file of certbot").decode())
         top = parser[_TOP]
         paths = [Path(top[one]) for one in ("privkey", "cert", "fullchain")]
-    except (configparser.Error, KeyError, ValueError):
+        key, certificate = (one.resolve() for one in paths[:2])
+    except (configparser.Error, KeyError, ValueError, OSError, RuntimeError):  # the last two: links that lead in a circle
         raise BadInput(f"{file} is not what certbot writes there", f"see: certbot certificates --cert-name {name}") from None
-    key, certificate = (one.resolve() for one in paths[:2])
     if key.parent != certificate.parent or re.sub("^privkey", "cert", key.name) != certificate.name:
         message = (
             f"{paths[0]} and {paths[1]} do not lead to a key and a certificate of one number, so no key of ours is put there"

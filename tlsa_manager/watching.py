@@ -6,7 +6,6 @@ the files are read once more, and what the store knows already is not taken over
 
 from __future__ import annotations
 
-import secrets
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -121,10 +120,13 @@ class Watch:
         self._seen[name] = seen
         with suppress(OSError):
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary = self.directory / f".{secrets.token_hex(8)}"
-            temporary.touch(mode=0o600, exist_ok=False)
-            temporary.write_bytes(msgspec.json.encode(seen))
-            temporary.replace(self.directory / name)
+            temporary = self.directory / f".{name}.new"  # of two at once one may spoil it: then the files are read once more
+            try:
+                temporary.touch(mode=0o600)
+                temporary.write_bytes(msgspec.json.encode(seen))
+                temporary.replace(self.directory / name)
+            finally:
+                temporary.unlink(missing_ok=True)
 
 
 def _marks(lineage: Lineage) -> tuple[Mark | None, Mark | None]:

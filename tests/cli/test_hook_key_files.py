@@ -106,6 +106,38 @@ def test_one_that_cannot_be_served_bars_no_other(say: Say, letsencrypt: Path) ->
     assert ours.read_bytes() != former
 
 
+def test_odd_files_of_certbot_keep_no_key_of_ours_there(say: Say, letsencrypt: Path) -> None:
+    """Links that lead in a circle, a name with a zero in it: told, and the others get their own keys back."""
+    ours = certificate(letsencrypt, HOST)
+    former = ours.read_bytes()
+    assert say("hook", "certbot", "--before", "--config-dir", letsencrypt).code == 0
+    (letsencrypt / "loop").symlink_to("loop")
+    for name, file in (("aloop", f"{letsencrypt}/loop/p"), ("anul", "/a\0b"), ("zloop", f"{letsencrypt}/loop/p")):
+        (letsencrypt / "renewal" / f"{name}.conf").write_text(f"privkey = {file}\ncert = {file}\nfullchain = x\n")
+    ending = say("hook", "certbot", "--after", "--config-dir", letsencrypt)
+    assert (ending.code, ours.read_bytes()) == (1, former)
+    for name in ("aloop", "anul", "zloop"):
+        assert f"{name}.conf is not what certbot writes there" in ending.err
+
+
+def test_a_copy_of_our_key_that_a_kill_left_goes(say: Say, letsencrypt: Path) -> None:
+    """Of an earlier number, too, though nothing is kept beside it."""
+    ours = certificate(letsencrypt, HOST)
+    for number in (1, 0):
+        ours.with_name(f".privkey{number}.pem.new").write_bytes(b"a copy")
+    assert say("hook", "certbot", "--after", "--config-dir", letsencrypt).code == 0
+    assert not list(ours.parent.glob(".*"))
+
+
+def test_a_key_that_everybody_may_read_is_told(say: Say, letsencrypt: Path) -> None:
+    """Ours takes its place with a narrower mode."""
+    ours = certificate(letsencrypt, HOST)
+    ours.chmod(0o644)
+    ending = say("hook", "certbot", "--before", "--config-dir", letsencrypt)
+    assert f"{ours} had mode 0644, too wide for a private key; ours has 0640" in ending.out
+    assert ours.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("words", [("--cert-name", "elsewhere"), ("--lineage", HOST, "--cert-name", "elsewhere")])
 def test_before_the_first_issue_there_is_nothing_to_do(say: Say, letsencrypt: Path, words: tuple[str, ...]) -> None:
     """A pre-hook given at the first `certonly` finds no certificate of that name."""

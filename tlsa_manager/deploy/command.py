@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.deploy import files, process
 from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.deploy.files import Wanted
+from tlsa_manager.disk import KEY_MODES
 from tlsa_manager.errors import ConfigError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
@@ -126,7 +127,7 @@ def _mode(section: str, text: str) -> int | None:
     if not text:
         return None
     mode = int(text, 8) if re.fullmatch("0?[0-7]{3}", text) else 0o777
-    if mode & ~files.KEY_MODES:
+    if mode & ~KEY_MODES:
         mistake = f"{section}.mode: {text[:20]!r} is not a mode for a private key"
         raise ConfigError(mistake, "0600, 0400, 0640 or 0440; others must never read it", (mistake,))
     return mode

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tlsa_manager import keys
-from tlsa_manager.disk import Owner, distrust, entries, in_words, open_directory, read_file, write_new
+from tlsa_manager.disk import KEY_MODES, Owner, distrust, entries, in_words, open_directory, read_file, write_new
 from tlsa_manager.errors import BadInput, DeployError
 from tlsa_manager.pem import MAX_BYTES
 from tlsa_manager.snapshot import FileView
@@ -24,7 +24,6 @@ from tlsa_manager.value import dataclass
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEY_MODES = 0o640  # the widest a key file may have: the owner writes, one group may read
 _UNTOUCHED = "the old file stands as before; mend that and run again"
 
 

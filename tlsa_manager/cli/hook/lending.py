@@ -19,10 +19,13 @@ Thing = TypeVar("Thing")
 def lend(voice: Voice, home: House, name: str, slot: Slot) -> None:
     """Put the key for the next certificate of a lineage where its client looks for it. Raises TlsaManagerError."""
     handed = home.hand_out(name)
+    slot.mend()  # whose mode it is that is told of
+    exposure = slot.exposure()
     lent = slot.lend(handed.pem)
+    notes = [*handed.notes, *([exposure] if exposure and lent else ())]
     text = f"key {handed.id} stands in {slot.key}" + ("" if lent else " already") + ": the next certificate is for it"
-    value = {"lineage": name, "key": handed.id, "file": str(slot.key), "lent": lent, "notes": list(handed.notes)}
-    voice.event(value, "; ".join([f"{name}: {text}", *handed.notes]))
+    value = {"lineage": name, "key": handed.id, "file": str(slot.key), "lent": lent, "notes": notes}
+    voice.event(value, "; ".join([f"{name}: {text}", *notes]))
 
 
 def mend(voice: Voice, slots: Iterable[Slot]) -> None:
