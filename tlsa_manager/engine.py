@@ -35,7 +35,7 @@ from tlsa_manager.rollover.steps import (
 from tlsa_manager.rollover.timing import unwatched_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tlsa_manager.clock import Moment
     from tlsa_manager.lineage import Generation, Key, Lineage
@@ -165,8 +165,7 @@ class Engine:
 
     def _remember(self, scene: Scene, decision: Record) -> None:
         self.watch(scene.lineage.name, decision.why)
-        for event in decision.events:
-            self.memory.append(scene.lineage.name, event, scene.now)
+        self._write(scene.lineage.name, decision.events, scene.now)  # or not: then it is looked and decided again
 
     def _act(self, scene: Scene, decision: Act) -> None:
         """Ask the veto, write the intent, act, write the outcome."""
@@ -177,11 +176,8 @@ class Engine:
                 name, ev.Failed(str(step), f"the safety law forbids it: {refusal}", "this is a defect of the tool; report it")
             )
             return
-        try:
-            for event in intent(step):
-                self.memory.append(name, event, self.moment().wall, after=self.memory.folded(name))
-        except Stale:
-            return  # something happened since the look (a renewal, an abort): look and decide again
+        if not self._write(name, intent(step), self.moment().wall):
+            return
         try:
             outcome = self._perform(scene, step)
         except TlsaManagerError as error:
@@ -210,6 +206,16 @@ class Engine:
             case RollBack():
                 self.hands.restore(lineage, step.generation)
                 return ev.RolledBack(step.generation)
+
+    def _write(self, name: str, events: Iterable[Event], at: float) -> bool:
+        """Write what was decided; return False, and write nothing, if something happened since the look (a renewal, an abort)."""
+        try:
+            for event in events:
+                self.memory.append(name, event, at, after=self.memory.folded(name))
+                self.memory.facts(name)  # the next one follows this one
+        except Stale:
+            return False
+        return True
 
     def _append(self, name: str, event: Event) -> None:
         self.memory.append(name, event, self.moment().wall)

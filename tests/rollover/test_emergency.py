@@ -161,6 +161,22 @@ def test_without_a_next_key_mail_is_deferred_no_longer_than_was_told(ttl: int, s
     assert story.vetoes() == []
 
 
+def test_a_certificate_that_comes_while_a_failed_swap_in_haste_is_held_is_in_the_same_haste() -> None:
+    """The stolen key is still in service, and the person has said that mail may wait: so it is for whatever takes its place."""
+    story = with_keys(PLAIN, Fate(ttl=300, failed_deploys=frozenset([1])))
+    story.wait(500)
+    steal(story, B, at_once=True)
+    story.until(lambda one: one.phase() is Phase.HELD)
+    story.world.excused.add(C.spki)
+    story.stage(C)
+    story.say(ev.Released())
+    released = now(story)
+    story.run()
+    story.until(lambda one: one.facts().current == "one/c")
+    assert now(story) - released <= 2 * POLICY.poll_interval + 5
+    assert story.vetoes() == []
+
+
 def test_the_oracle_does_see_the_mail_that_waits() -> None:
     """The same without the excuse: caches hold sets that do not match the new key."""
     story = with_keys(PLAIN, Fate(ttl=300))

@@ -9,9 +9,10 @@ from sim.story import POLICY, SERVICES, Story, generation
 from test_succession import NEXT, only, records
 
 from tlsa_manager.lineage import Lineage
+from tlsa_manager.order import Order
 from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover import events as ev
-from tlsa_manager.rollover import succession
+from tlsa_manager.rollover import renewal, succession
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.state import Phase
 
@@ -226,6 +227,16 @@ def test_a_certificate_that_the_other_lineage_has_too_is_the_other_lineages() ->
     story.world.unread.add("file-old")
     story.until(gone)
     assert records(story) == only(EC)
+
+
+def test_a_lineage_that_has_left_is_in_no_hurry_and_waits_for_no_order() -> None:
+    """What was on its way when it left bars nothing when it is taken back: certificates are ordered anew."""
+    facts = apply(Facts("old"), ev.Ordering(Order("https://ca.example/dir", ("mx.example.org",), "key")), 0.0)
+    for event in (ev.Adopted(RSA), ev.Compromised((RSA.spki,), "b"), ev.Staged(B), ev.Vanished("rsa"), ev.Left("rsa")):
+        facts = apply(facts, event, 0.0)
+    assert (facts.current, facts.next, facts.at_once, facts.order) == ("", "", "", None)
+    lineage = replace(side_by_side().lineages[0], issuer="ca")
+    assert renewal.barred(lineage, apply(facts, ev.Reappeared(""), 1.0)) == ""
 
 
 def test_a_clock_that_is_stepped_does_not_end_the_window() -> None:

@@ -344,6 +344,33 @@ def test_a_certificate_that_arrives_between_the_decision_and_the_swap_comes_afte
     assert [event.generation for _, event in story.happened(ev.Confirmed)] == ["one/b2"]  # type: ignore[attr-defined]
 
 
+def test_a_certificate_that_arrives_while_the_one_that_waited_takes_its_turn_is_not_lost() -> None:
+    """C waited for the end of the soak; D comes between that look and what is written after it: the newest certificate wins."""
+    story = stable()
+    story.stage(B)
+    story.until(lambda one: one.phase() is Phase.SWAPPED)
+    story.stage(C)
+    newest = generation("d")
+
+    def tell(name: str, text: str) -> None:
+        if "the renewal that arrived during the rollover is next" in text and "one/d" not in story.facts().generations:
+            story.stage(newest)
+
+    story.engine.watch = tell
+    story.until(lambda one: one.rolled_to(newest))
+    assert "one/c" not in [event.generation for _, event in story.happened(ev.Confirmed)]  # type: ignore[attr-defined]
+
+
+def test_what_waits_is_not_lost_when_another_certificate_is_next() -> None:
+    """An older journal may tell it in this order: c was decided to be next, d arrived, c became next; d comes afterwards."""
+    facts = Facts("one")
+    swapped = (ev.Adopted(A), ev.Staged(B), ev.Deploying("b"), ev.Deployed("b"), ev.Confirmed("b"))
+    for event in (*swapped, ev.Staged(C), ev.Staged(generation("d"), "it does not name the host"), ev.Promoted("c")):
+        facts = apply(facts, event, 0.0)
+    assert (facts.next, facts.queued, facts.hold) == ("c", "d", None)
+    assert facts.queued_hold is not None
+
+
 def test_what_arrived_before_the_intent_of_a_swap_was_written_is_queued_with_its_doubts() -> None:
     """An older journal may tell it in this order: the swap is that of b, and b2 comes afterwards, held as it came."""
     facts = Facts("one")

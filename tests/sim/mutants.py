@@ -682,7 +682,7 @@ MUTANTS = (
             "haste lost",
             "a newer certificate for the same key waits for caches again",
             "facts.py",
-            "at_once = new.id if same_key and facts.at_once == facts.next else facts.at_once",
+            "at_once = new.id if hurried and (same_key or stolen) else facts.at_once",
             "at_once = facts.at_once",
         ),
         _one(
@@ -838,11 +838,36 @@ MUTANTS = (
             "return seen_everywhere + ttl, seen_everywhere + ttl",
         ),
         _one(
+            "haste of another key",
+            "a certificate that takes the place of one in haste waits for caches while the stolen key serves",
+            "facts.py",
+            "hurried and (same_key or stolen) else",
+            "hurried and same_key else",
+        ),
+        _one(
             "ready too early",
             "the next key is said to be known while caches may lack it",
             "state.py",
             "            moments.append(ends)\n",
             "",
+        ),
+    ),
+    # -- what comes between a look and what is written of it ------------------------------------------------------------------
+    *_caught_by(
+        "test_reviewed",
+        _one(
+            "blind record",
+            "what was decided is written although something has happened since the look",
+            "../engine.py",
+            "        self._write(scene.lineage.name, decision.events, scene.now)",
+            "        [self.memory.append(scene.lineage.name, event, scene.now) for event in decision.events]",
+        ),
+        _one(
+            "queue lost",
+            "what waits is forgotten when another certificate is next",
+            "facts.py",
+            "    if event.generation == facts.queued:\n        facts = replace(facts, queued",
+            "    if event.generation:\n        facts = replace(facts, queued",
         ),
     ),
     # -- a lineage that leaves ----------------------------------------------------------------------------------------------
@@ -882,6 +907,13 @@ MUTANTS = (
             "leaving.py",
             "        return Record((ev.Reappeared(current.id),), places[0].reason)\n",
             "        return _give_up(scene, current, facts.vanished_at)\n",
+        ),
+        _one(
+            "in haste for ever",
+            "what was in haste when a lineage left bars every order when it is taken back",
+            "facts.py",
+            'standby=None, at_once="", order=None',
+            "standby=None, order=None",
         ),
         _one(
             "leaves for ever",

@@ -204,7 +204,9 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
     if swapping or (waiting is not None and not same_key and facts.hold is None):
         return _in_a_hurry(replace(facts, queued=new.id, queued_hold=doubts))  # RFC 7671 §8.4: one change at a time
     standing = facts.hold if facts.hold and not facts.hold.generation else None
-    at_once = new.id if same_key and facts.at_once == facts.next else facts.at_once  # what was said of its key goes for it
+    stolen = facts.is_compromised(facts.generation(facts.current)) and not facts.is_compromised(new)
+    hurried = bool(facts.at_once) and facts.at_once == facts.next  # what takes the place of it cannot wait either
+    at_once = new.id if hurried and (same_key or stolen) else facts.at_once
     # What was queued is older: its time is over.
     return _in_a_hurry(
         replace(facts, next=new.id, queued="", queued_hold=None, hold=doubts or standing, at_once=at_once, since=at)
@@ -433,8 +435,9 @@ def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
     doubts = facts.queued_hold if event.generation == facts.queued else None
     if new is not None and doubts is None:
         doubts = _stolen(facts, new, at)
-    promoted = replace(facts, next=event.generation, queued="", queued_hold=None, hold=doubts or facts.hold, since=at)
-    return _in_a_hurry(promoted)
+    if event.generation == facts.queued:
+        facts = replace(facts, queued="", queued_hold=None)
+    return _in_a_hurry(replace(facts, next=event.generation, hold=doubts or facts.hold, since=at))
 
 
 @_apply.register
@@ -495,7 +498,10 @@ def _(event: ev.Reappeared, facts: Facts, at: float) -> Facts:  # noqa: ARG001  
 
 @_apply.register
 def _(event: ev.Left, facts: Facts, at: float) -> Facts:  # noqa: ARG001  likewise
-    return replace(facts, current="", next="", queued="", hold=None, standby=None, renewal=None, since=at)
+    return replace(
+        facts, current="", next="", queued="", queued_hold=None, hold=None, standby=None, at_once="", order=None, renewal=None,
+        since=at,
+    )  # fmt: skip
 
 
 @_apply.register
