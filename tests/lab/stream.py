@@ -58,9 +58,11 @@ class Stream:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop sending; outcomes may still be open until `drain`."""
+        """Stop sending; outcomes may still be open until `drain`. A test that fails meanwhile shows what became of its mail."""
         self._ends.set()
         self._thread.join(30)
+        if problem is not None and not self._failure:
+            print(f"mail to {self._domain} from {self._sender.address}: {self.totals()}")
 
     def totals(self) -> Totals:
         """Count what is known by now."""
