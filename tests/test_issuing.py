@@ -784,6 +784,94 @@ def test_errors_of_the_issuer_are_ours() -> None:
     assert issubclass(IssueTemporary, TlsaManagerError)
 
 
+def made_otherwise(monkeypatch: pytest.MonkeyPatch, *names: str, **more: Any) -> None:
+    """From now on every certificate is made like this, whatever was asked for."""
+    authority = type(pki.authority())
+    chain = authority.chain
+
+    def otherwise(self: Any, *wanted: str, key: Any, **_: Any) -> bytes:
+        return chain(self, *(names or wanted), key=key, **more)
+
+    monkeypatch.setattr(authority, "chain", otherwise)
+
+
+@pytest.mark.parametrize("serves", [False, True], ids=["waits", "in service"])
+@pytest.mark.parametrize("days", [(-80, 10), (-90, -1), (10, 100)], ids=["old", "expired", "not valid yet"])
+def test_a_certificate_that_is_due_when_it_comes_is_not_ordered_with_every_run(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, days: tuple[float, float], *, serves: bool
+) -> None:
+    """Our clock may be ahead, or the authority dates back: `status` tells, and a person who insists gets one."""
+    made_otherwise(monkeypatch, days=days)
+    home = house(tmp_path, world)
+    for _ in range(6):
+        assert home.run([NAME], anyway=True) == {}
+        if serves:
+            in_service(home)
+    assert len(world.orders) == 1
+    if days[0] < 0 and not known(home).hold:
+        assert "look at the clock of this host" in " ".join(home.standing(NAME).advice)
+    assert home.order([NAME], insist=True) == {}
+    assert len(world.orders) == 2
+
+
+def test_a_certificate_for_other_names_is_not_ordered_with_every_run(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin may err for ever; as soon as the configuration asks for something else, that is ordered."""
+    made_otherwise(monkeypatch, "other.example")
+    home = house(tmp_path, world)
+    for _ in range(6):
+        home.run([NAME], anyway=True)
+    assert len(world.orders) == 1
+    home = house(tmp_path, world, more='names = ["imap.example"]')
+    for _ in range(6):
+        home.run([NAME], anyway=True)
+    assert len(world.orders) == 2
+
+
+@pytest.mark.parametrize("more", ["", "reuse-key = true\nnext-key = false"])
+@pytest.mark.parametrize("start", [-5000, 60], ids=["over", "soon"])
+def test_an_authority_that_wants_everything_renewed_at_once_is_not_asked_with_every_run(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, start: float, more: str
+) -> None:
+    """Its window lies in the past, or minutes ahead, for each certificate that it makes."""
+    home, real, ahead = house(tmp_path, world, more=more), clock.now, 0.0
+    monkeypatch.setattr(clock, "now", lambda: real() + ahead)
+    for minute in range(20):
+        ahead = 60.0 * minute
+        world.advice = Advice(clock.now() + start, clock.now() + start + 1, clock.now() + 50000)
+        assert home.run([NAME], anyway=True) == {}
+        in_service(home)
+    assert len(world.orders) == (1 if start < 0 else 2)
+
+
+@pytest.mark.parametrize(("limited", "days"), [(False, 1.0), (True, 19.5 / 2)])
+def test_the_word_of_the_authority_costs_no_certificate(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, days: float, *, limited: bool
+) -> None:
+    """Trouble of its own is believed for a day, a limit for half of what the certificate has left, by `renew` too."""
+    made_otherwise(monkeypatch, days=(-31, 29))
+    home, real, ahead = house(tmp_path, world), clock.now, 0.0
+    home.run()
+    in_service(home)
+    monkeypatch.setattr(clock, "now", lambda: real() + ahead)
+    ahead = 86400.0 * 9.5  # so that 2/3 are over: 19.5 of the 29 days are left
+    world.trouble = IssueTemporary("in a month", until=clock.now() + 31 * 86400, limited=limited)
+    home.run([NAME], anyway=True)
+    failure = known(home).failures["issue"]
+    assert failure.limited is limited
+    due = renewal.due(home.lineage(NAME), known(home), clock.now())
+    assert due is not None
+    assert due.at == pytest.approx(failure.at + days * 86400, abs=3600)
+    assert any("asked again in" in one and "all the same" in one for one in home.standing(NAME).advice)
+    (error,) = home.order([NAME]).values()
+    assert isinstance(error, issuing.TooEarly)
+    assert error.until == due.at
+    world.trouble, ahead = None, due.at - real() + 1
+    assert home.run([NAME], anyway=True) == {}
+    assert len(world.orders) == 2
+
+
 def test_a_new_key_that_somebody_asks_for_is_ordered_at_once(tmp_path: Path, world: World) -> None:
     """The certificate in service is young; what goes wrong is told, and the key stays due."""
     home = house(tmp_path, world, more="reuse-key = true")

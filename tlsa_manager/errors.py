@@ -104,15 +104,16 @@ class IssueError(TlsaManagerError):
 class IssueTemporary(IssueError):
     """A certificate authority could not be reached, or asked to be tried later.
 
-    `until`: not before this moment, seconds since 1970; 0 = it did not say (RFC 8555 §6.6).
+    `until`: not before this moment, seconds since 1970; 0 = it did not say (RFC 8555 §6.6). `limited`: because it was asked too
+    often, not because it has trouble of its own.
     """
 
     exit_code = EXIT_NOT_YET
 
-    def __init__(self, message: str, hint: str = "", until: float = 0.0) -> None:
+    def __init__(self, message: str, hint: str = "", until: float = 0.0, *, limited: bool = False) -> None:
         """Keep the moment beside the sentence and the hint."""
         super().__init__(message, hint)
-        self.until = until
+        self.until, self.limited = until, limited
 
 
 class StateError(TlsaManagerError):

@@ -17,6 +17,7 @@ from tlsa_manager import clock
 from tlsa_manager.errors import NotYet, PublishTemporary, StateError, TlsaManagerError, Unsafe
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import renewal
+from tlsa_manager.rollover.restraint import obeyed_until
 from tlsa_manager.rollover.timing import retry_at
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class Issuing:
             self.obtain(name)
             return True
         failure = facts.failures.get(renewal.ISSUE)
-        if wish is not None and failure is not None and failure.until > now:
-            raise TooEarly(name, failure.reason, failure.until)
+        if wish is not None and failure is not None and (until := obeyed_until(failure, facts)) > now:
+            raise TooEarly(name, failure.reason, until)
         return False
 
     def obtain(self, name: str) -> None:
@@ -183,8 +184,9 @@ class Issuing:
         taken = self.home.stage(name, chain, key, renewal.origin(lineage.issuer))
         self.home.watch(name, str(taken))
         facts = self.home.journal.facts(name)
-        if facts.order is not None or renewal.ISSUE in facts.failures:
-            self.home.journal.append(name, ev.OrderEnded(facts.order.url if facts.order else ""), clock.now())
+        if lineage.issuer != renewal.SELF_SIGNED or renewal.ISSUE in facts.failures:
+            url, origin = facts.order.url if facts.order else "", renewal.origin(lineage.issuer)
+            self.home.journal.append(name, ev.OrderEnded(url, "", origin, lineage.hosts), clock.now())
 
     def _settle(self, name: str) -> None:
         """Say that an order is over whose certificate is here: whoever brought it died before saying so.
@@ -201,7 +203,8 @@ class Issuing:
             elif isinstance(one.event, ev.Staged) and one.event.generation.origin == renewal.origin(lineage.issuer):
                 staged.append(one.event.generation)
         if staged and staged[-1].spki == self._key_of(name, facts.order):
-            self.home.journal.append(name, ev.OrderEnded(facts.order.url), now)
+            ended = ev.OrderEnded(facts.order.url, "", renewal.origin(lineage.issuer), facts.order.names)
+            self.home.journal.append(name, ended, now)
 
     def _key_of(self, name: str, order: Order) -> str:
         """SHA-256 of the public half of the key that was ordered for, empty where the key is lost."""
@@ -274,7 +277,8 @@ class Issuing:
 
     def _failed(self, name: str, step: str, error: Exception) -> None:
         reason, hint = (error.message, error.hint) if isinstance(error, TlsaManagerError) else (f"{error!r:.200}", _REPORT)
-        self.home.journal.append(name, ev.Failed(step, reason, hint, getattr(error, "until", 0.0)), clock.now())
+        until, limited = getattr(error, "until", 0.0), getattr(error, "limited", False)
+        self.home.journal.append(name, ev.Failed(step, reason, hint, until, limited), clock.now())
 
     def _known(self, name: str) -> tuple[Lineage, Facts, float]:
         return self.home.lineage(name), self.home.journal.facts(name), clock.now()

@@ -175,6 +175,82 @@ def test_failures_wait_ten_times_as_long_each_time() -> None:
     assert renewal.due(LINEAGE, limited, NOW) == replace(due, at=NOW + 7777)
 
 
+def got(*, days: tuple[float, float] = (-80, 10), count: int = 1, every: float = 3600.0, hold: str = "") -> Facts:
+    """Return what is known when the last of so many certificates has just come, a moment apart each, and is due already."""
+    facts = after()
+    for number in range(count):
+        at = NOW - (count - 1 - number) * every
+        made = certificate(f"a{number}", days=days, names=(HOST,))
+        facts = apply(facts, ev.Staged(made, hold), at)
+        facts = apply(facts, ev.OrderEnded("", "", "issuer.le", (HOST,)), at)
+    return facts
+
+
+@pytest.mark.parametrize(
+    ("days", "count", "hours"),
+    [
+        ((-80, 10), 1, 24), ((-5, 1), 1, 14.4), ((-5, 1), 2, 24), ((-0.1, 0.02), 1, 1), ((-0.1, 0.02), 2, 2),
+        ((-0.1, 0.02), 3, 4), ((-0.1, 0.02), 9, 24), ((-90, -1), 1, 24), ((-0.1, 0.4), 1, 3.6), ((0, 90), 1, 24 * 60),
+    ],
+)  # fmt: skip
+def test_what_is_due_when_it_comes_is_followed_late(days: tuple[float, float], count: int, hours: float) -> None:
+    """A tenth of its life later, an hour at least; twice as long each time, at most a day. One that came in time is as before."""
+    due = renewal.due(LINEAGE, got(days=days, count=count), NOW)
+    assert due is not None
+    assert (due.at - NOW) / 3600 == pytest.approx(hours, abs=0.01)
+
+
+def test_certificates_that_come_days_apart_are_counted_from_one() -> None:
+    """And what a person did, or another key that is needed, is a new beginning."""
+    assert in_days(renewal.due(LINEAGE, got(days=(-5, 1), count=3, every=2.5 * DAY), NOW)) == pytest.approx(0.6)
+    facts = got()
+    assert in_days(renewal.asked_for(LINEAGE, facts, NOW, take_over=False, insist=False)) == pytest.approx(-20)
+    assert in_days(renewal.due(replace(LINEAGE, names=("new.example.org",)), facts, NOW)) == 0
+    assert in_days(renewal.due(replace(LINEAGE, issuer="other"), facts, NOW)) == 0
+    stolen = apply(facts, ev.Compromised((certificate("a0").spki,)), NOW)
+    assert in_days(renewal.due(LINEAGE, stolen, NOW)) == 0
+    for event in (ev.Released(), ev.KeyDue(), ev.Aborted("b"), ev.Aborted(facts.next)):
+        due = renewal.due(LINEAGE, apply(facts, event, NOW), NOW)
+        assert due is not None
+        assert (due.at <= NOW) is (event != ev.Aborted("b")), event
+    brought = apply(facts, ev.Staged(certificate("z", days=(-80, 10), origin="certbot")), NOW)
+    assert in_days(renewal.due(LINEAGE, brought, NOW)) == pytest.approx(-20)
+    order = Order("https://ca/dir", (HOST,), "k", url="https://ca/order/1")
+    assert in_days(renewal.due(LINEAGE, apply(facts, ev.Ordered(order), NOW), NOW)) == 0, "what was begun is gone on with"
+    assert in_days(renewal.due(LINEAGE, facts, NOW - 5 * DAY)) < 0, "the clock was set back"
+
+
+def test_the_clock_takes_the_wait_with_it() -> None:
+    """A day stays a day when somebody sets the clock."""
+    facts = apply(got(), ev.ClockStepped(-300 * DAY), NOW - 300 * DAY)
+    due = renewal.due(LINEAGE, facts, NOW - 300 * DAY + 60)
+    assert due is not None
+    assert facts.obtained is not None
+    assert facts.obtained.at == NOW - 300 * DAY
+
+
+def test_what_is_held_is_not_ordered_again() -> None:
+    """Another one would be held, too; until a person has looked, or it is no more what is asked for."""
+    facts = got(hold="its kind of key is another")
+    for moment in (NOW, NOW + 5 * DAY, NOW + 500 * DAY):
+        assert renewal.due(LINEAGE, facts, moment) is None
+    assert in_days(renewal.asked_for(LINEAGE, facts, NOW, take_over=False, insist=True)) == 0
+    assert in_days(renewal.due(LINEAGE, apply(facts, ev.Released(), NOW), NOW)) < 0
+    assert in_days(renewal.due(replace(LINEAGE, names=("new.example.org",)), facts, NOW)) == 0
+
+
+def test_the_word_of_the_authority_counts_for_a_day_or_half_of_the_life() -> None:
+    """Trouble of its own: a day. A limit: half of what the certificate in service had left, all of it where there is none."""
+    facts = after(ev.Adopted(certificate(days=(-61, 29))))
+    trouble, limit = ev.Failed("issue", "no", until=NOW + 31 * DAY), ev.Failed("issue", "no", until=NOW + 31 * DAY, limited=True)
+    assert in_days(renewal.due(LINEAGE, apply(facts, trouble, NOW), NOW)) == 1
+    assert in_days(renewal.due(LINEAGE, apply(facts, limit, NOW), NOW)) == 14.5
+    assert in_days(renewal.due(LINEAGE, apply(facts, replace(limit, until=NOW + 7 * DAY), NOW), NOW)) == 7
+    assert in_days(renewal.due(LINEAGE, apply(after(), limit, NOW), NOW)) == 31
+    ended = after(ev.Adopted(certificate(days=(-91, -1))))
+    assert in_days(renewal.due(LINEAGE, apply(ended, limit, NOW), NOW)) == pytest.approx(1 / 24, abs=1e-4)
+
+
 def test_a_proof_that_is_not_everywhere_is_looked_for_sooner() -> None:
     """No authority counts it: twice as long each time, at most an hour. Whichever failed, its own patience counts."""
     facts, waits = after(), []

@@ -79,7 +79,7 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
     for step, one in facts.failures.items():
         times = "once" if one.count == 1 else f"{one.count} times"
         reason = "" if plan and one.reason in plan.why else f": {step}: {one.reason}"
-        yield f"  failed {times}{reason}; tried again {clock(again_at(step, one, standing.lineage.policy), now)}", "red"
+        yield f"  failed {times}{reason}; tried again {clock(again_at(step, one, facts, standing.lineage.policy), now)}", "red"
     if remedy := _remedy(facts, plan):
         yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
     if facts.next and facts.current and not facts.deploying and not facts.way_back:

@@ -102,7 +102,8 @@ def refused(answer: Answer, act: str) -> IssueError:
         kind = found.kind or ("rateLimited" if answer.status == 429 else "")
         told = found if kind == found.kind else Problem(kind, found.detail)
         why = str(told) if told.kind or told.detail else f"it has trouble of its own (HTTP status {answer.status})"
-        return IssueTemporary(f"{host} put off {act}: {why}; {STAYS}", told.hint if told.kind else AGAIN, answer.retry_at)
+        hint = told.hint if told.kind else AGAIN
+        return IssueTemporary(f"{host} put off {act}: {why}; {STAYS}", hint, answer.retry_at, limited=kind == "rateLimited")
     why = str(found) if found.kind or found.detail else f"HTTP status {answer.status} without a reason"
     return IssueError(f"{host} refused {act}: {why}; {STAYS}", found.hint)
 

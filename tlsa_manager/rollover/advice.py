@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import lifespan, renewal, succession, timing
+from tlsa_manager.rollover import lifespan, renewal, restraint, succession, timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,8 @@ SIGNED_BY_ITSELF = (
 def advice(lineage: Lineage, facts: Facts, now: float) -> tuple[str, ...]:
     """Return the sentences, most urgent first. `now`: seconds since 1970."""
     return (
-        *_short_life(lineage, facts, now), *_next_key(lineage, facts), *_mixed_ttl(lineage, facts),
+        *_short_life(lineage, facts, now), *_put_off(facts, now), *_no_better(lineage, facts, now),
+        *_next_key(lineage, facts), *_mixed_ttl(lineage, facts),
         *_not_known_yet(lineage, facts, now), *_signed_by_itself(lineage, facts),
     )  # fmt: skip
 
@@ -91,6 +92,30 @@ def _short_life(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
     late = found is not None and found.verdict is timing.Verdict.ERROR
     if text := (not late and too_short(lineage, facts, now)) or waiting(lineage, facts, now):
         yield text
+
+
+def _put_off(facts: Facts, now: float) -> Iterator[str]:
+    """An authority does not want to be asked before the certificate has ended: its word is not obeyed so long."""
+    failure, current = facts.failures.get(renewal.ISSUE), facts.generation(facts.current)
+    if failure is None or current is None or not now < current.chain.not_after < failure.until:
+        return
+    until = restraint.obeyed_until(failure, facts)
+    when = f"in {_hours(until - now)}" if until > now else "by one of the next runs"
+    yield (
+        f"the authority does not want to be asked for another {_hours(failure.until - now)}, and the certificate in service"
+        f" expires in {_hours(current.chain.not_after - now)}; it is asked again {when} all the same; if it refuses then, name"
+        " another issuer"
+    )
+
+
+def _no_better(lineage: Lineage, facts: Facts, now: float) -> Iterator[str]:
+    """Where it would be ordered with every run, something is wrong with a clock, an authority or a plugin."""
+    late = renewal.too_soon(lineage, facts, now)
+    if late is not None:
+        yield (
+            f"{lineage.issuer} has just made a certificate, and another one is wanted already: {late.why}; it is ordered in"
+            f" {_hours(late.at - now)}, not with every run; look at the clock of this host, and at what {lineage.issuer} makes"
+        )
 
 
 def _next_key(lineage: Lineage, facts: Facts) -> Iterator[str]:

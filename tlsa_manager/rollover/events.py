@@ -268,10 +268,15 @@ class Ordered:
 
 @dataclass(frozen=True, slots=True)
 class OrderEnded:
-    """The order leads to nothing more: its certificate is in the store, or (`reason`) it was refused, or is too old."""
+    """The order leads to nothing more: its certificate is in the store, or (`reason`) it was refused, or is too old.
+
+    Where there is a certificate: its `origin` and the `names` that were asked for.
+    """
 
     url: str
     reason: str = ""
+    origin: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,12 +305,14 @@ class Failed:
     """A step did not succeed. `step`: which, as `publish _25._tcp.mx.example.org.`.
 
     `until`: not to be tried again before this moment, by the word of whoever refused it (Retry-After); 0 = they did not say.
+    `limited`: because they were asked too often.
     """
 
     step: str
     reason: str
     hint: str = ""
     until: float = 0.0
+    limited: bool = False
 
 
 Event = (

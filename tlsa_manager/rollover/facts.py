@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tlsa_manager.tlsa import RRset
 
 
+_FAST = 2 * 86400.0  # seconds
+
+
 @dataclass(frozen=True, slots=True)
 class CachedSet:
     """An RRset that some cache may still hold.
@@ -75,6 +78,21 @@ class Failure:
     reason: str
     hint: str = ""
     until: float = 0.0  # not before this moment, by the word of whoever refused it
+    limited: bool = False  # they were asked too often
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """The latest certificate that was ordered: from whom, for which names, when it came.
+
+    `count`: of those that came one after the other within two days, for the same names. Forgotten when things have changed so
+    much that another certificate is something else.
+    """
+
+    origin: str
+    names: frozenset[str]
+    at: float
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +143,8 @@ class Facts:
     `key_since`: when the key in service went there; `key_due`: a person wants it replaced; `former_key`: both, of the one before.
     `compromised`: SHA-256 of the public halves of keys that somebody else has; `at_once`: the generation that waits for no cache.
     `vanished_at`: since when nothing presents a lineage that is to be given up.
-    `order`: at the certificate authority; `tokens`: the TXT records that prove our names to it; `renewal`: when it is due.
+    `order`: at the certificate authority; `tokens`: the TXT records that prove our names to it; `renewal`: when it is due;
+    `obtained`: what came of the latest order that had a certificate.
     """
 
     lineage: str
@@ -160,6 +179,7 @@ class Facts:
     order: Order | None = None
     tokens: frozenset[Token] = frozenset()
     renewal: Renewal | None = None
+    obtained: Obtained | None = None
 
     def generation(self, name: str) -> Generation | None:
         """The generation with this id, or None for the empty id."""
@@ -194,7 +214,8 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
     new = event.generation
     if new.id in facts.generations:
         return facts
-    facts = replace(facts, generations={**facts.generations, new.id: new})
+    obtained = facts.obtained if facts.obtained and facts.obtained.origin == new.origin else None
+    facts = replace(facts, generations={**facts.generations, new.id: new}, obtained=obtained)
     waiting = facts.generation(facts.next)
     swapping = facts.deploying or facts.way_back or facts.previous or facts.is_leaving(new)
     if facts.is_compromised(new) and (swapping or waiting is not None or facts.queued):
@@ -300,6 +321,7 @@ def _(event: ev.ClockStepped, facts: Facts, at: float) -> Facts:
         deployed_at=_moved(facts.deployed_at, event, at), confirmed_at=_moved(facts.confirmed_at, event, at),
         way_back=replace(way, done_at=_moved(way.done_at, event, at)) if way else None,
         vanished_at=_moved(facts.vanished_at, event, at), key_since=_moved(facts.key_since, event, at),
+        obtained=replace(facts.obtained, at=min(facts.obtained.at + event.seconds, at)) if facts.obtained else None,
     )  # fmt: skip
 
 
@@ -417,14 +439,15 @@ def _(event: ev.Finished, facts: Facts, at: float) -> Facts:  # noqa: ARG001  th
 
 @_apply.register
 def _(event: ev.Released, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is only one hold
-    return replace(facts, hold=None, failures={}, since=at)
+    return replace(facts, hold=None, failures={}, since=at, obtained=None)
 
 
 @_apply.register
 def _(event: ev.Aborted, facts: Facts, at: float) -> Facts:
     if facts.next != event.generation or facts.deploying:
         return facts
-    return _in_a_hurry(replace(facts, next="", hold=None, since=at, failures=_without(facts, "deploy", "roll back")))
+    failures = _without(facts, "deploy", "roll back")
+    return _in_a_hurry(replace(facts, next="", hold=None, since=at, failures=failures, obtained=None))
 
 
 @_apply.register
@@ -444,7 +467,8 @@ def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
 def _(event: ev.Failed, facts: Facts, at: float) -> Facts:
     count = facts.failures[event.step].count + 1 if event.step in facts.failures else 1
     others = _without(facts, *(("prove the names",) if event.step == "issue" else ()))  # then it was no more what was waited for
-    return replace(facts, failures={**others, event.step: Failure(count, at, event.reason, event.hint, event.until)})
+    failure = Failure(count, at, event.reason, event.hint, event.until, event.limited)
+    return replace(facts, failures={**others, event.step: failure})
 
 
 @_apply.register
@@ -466,14 +490,16 @@ def _(event: ev.Discarded, facts: Facts, at: float) -> Facts:  # noqa: ARG001  t
 
 @_apply.register
 def _(event: ev.KeyDue, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
-    return replace(facts, key_due=True)
+    return replace(facts, key_due=True, obtained=None)
 
 
 @_apply.register
 def _(event: ev.Compromised, facts: Facts, at: float) -> Facts:
     keys = facts.compromised | frozenset(event.keys)
     standby = None if facts.standby and facts.standby.spki_sha256 in keys else facts.standby
-    facts = _without_stolen(replace(facts, compromised=keys, standby=standby, at_once=event.at_once or facts.at_once), at)
+    facts = _without_stolen(replace(
+        facts, compromised=keys, standby=standby, at_once=event.at_once or facts.at_once, obtained=None
+    ), at)  # fmt: skip
     return _in_a_hurry(replace(facts, key_due=facts.key_due or facts.is_compromised(facts.generation(facts.current))))
 
 
@@ -516,10 +542,22 @@ def _(event: ev.Ordered, facts: Facts, at: float) -> Facts:
 
 
 @_apply.register
-def _(event: ev.OrderEnded, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
+def _(event: ev.OrderEnded, facts: Facts, at: float) -> Facts:
     ended = replace(facts, order=None) if facts.order and facts.order.url == event.url else facts
     ended = _succeeded(ended, "prove the names")  # the proofs of another order are others
-    return ended if event.reason else _succeeded(ended, "issue")
+    if event.reason:
+        return ended
+    return replace(_succeeded(ended, "issue"), obtained=_obtained(facts.obtained, event, at))
+
+
+def _obtained(former: Obtained | None, event: ev.OrderEnded, at: float) -> Obtained | None:
+    """Count the certificates that come fast."""
+    if not event.origin:  # of a journal that did not tell yet
+        return former
+    new = Obtained(event.origin, frozenset(map(str.lower, event.names)), at)
+    if former is None or (former.origin, former.names) != (new.origin, new.names) or at - former.at > _FAST:
+        return new
+    return replace(new, count=former.count + 1)
 
 
 @_apply.register

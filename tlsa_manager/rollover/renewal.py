@@ -7,10 +7,11 @@ is waited for anew. Nothing is ordered while a swap is being proven: one change 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.order import Renewal
-from tlsa_manager.rollover import succession, timing
+from tlsa_manager.rollover import restraint, succession, timing
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ DAY = 86400.0
 SHORT_LIVED = 10 * DAY
 USUAL_SHARE, SHORT_SHARE, LATEST_SHARE = 2 / 3, 1 / 2, 0.9  # of the life
 UNKNOWN_LEFT = 30 * DAY  # of a certificate of which nobody knows since when it is valid: a third of the 90 days that are usual
-LONGEST_RETRY = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Due:
 
 
 def due(lineage: Lineage, facts: Facts, now: float) -> Due | None:
-    """Say when the next certificate is ordered, earlier failures included; None = as things stand, never."""
-    wish = _wish(lineage, facts, now)
-    failed = [(again_at(step, one, lineage.policy), one) for step, one in facts.failures.items() if step in (ISSUE, SHOW)]
+    """Say when the next certificate is ordered, what went before included; None = as things stand, never."""
+    wish = _restrained(lineage, facts, now, _wish(lineage, facts, now))
+    failed = [(again_at(step, one, facts, lineage.policy), one) for step, one in facts.failures.items() if step in (ISSUE, SHOW)]
     if wish is None or not failed:
         return wish
     again, failure = max(failed, key=lambda one: one[0])
@@ -65,8 +65,9 @@ def asked_for(lineage: Lineage, facts: Facts, now: float, *, take_over: bool, in
         wish = Due(now, f"the certificate is not of {lineage.issuer} yet")
     if facts.key_due and latest is not None and latest.id == facts.current:
         wish = Due(now, "its key shall be replaced")
-    if wish is not None and failure is not None and failure.until > max(wish.at, now):
-        return Due(failure.until, f"the authority does not want to be asked earlier: {failure.reason}")
+    until = restraint.obeyed_until(failure, facts) if failure else 0.0
+    if wish is not None and failure is not None and until > max(wish.at, now):
+        return Due(until, f"the authority does not want to be asked earlier: {failure.reason}")
     return wish
 
 
@@ -81,18 +82,16 @@ def barred(lineage: Lineage, facts: Facts) -> str:
     return "a stolen key is being replaced" if facts.at_once else ""
 
 
-def order_again_at(failure: Failure, policy: Policy) -> float:
-    """When a failed order is tried again: after a poll interval, then ten times as long each time, at most a day.
-
-    An authority counts failed orders, and bars whoever has too many of them: one that failed four times will hardly succeed
-    within the hour. Not before the authority itself allows it (RFC 8555 §6.6).
-    """
-    return max(failure.until, failure.at + min(policy.poll_interval * 10.0 ** min(failure.count - 1, 6), LONGEST_RETRY))
-
-
-def again_at(step: str, failure: Failure, policy: Policy) -> float:
+def again_at(step: str, failure: Failure, facts: Facts, policy: Policy) -> float:
     """When a step that failed is tried again: an authority is asked seldom, name servers that lack a proof are our own."""
-    return order_again_at(failure, policy) if step == ISSUE else timing.retry_at(failure, policy)
+    return restraint.order_again_at(failure, facts, policy) if step == ISSUE else timing.retry_at(failure, policy)
+
+
+def too_soon(lineage: Lineage, facts: Facts, now: float) -> Due | None:
+    """Say until when nothing is ordered though something is due: the newest certificate has just come, and is no better."""
+    wish = _wish(lineage, facts, now)
+    due = _restrained(lineage, facts, now, wish)
+    return replace(wish, at=due.at) if wish and due and wish.at <= now < due.at else None
 
 
 def goes_on(lineage: Lineage, facts: Facts) -> bool:
@@ -111,8 +110,13 @@ def origin(issuer: str) -> str:
     return issuer if issuer == SELF_SIGNED else ORIGIN + issuer
 
 
-def found_origin(lineage: Lineage, facts: Facts, found: Generation) -> str:
-    """Say who made a certificate that was found in the store, unsaid: whom we were asking for one for its key, if anybody."""
+def found_origin(lineage: Lineage, facts: Facts, found: Generation, *, by_itself: bool) -> str:
+    """Say who made a certificate that was found in the store, unsaid: whom we were asking for one for its key, if anybody.
+
+    `by_itself`: it is signed by its own key; if that is our next one, we were.
+    """
+    if by_itself and facts.standby is not None and facts.standby.spki_sha256 == found.spki:
+        return SELF_SIGNED if lineage.issuer == SELF_SIGNED else NEW_KEY
     current = facts.generation(facts.current)
     ours = {one for one in (facts.standby and facts.standby.spki_sha256, current and current.spki) if one}
     return origin(lineage.issuer) if lineage.issuer and facts.order and found.spki in ours else "found in the store"
@@ -196,6 +200,24 @@ def _wish(lineage: Lineage, facts: Facts, now: float) -> Due | None:
         return Due(now, why)
     moments = [one for one in (_by_life(facts), _by_key(lineage, facts)) if one is not None]
     return min(moments, key=lambda one: one.at, default=None)
+
+
+def _restrained(lineage: Lineage, facts: Facts, now: float, wish: Due | None) -> Due | None:
+    """Order no other certificate soon where the newest is what was ordered for these names, and none where a person has to look.
+
+    An order that was begun is gone on with all the same.
+    """
+    obtained, latest = facts.obtained, newest(facts)
+    if wish is None or facts.order is not None or obtained is None or obtained.at > now:
+        return wish
+    if (obtained.origin, obtained.names) != (origin(lineage.issuer), frozenset(map(str.lower, lineage.hosts))):
+        return wish
+    if restraint.is_held(facts, latest):
+        return None
+    if obtained.count == 1 and wish.at > obtained.at and not misfit(lineage, facts):
+        return wish  # it came in good time; what is the second in two days has to wait
+    at = restraint.soonest(obtained, latest, usual_at(latest) if latest else None)
+    return wish if at <= wish.at else Due(at, f"{wish.why}; the latest one came only shortly before")
 
 
 def _by_life(facts: Facts) -> Due | None:
