@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 from lab import namespace, programs
@@ -18,3 +19,5 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_controller:
         programs.widen_path()
         namespace.enter()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun with `&` in a script: what we start would ignore it, too
+            signal.signal(signal.SIGINT, signal.default_int_handler)
