@@ -15,6 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock, staging
+from tlsa_manager.aftermath import Aftermath, aftermath
 from tlsa_manager.doubts import doubts
 from tlsa_manager.errors import BadInput, Busy, Stale, StateError, TlsaManagerError, Unsafe
 from tlsa_manager.journal import Journal
@@ -22,6 +23,7 @@ from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key,
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import gates, succession
 from tlsa_manager.rollover.advice import SIGNED_BY_ITSELF, advice
+from tlsa_manager.rollover.plan import NEWS
 from tlsa_manager.rollover.renewal import found_origin
 from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
     from tlsa_manager.watching import Watch
 
 SIDE_BY_SIDE = 8  # families of lineages in one run
-NEWS = "something happened since the latest look; the next run looks again"
 STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
 SETTLED = 60.0  # seconds; a hook that lives has journalled by then what it put into the store
 _REPORT = (
@@ -68,6 +69,7 @@ class Standing:
     plan: Plan | None
     advice: tuple[str, ...] = ()
     at: float = 0.0
+    after: Aftermath = Aftermath()
 
 
 class House:
@@ -369,7 +371,7 @@ class House:
             return
         doubt = doubts(self.lineage(name), facts, pair, clock.now())
         with suppress(Stale):  # somebody else knows of it by now
-            origin = found_origin(self.lineage(name), facts, generation)
+            origin = found_origin(self.lineage(name), facts, generation, by_itself=pair.signed_by_itself)
             staged = ev.Staged(replace(generation, origin=origin), doubt.hold, doubt.remedy(name), doubt.accept)
             self.journal.append(name, staged, clock.now(), after=self.journal.folded(name))
             self.watch(name, f"generation {generation.id} was found in the store: whoever brought it died before saying so")
@@ -431,7 +433,7 @@ class House:
         if plan is not None and self.journal.latest(name) > plan.seen:
             plan = replace(plan, wake_at=now, why=NEWS, remedy="", blockers=(), due=None)
         told = (*advice(lineage, facts, now), *(self.watched.advice(lineage, now) if lineage.watch[0] else ()))
-        return Standing(lineage, facts, phase(lineage, facts, now), plan, told, now)
+        return Standing(lineage, facts, phase(lineage, facts, now), plan, told, now, aftermath(self, lineage, now))
 
     def look(self, name: str) -> Scene:
         """Look at the world now, and remember what the look proves; nothing is changed."""

@@ -213,3 +213,12 @@ def test_an_idle_run_imports_nothing_of_issuing(say: Say) -> None:
     heavy = {"acme", "josepy", "requests", "cryptography", "dns", "tlsa_manager.issuing", "tlsa_manager.issue.authority"}
     assert "tlsa_manager.wiring" in done.stdout.split()
     assert heavy & set(done.stdout.split()) == set()
+
+
+def test_a_rehearsal_of_what_asks_nobody_is_not_said_to_have_gone_well(say: Say) -> None:
+    """No directory made a certificate."""
+    configure(say, more='issuer = "self-signed"')
+    ending = say("issue", HOST, "--dry-run")
+    assert ending.code == 0
+    assert "nothing is rehearsed" in ending.out
+    assert "went well" not in ending.out

@@ -12,8 +12,8 @@ from tlsa_manager.lineage import Generation, Key, Lineage
 from tlsa_manager.order import Order, Token
 from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover.ahead import Ahead
-from tlsa_manager.rollover.facts import CachedSet, Facts, Failure, OwnerFacts
-from tlsa_manager.rollover.plan import Plan
+from tlsa_manager.rollover.facts import CachedSet, Facts, Failure, Hold, OwnerFacts
+from tlsa_manager.rollover.plan import NEWS, Plan
 from tlsa_manager.rollover.state import Phase, Spread
 from tlsa_manager.rollover.steps import Blocker
 from tlsa_manager.service import Service
@@ -146,9 +146,32 @@ def test_what_an_order_waits_for() -> None:
         "prove the names": Failure(2, NOW - 60, "ns2 lacks it", "Add it\nthere"),
     }
     found = calm(KeyPolicy(), order=order, tokens=frozenset({token}))
-    found = replace(found, facts=replace(found.facts, failures=failures))
+    lineage = replace(found.lineage, issuer="ca")
+    found = replace(found, lineage=lineage, facts=replace(found.facts, failures=failures))
     text = said(found)
     assert f'_acme-challenge.mx.example.org. "{token.value}"' in text
     assert "failed 2 times: prove the names: ns2 lacks it; tried again" in text
     assert "to do: Add it\n    there" in text
     assert value(found)["proofs"] == [{"name": token.target, "zone": token.zone, "value": token.value}]
+
+
+def test_what_is_waited_for_is_told_once() -> None:
+    """Where the plan names the first of several things, all are listed; a hold that the plan tells is not repeated."""
+    before = standing()
+    blockers = (Blocker("x", "ns1 lacks the record"), Blocker("y", "caches may hold the former set", until=NOW + 60))
+    plan = Plan(NOW + 60, "caches may hold the former set (and 1 more)", "", blockers, None, (NOW, "", 0.0))
+    text = said(replace(before, plan=plan, facts=replace(before.facts, failures={})))
+    assert (text.count("caches may hold"), text.count("ns1 lacks")) == (1, 1), text
+    held = Hold("the kind of key changed", "say so", NOW, "new")
+    plan = Plan(NOW + 60, held.reason, held.remedy, (), None, (NOW, "", 0.0))
+    text = said(replace(before, plan=plan, facts=replace(before.facts, failures={}, hold=held), phase=Phase.HELD))
+    assert text.count(held.reason) == 1, text
+
+
+def test_that_something_happened_since_the_latest_look_is_said_last() -> None:
+    """It is no news for the first line, nor for the log."""
+    found = calm(KeyPolicy())
+    found = replace(found, plan=Plan(NOW, NEWS, "", (), None, (NOW, "", 0.0)))
+    assert said(found).endswith("  " + NEWS)
+    assert said(found).count(NEWS) == 1
+    assert summary(found)[0] == "mx.example.org: stable"

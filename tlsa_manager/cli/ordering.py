@@ -70,15 +70,19 @@ def _value(
 def _lines(
     standing: Standing, made: Mapping[str, str], errors: Mapping[str, TlsaManagerError], *, rehearsal: bool
 ) -> Iterator[Line]:
+    from tlsa_manager.cli.order_text import not_of_issuer
     from tlsa_manager.cli.standing import lines
+    from tlsa_manager.rollover.succession import SELF_SIGNED
 
     name = standing.lineage.name
     if rehearsal:
-        if name not in errors:
+        if name not in errors and standing.lineage.issuer != SELF_SIGNED:  # there the house has said that nothing is rehearsed
             yield f"{name}: {REHEARSED}", "bold"
         return
     if name not in made and name not in errors:
-        yield f"{name}: nothing had to be ordered", "bold"
+        why = not_of_issuer(standing.lineage, standing.facts, standing.at)
+        more = f": {why}, and stays until it is due; to order one now: tlsa-manager issue {name}" if why else ""
+        yield f"{name}: nothing had to be ordered{more}", "bold"
     yield from lines(standing, now())
 
 

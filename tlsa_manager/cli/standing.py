@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.cli.key_text import next_lines, next_value, service_line, service_value
+from tlsa_manager.cli.order_text import again, order_lines
+from tlsa_manager.cli.stolen_text import stolen_lines, stolen_value
 from tlsa_manager.cli.when import clock, day, iso, stamp
-from tlsa_manager.rollover.renewal import again_at, due
+from tlsa_manager.rollover.plan import NEWS
+from tlsa_manager.rollover.renewal import due
 from tlsa_manager.rollover.state import Phase
+from tlsa_manager.rollover.steps import Blocker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
     from tlsa_manager.order import Order, Token
     from tlsa_manager.rollover.facts import Facts, Hold
     from tlsa_manager.rollover.plan import Plan
-    from tlsa_manager.rollover.steps import Blocker
     from tlsa_manager.wiring import Standing
 
 _STYLES = {
@@ -44,6 +47,7 @@ def value(standing: Standing) -> dict[str, Any]:
         ],
         "hold": _hold(facts.hold) if facts.hold else None,
         "advice": list(standing.advice),
+        "stolen": stolen_value(standing.after),
         "failures": [
             {"step": step, "count": one.count, "at": iso(one.at), "reason": one.reason, "hint": one.hint}
             for step, one in facts.failures.items()
@@ -72,24 +76,27 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
     yield f"{standing.lineage.name}: {standing.phase}{since}", _STYLES[standing.phase]
     if plan is None:
         yield "  nothing is known of it yet; tlsa-manager run looks", ""
-    else:
+    elif plan.why != NEWS:
         yield from ((f"  {line}", "") for line in _plan(plan, now))
-    if facts.hold:
+    if facts.hold and not (plan and facts.hold.reason in plan.why):
         yield f"  held: {facts.hold.reason}", "red"
     for step, one in facts.failures.items():
         times = "once" if one.count == 1 else f"{one.count} times"
         reason = "" if plan and one.reason in plan.why else f": {step}: {one.reason}"
-        yield f"  failed {times}{reason}; tried again {clock(again_at(step, one, facts, standing.lineage.policy), now)}", "red"
+        yield f"  failed {times}{reason}; {again(step, one, standing.lineage, facts, now)}", "red"
     if remedy := _remedy(facts, plan):
         yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
     if facts.next and facts.current and not facts.deploying and not facts.way_back:
         yield "  until then the current certificate stays in service, and its records in DNS", ""
     yield from ((f"  note: {one}", "yellow") for one in standing.advice)
+    yield from ((f"  {line}", "yellow") for line in stolen_lines(standing.lineage.name, standing.after, now))
     yield from ((f"  {line}", "") for line in _keys(standing, now))
     for name, identity in _generations(facts):
         generation = facts.generation(identity)
         if generation is not None:
             yield f"  {name:<8} {_named(generation)}", "dim"
+    if plan is not None and plan.why == NEWS:  # the latest look is not the latest word; that is no news for the first line
+        yield f"  {NEWS}", "dim"
 
 
 def _renewal(standing: Standing) -> dict[str, Any] | None:
@@ -101,7 +108,7 @@ def _renewal(standing: Standing) -> dict[str, Any] | None:
 def summary(standing: Standing) -> Line:
     """Say in one line where it stands and what comes next; without the moment of the next look, which is never news."""
     plan = standing.plan
-    text = f"{standing.lineage.name}: {standing.phase}" + (f": {plan.why}" if plan and plan.why else "")
+    text = f"{standing.lineage.name}: {standing.phase}" + (f": {plan.why}" if plan and plan.why not in ("", NEWS) else "")
     if plan and plan.due is not None:
         text += f"; due {stamp(plan.due)}"
     if remedy := _remedy(standing.facts, plan):
@@ -110,13 +117,18 @@ def summary(standing: Standing) -> Line:
 
 
 def _plan(plan: Plan, now: float) -> Iterator[str]:
+    """What it waits for: where the plan only names the first of several things, they are all told, and none twice."""
     alone = next((one for one in plan.blockers if one.reason == plan.why), None)
     if alone is not None:
         yield _blocker(alone, now)
+    elif any(plan.why == f"{one.reason} (and {len(plan.blockers) - 1} more)" for one in plan.blockers):
+        yield "it waits for several things:"
+        alone = Blocker("", "")
     elif plan.why:
         yield plan.why
     others = (one for one in plan.blockers if one is not alone)
-    yield from (f"- {_blocker(one, now)}" for one in others if one.until is not None or one.reason not in plan.why)
+    told = "" if alone is not None else plan.why
+    yield from (f"- {_blocker(one, now)}" for one in others if one.until is not None or one.reason not in told)
     if plan.due is not None:
         yield f"next step due {clock(plan.due, now)}"
     else:
@@ -128,13 +140,9 @@ def _keys(standing: Standing, now: float) -> Iterator[str]:
     lineage, facts = standing.lineage, standing.facts
     if lineage.leaving:
         yield "to be given up" + (f": nothing presents it since {clock(facts.vanished_at, now)}" if facts.vanished_at else "")
-    if facts.order:
-        where = facts.order.url or facts.order.directory
-        yield f"a certificate for {', '.join(facts.order.names)} is being ordered since {clock(facts.order.at, now)}: {where}"
+    yield from order_lines(lineage, facts, now)
     for one in _proofs(facts):
         yield f'TXT record that proves a name to an authority, to be removed when it is over: {one.target} "{one.value}"'
-    if not facts.order and (wish := due(lineage, facts, now)):
-        yield f"the next certificate is ordered {clock(wish.at, now) if wish.at > now else 'by the next run'}: {wish.why}"
     if line := service_line(lineage, facts, now):
         yield line
     yield from next_lines(lineage, facts, now)

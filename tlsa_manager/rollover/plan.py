@@ -5,6 +5,8 @@ from __future__ import annotations
 from tlsa_manager.rollover.steps import Blocker
 from tlsa_manager.value import dataclass
 
+NEWS = "the next run looks, and goes on: something happened since the latest look"  # instead of a plan that is too old
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
