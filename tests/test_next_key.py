@@ -18,7 +18,7 @@ from tlsa_manager.rollover import events as ev
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tlsa_manager.lineage import Generation
+    from tlsa_manager.lineage import Generation, Key
     from tlsa_manager.wiring import House
 
 
@@ -92,6 +92,25 @@ print(keys.public_half(home.next_key(sys.argv[2]), "").spki_sha256)
         one.stdin.flush()
     found = {one.communicate(timeout=120)[0].strip() for one in running}
     assert found == {spki(home.next_key(NAME))}
+
+
+def test_only_the_first_of_several_is_journalled(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is second throws nothing away that history would tell of; an event of another kind does not stop anybody."""
+    other, put = house_of(home.config.path.parent), home.store.put_key
+
+    def slow(lineage: str, key_pem: bytes) -> Key:
+        made = put(lineage, key_pem)
+        home.journal.append(NAME, ev.KeyDue(), clock.now())
+        other.next_key(NAME)
+        return made
+
+    monkeypatch.setattr(home.store, "put_key", slow)
+    assert home.next_key(NAME) == other.next_key(NAME)
+    assert len(events(home, ev.Prepared)) == 1
+    other.replace_next_key(NAME, "again")
+    monkeypatch.setattr(home.store, "put_key", lambda *words: (put(*words), home.journal.append(NAME, ev.KeyDue(), 1.0))[0])
+    assert home.replace_next_key(NAME, "once more") == home.journal.facts(NAME).standby
+    assert len(events(home, ev.Prepared)) == 3
 
 
 def test_the_engine_s_own_key_does_not_push_out_one_that_was_handed_out(home: House) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.errors import StateError
+from tlsa_manager.errors import Stale, StateError
 from tlsa_manager.lineage import Key
 from tlsa_manager.policy import KEY_TYPES
 from tlsa_manager.rollover import events as ev
@@ -32,17 +33,18 @@ class Handed:
 def next_key(lineage: Lineage, journal: Journal, store: Store) -> Key:
     """Return the next key; where there is none yet it is made, kept and journalled. Raises StateError.
 
-    Of several that ask at once each makes one, and all are given the one that was journalled first. What a crash leaves behind
-    is a key in the store that nobody has ever seen.
+    Of several that ask at once each makes one, only the first is journalled, and all are given that. What the others and a
+    crash leave behind is a key in the store that nobody has ever seen.
     """
-    facts = journal.facts(lineage.name)
-    if facts.standby is None:
+    facts, made = journal.facts(lineage.name), None
+    while facts.standby is None:
         from tlsa_manager.keys import generate
 
-        made = store.put_key(lineage.name, generate(succession.key_type(lineage, facts)))
-        journal.append(lineage.name, ev.Prepared(made), clock.now())
-    standby = facts.standby or journal.facts(lineage.name).standby
-    return standby or next_key(lineage, journal, store)  # it went into service, or was given up, at this very moment
+        made = made or store.put_key(lineage.name, generate(succession.key_type(lineage, facts)))
+        with suppress(Stale):  # something was journalled meanwhile: perhaps the key of another
+            journal.append(lineage.name, ev.Prepared(made), clock.now(), after=journal.folded(lineage.name))
+        facts = journal.facts(lineage.name)
+    return facts.standby
 
 
 def next_kind(lineage: Lineage, facts: Facts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pki
 import pytest
+from test_hook_key_files import configure
 
 import tlsa_manager
 from tlsa_manager import __version__
+from tlsa_manager.cli.voice import Voice
 
 if TYPE_CHECKING:
     from program import Say
@@ -112,6 +116,53 @@ def test_nobody_listens(tmp_path: Path, away: str) -> None:
     assert done.returncode == 78
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(("number", "df"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EBUSY, False)])
+def test_only_a_full_disk_is_called_full(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    df: bool,  # noqa: FBT001  a table
+) -> None:
+    """Other refusals of the system are told without a guess that leads astray."""
+    from tlsa_manager.cli import ending
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(ending, "_obey", fail)
+    assert ending.run(["status"]) == 1
+    err = capsys.readouterr().err
+    assert f"the system refused: {os.strerror(number)}" in err
+    assert ("df -h" in err) is df
+
+
+def test_a_line_break_in_an_error_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name with one in it must not look like a line of ours; a hint may have several lines, set off to the right."""
+    voice = Voice()
+    voice.complain("no a\ntlsa-manager: forged", "do:\n    this\n\nor b\ntlsa-manager: forged")
+    voice.note("x\ntlsa-manager: forged")
+    voice.event({}, "y\ntlsa-manager: forged")
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        r"tlsa-manager: error: no a\ntlsa-manager: forged",
+        "tlsa-manager: hint: do:", "        this", "", "    or b", "    tlsa-manager: forged",
+        r"tlsa-manager: x\ntlsa-manager: forged",
+    ]  # fmt: skip
+    assert said.out.splitlines() == ["y", "    tlsa-manager: forged"]
+
+
+def test_a_hook_tells_a_line_break_in_a_path(say: Say, tmp_path: Path) -> None:
+    """What a client says goes into its log."""
+    configure(tmp_path, ("mx.example.org", "mx.example.org"))
+    chain, _ = pki.pair("www.example.org")
+    for name in ("there\nforged", "missing\nforged"):
+        if name.startswith("there"):
+            (tmp_path / name).write_bytes(chain)
+        ending = say("hook", "lego", LEGO_CERT_PATH=str(tmp_path / name))
+        assert "forged" in ending.out + ending.err
+        assert not any(line.startswith("forged") for line in (ending.out + ending.err).splitlines())
 
 
 def test_interrupted(tmp_path: Path) -> None:

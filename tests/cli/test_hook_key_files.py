@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pki
@@ -227,6 +228,16 @@ def test_acme_sh_hooks_elsewhere_are_wrong_usage(say: Say, domain: Path, monkeyp
     ending = say("hook", "acme.sh")
     assert ending.code == 2
     assert "CERT_FULLCHAIN_PATH and CERT_KEY_PATH are not set" in ending.err
+
+
+@pytest.mark.parametrize("when", ["--before", "--after"])
+def test_acme_sh_hooks_in_a_directory_that_is_gone(say: Say, domain: Path, when: str) -> None:
+    """It is no full disk."""
+    shutil.rmtree(domain)
+    ending = say("hook", "acme.sh", when)
+    assert ending.code == 2
+    assert "is not there any more" in ending.err
+    assert "df -h" not in ending.err
 
 
 def test_acme_sh_hands_over(say: Say, domain: Path) -> None:

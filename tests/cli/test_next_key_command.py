@@ -104,12 +104,36 @@ def test_a_terminal_gets_no_key(say: Say, home: Path) -> None:
     assert say("history").out == "nothing has happened yet\n"
 
 
+@pytest.mark.parametrize("what", ["--request", "--key"])
+def test_a_closed_stdout_gets_nothing(say: Say, home: Path, what: str) -> None:
+    """It is told; nothing was made or handed out."""
+    assert home.exists()
+    command = f"exec {sys.executable} -m tlsa_manager --config {say.config} next-key {NAME} {what} - >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 2
+    assert b"stdout is closed" in done.stderr
+    assert say("history").out == "nothing has happened yet\n"
+
+
+def test_a_line_break_in_a_word_begins_no_line(say: Say, home: Path) -> None:
+    """Neither in the history nor in a file's name."""
+    say("next-key", NAME)
+    say("next-key", NAME, "--key", home / "a.pem")
+    ending = say("next-key", NAME, "--replace", "a\nforged", "--key", home / "b\nforged")
+    lines = (ending.out + say("history").out + say("next-key", NAME, "--key", home / "c\nforged" / "d").err).splitlines()
+    assert sum("forged" in line for line in lines) >= 3
+    assert not any(line.startswith("forged") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
         (("--name", NAME), "--name is for --request"),
         (("--request", "-", "--key", "-"), "only one of"),
         (("--request", "-", "--json"), "stdout is taken"),
+        (("--key", ""), "--key '' is not the name of a file"),
+        (("--request", "/"), "--request '/' is not the name of a file"),
+        (("--key", "a/.."), "is not the name of a file"),
     ],
 )
 def test_what_contradicts_itself_is_refused(say: Say, home: Path, words: tuple[str, ...], why: str) -> None:

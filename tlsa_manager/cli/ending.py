@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -78,12 +79,13 @@ def _tell(error: BaseException, voice: Voice) -> int:
 def _tell_unexpected(error: BaseException, voice: Voice) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         return _say(voice, f"{error.filename}: {error.strerror}", "look at the file, its owner and its mode", EXIT_FAILED)
-    if isinstance(error, OSError) and error.errno is not None:
-        return _say(voice, f"the system refused: {error.strerror}", "a full disk? try: df -h", EXIT_FAILED)
     if voice.verbose:
         import traceback
 
         sys.stderr.write(printable("".join(traceback.format_exception(error))))
+    if isinstance(error, OSError) and error.errno is not None:
+        hint = "try: df -h" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "run it again with -v to see where"
+        return _say(voice, f"the system refused: {error.strerror}", hint, EXIT_FAILED)
     return _say(voice, f"something unexpected happened ({type(error).__name__}: {str(error)[:200]})", _REPORT, EXIT_FAILED)
 
 

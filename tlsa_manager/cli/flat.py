@@ -7,4 +7,4 @@ from tlsa_manager.cli.voice import printable
 
 def flat(text: str) -> str:
     """Return text as one line that cannot steer a terminal: line breaks and tabs are written out."""
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+    return printable(text, "")

@@ -17,6 +17,7 @@ def command(context: click.Context, wanted: tuple[str, ...], last: int | None) -
     """Tell what happened to lineages, oldest first: everything that was taken over, published, seen, deployed, proven."""
     import msgspec
 
+    from tlsa_manager.cli.flat import flat
     from tlsa_manager.cli.sentences import sentence
     from tlsa_manager.cli.when import iso, stamp
     from tlsa_manager.wiring import house
@@ -40,7 +41,7 @@ def command(context: click.Context, wanted: tuple[str, ...], last: int | None) -
     several = len({entry.lineage for entry in entries}) > 1
     lines = [
         (
-            f"{stamp(entry.at)}  {entry.lineage + ': ' if several else ''}{sentence(entry.event)}",
+            f"{stamp(entry.at)}  {entry.lineage + ': ' if several else ''}{flat(sentence(entry.event))}",
             _style(type(entry.event).__name__),
         )
         for entry in entries

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tlsa_manager.cli.command import Command
+from tlsa_manager.cli.flat import flat
 from tlsa_manager.cli.lineages import name, one
 from tlsa_manager.cli.voice import voice_of
 from tlsa_manager.errors import BadInput, UsageError
@@ -64,7 +65,7 @@ def command(  # noqa: PLR0917  click gives them by name
     written = _give(handed, lineage, request, asked_for, key)
     value, lines = _told(home, lineage)
     value |= {"written": written, "notes": list(handed.notes)}
-    said = [*lines, *((f"  {note}", "") for note in handed.notes), *((f"  written: {one}", "") for one in written)]
+    said = [*lines, *((f"  {note}", "") for note in handed.notes), *((f"  written: {flat(one)}", "") for one in written)]
     if _STDOUT not in (request, key):
         voice.answer(value, said)
     else:
@@ -77,7 +78,12 @@ def command(  # noqa: PLR0917  click gives them by name
 
 
 def _check(voice: Voice, request: str | None, hosts: tuple[str, ...], key: str | None) -> None:
-    """Refuse what contradicts itself before anything is done."""
+    """Refuse what contradicts itself, or cannot be done, before a key is made and journalled as given."""
+    for option, file in (("--request", request), ("--key", key)):
+        if file is not None and Path(file).name in {"", ".."}:
+            raise UsageError(f"{option} {file!r} is not the name of a file", "name the file in which the client looks for it")
+    if _STDOUT in (request, key) and sys.stdout is None:
+        raise UsageError("stdout is closed, so nothing can be written to it", "name a file, or leave stdout open")
     if hosts and request is None:
         raise UsageError("--name is for --request", "add --request FILE, or leave --name out")
     if request == key == _STDOUT:

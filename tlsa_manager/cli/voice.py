@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import field
 from pathlib import Path
@@ -70,18 +71,18 @@ class Voice:
 
             print(json.dumps({"schema": SCHEMA, **value}, default=str), flush=True)
         elif not self.quiet:
-            self.say(text, style)
+            self.say(_indented(text), style)
 
     def complain(self, message: str, hint: str = "") -> None:
-        """Say what went wrong and what to do, on stderr, in the form of every error."""
-        for kind, text in (("error", message), ("hint", hint)):
+        """Say what went wrong and what to do, on stderr, in the form of every error. Only the hint may have several lines."""
+        for kind, text in (("error", printable(message, "")), ("hint", printable(_indented(hint)))):
             if text:
-                print(printable(f"tlsa-manager: {kind}: {text}"), file=sys.stderr, flush=True)
+                print(f"tlsa-manager: {kind}: {text}", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Say something that is no answer, on stderr; --quiet silences it."""
         if not self.quiet:
-            print(printable(f"tlsa-manager: {text}"), file=sys.stderr)
+            print(printable(f"tlsa-manager: {text}", ""), file=sys.stderr)
 
     def listen(self) -> None:
         """Let the program's log be heard on stderr where -v asks for it."""
@@ -93,9 +94,17 @@ class Voice:
         logging.basicConfig(level=level, stream=sys.stderr, format="tlsa-manager: %(levelname)s: %(name)s: %(message)s")
 
 
-def printable(text: str) -> str:
-    """Return text that cannot steer a terminal: names in it may come from files, DNS or a command line."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+def printable(text: str, kept: str = "\n\t") -> str:
+    """Return text that cannot steer a terminal: names in it may come from files, DNS or a command line.
+
+    `kept`: what stays though it is not printable; nothing where all is to be one line.
+    """
+    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def _indented(text: str) -> str:
+    """Move all lines but the first to the right: a line break in a name must not begin what looks like a line of its own."""
+    return re.sub(r"\n(?=[^\n])", "\n    ", text)
 
 
 def colours() -> bool:

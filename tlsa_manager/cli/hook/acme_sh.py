@@ -59,7 +59,13 @@ def _deploy(voice: Voice, asked: str) -> None:
 
 def _here() -> Path:
     """The directory of a domain, in which acme.sh runs its hooks. Raises UsageError."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:
+        message = "the directory that this was called in is not there any more"
+        raise UsageError(
+            message, "acme.sh calls its hooks in the directory of the domain: look whether that was removed"
+        ) from None
     if not (here / f"{_domain(here)}.conf").is_file():
         raise UsageError(f"{here} is no directory of a domain of acme.sh", "this is a --pre-hook or --post-hook of acme.sh")
     return here

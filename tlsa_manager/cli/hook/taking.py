@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsa_manager.cli.flat import flat
 from tlsa_manager.cli.leaving import end_at_once
 from tlsa_manager.errors import ConfigError
 from tlsa_manager.handover import content, handed_over, lineage_of
@@ -28,7 +29,7 @@ def take_over(
     lineage = lineage_of(config, chain_pem, asked=asked, directory=directory)
     if lineage is None:
         text = f"{certificate} names the hosts of no configured lineage, so it is left alone"
-        voice.answer({"lineage": None, "taken": False, "why": text}, text)
+        voice.answer({"lineage": None, "taken": False, "why": text}, flat(text))
         return
     from tlsa_manager.wiring import house
 
