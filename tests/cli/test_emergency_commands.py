@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pki import pair
 
-from tlsa_manager.journal import Journal
+from tlsa_manager.config import load
+from tlsa_manager.emergencies import publication_lag
+from tlsa_manager.journal import Entry, Journal
 from tlsa_manager.keys import generate, load_pair, self_signed
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.plan import Plan
+from tlsa_manager.rollover.renewal import found_origin
 from tlsa_manager.store import Store
-from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Tlsa
+from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Params, Tlsa
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from program import Ending, Say
 
     from tlsa_manager.keys import Pair
-    from tlsa_manager.lineage import Generation
+    from tlsa_manager.lineage import Generation, Lineage
     from tlsa_manager.rollover.facts import Facts
 
 NAME, OTHER = "mx.example.org", "imap.example.org"
@@ -322,3 +326,226 @@ def test_a_known_next_key_comes_before_a_certificate_that_would_wait(say: Say, h
     assert ending.json["emergency"]["way"] == "standby"
     known = facts(home)  # nothing can be looked at here; once it can, what no cache lacks overtakes what waits
     assert next_key in {known.generations[one].spki for one in (known.next, known.queued) if one}
+
+
+# -- what is said is what is done -------------------------------------------------------------------------------------------
+def test_a_lineage_that_is_to_be_given_up_is_refused_with_the_ways_out(say: Say, home: Path) -> None:
+    """No key would be put into service there; how the stolen one goes is said, and nothing is journalled."""
+    in_service(home, own())
+    with (home / "config.toml").open("a") as file:
+        file.write("leaving = true\n")
+    ending = say("rollover", "emergency", NAME, "--yes")
+    assert ending.code == 1
+    assert "take it out of the server's configuration and reload it" in ending.err
+    assert "leaving = false" in ending.err
+    assert not compromised(home)
+
+
+def held_after_a_failed_swap(home: Path, current: Generation) -> Generation:
+    """Have a certificate that was put into service and taken back again."""
+    memory, failed = journal(home), Store(home / "data").put(NAME, own(), "test")
+    for event in (
+        ev.Staged(failed),
+        ev.Deploying(failed.id),
+        ev.Deployed(failed.id),
+        ev.RollingBack(current.id, "port 25 refuses connections"),
+        ev.RolledBack(current.id),
+        ev.Restored(current.id),
+    ):
+        memory.append(NAME, event, time.time() - 60)
+    return failed
+
+
+def test_what_a_failed_swap_left_held_does_not_hold_the_emergency(say: Say, home: Path) -> None:
+    """It is told why the latest swap was taken back; the confirmed emergency goes on, with another key, and once more."""
+    current = in_service(home, own())
+    next_key = with_next_key(home, current)
+    failed = held_after_a_failed_swap(home, current)
+    assert facts(home).hold is not None
+    told = say("rollover", "emergency", NAME)
+    assert "unless the cause is mended: port 25 refuses connections" in told.out
+    assert "the swap as soon as the following is over" in told.out
+    assert say("rollover", "emergency", NAME, "--yes", "--json").json["emergency"]["way"] == "standby"
+    known = facts(home)
+    assert (known.hold, known.generations[known.next].spki) == (None, next_key)
+    first = known.next
+    memory = journal(home)
+    for event in (
+        ev.Deploying(first),
+        ev.RollingBack(current.id, "it crashed"),
+        ev.RolledBack(current.id),
+        ev.Restored(current.id),
+    ):
+        memory.append(NAME, event, time.time())
+    assert facts(home).hold is not None  # the emergency's own swap failed
+    say("rollover", "emergency", NAME, "--yes")
+    known = facts(home)
+    assert (known.hold, known.generations[known.next].spki) == (None, next_key)
+    assert known.next not in ("", failed.id)
+
+
+def test_records_of_an_issuer_that_would_bar_the_swap_are_a_reason_to_refuse(say: Say, home: Path) -> None:
+    """RFC 7671 §5.2: a certificate signed by itself brings no issuer along; both ways out are said, and nothing is done."""
+    made = load_pair(*pair(NAME))
+    (anchor,) = made.chain.records((Params(2, 1, 1),))
+    in_service(home, made, records=(anchor,))
+    foreign = say("rollover", "emergency", NAME, "--yes")
+    assert foreign.code == 1
+    assert f"tlsa-manager records {NAME} --adopt-foreign '{anchor}'" in foreign.err
+    with (home / "config.toml").open("a") as file:
+        file.write('params = ["3 1 1", "2 1 1"]\n')
+    configured = say("rollover", "emergency", NAME, "--yes")
+    assert configured.code == 1
+    assert 'params = ["3 1 1"], then' in configured.err
+    with (home / "config.toml").open("a") as file:
+        file.write('issuer = "ca"\n[issuer.ca]\ntype = "acme"\ndirectory = "https://127.0.0.1:1/dir"\n')
+    ordered = say("rollover", "emergency", NAME, "--yes")
+    assert f"have ca make a certificate for another key first: tlsa-manager rollover start {NAME} --new-key" in ordered.err
+    assert not compromised(home)
+
+
+def test_where_nobody_looked_for_long_the_next_key_is_not_promised(say: Say, home: Path) -> None:
+    """Servers may have handed out anything meanwhile: a look comes first, and what is said is what then happens."""
+    with_next_key(home, in_service(home, own()))
+    yesterday = time.time() - DAY
+    memory = journal(home)
+    memory.facts(NAME)
+    memory.keep_plan(NAME, Plan(yesterday, "", "", (), None, (yesterday, "", 0.0)))
+    told = say("rollover", "emergency", NAME)
+    assert "the swap as soon as every name server has it" in told.out
+    assert "what it costs: senders that hold the old records defer" in told.out
+    assert say("rollover", "emergency", NAME, "--yes", "--json").json["emergency"]["way"] == "at once"
+
+
+def test_what_cannot_be_looked_at_is_said_to_be_in_the_way(say: Say, home: Path) -> None:
+    """Here nothing answers: the swap is not promised for now."""
+    with_next_key(home, in_service(home, own()))
+    told = say("rollover", "emergency", NAME)
+    assert "the swap now" not in told.out
+    assert f"but: {OWNER}: " in told.out
+    assert "the swap waits until every server answers" in told.out
+
+
+def test_the_moments_are_told_with_what_they_depend_on(say: Say, home: Path) -> None:
+    """Earlier publications took ten minutes: the moments are for no less than that; without one it is said."""
+    current = in_service(home, own())
+    assert "if that takes no longer than 1 min (no publication was measured yet)" in say("rollover", "emergency", NAME).out
+    memory, at, another = journal(home), time.time() - DAY, Tlsa(3, 1, 1, "cd" * 32)
+    both = (*sorted(current.records((DANE_EE_SPKI_SHA256,))), another)
+    memory.append(NAME, ev.Published(OWNER, (another,)), at)
+    memory.append(NAME, ev.Seen(OWNER, OWNER, at + 600, (ev.ServedSet(both, 3600),), complete=True), at + 600)
+    ending = say("rollover", "emergency", NAME, "--yes", "--json")
+    assert ending.json["emergency"]["lag"] == 600
+    ahead = moment(ending.json["emergency"]["ways"][0]["swap_at"]) - time.time()
+    assert 540 < ahead <= 600
+
+
+def test_what_was_sent_and_taken_back_is_no_measure() -> None:
+    """Only what every server was seen to have counts; the slowest of the latest does."""
+    one, other = Tlsa(3, 1, 1, "ab" * 32), Tlsa(3, 1, 1, "cd" * 32)
+
+    def seen(at: float, *records: Tlsa, complete: bool = True) -> ev.Seen:
+        return ev.Seen(OWNER, OWNER, at, (ev.ServedSet(records, 60),), complete)
+
+    events: list[tuple[float, ev.Event]] = [
+        (0, ev.Published(OWNER, (one,))), (5, seen(5, one, complete=False)), (9, seen(9, one)),
+        (20, ev.Published(OWNER, (other,))), (25, ev.Retiring(OWNER, (other,))), (900, seen(900, one, other)),
+        (1000, ev.Published(OWNER, (other,), asked=True)), (5000, seen(5000, one, other)),
+    ]  # fmt: skip
+    assert publication_lag(Entry(number, at, NAME, event) for number, (at, event) in enumerate(events)) == 9
+    assert publication_lag(()) is None
+
+
+def test_another_kind_of_key_on_its_way_is_part_of_the_price(say: Say, home: Path) -> None:
+    """A6: who could not connect any more is said before it is confirmed."""
+    in_service(home, own())
+    coming = Store(home / "data").put(NAME, load_pair(*pair(NAME, kind="RSA")), "test")
+    journal(home).append(NAME, ev.Staged(coming), time.time())
+    told = say("rollover", "emergency", NAME).out
+    assert f"the certificate that is on its way already, {coming.id}" in told
+    assert "and: the kind of key changed from ECDSA to RSA" in told
+
+
+def test_who_minds_a_certificate_that_is_signed_by_itself_is_part_of_the_price(say: Say, home: Path) -> None:
+    """Nothing for senders with DANE is not nothing."""
+    current = in_service(home, load_pair(*pair(NAME)))
+    with_next_key(home, current)
+    assert "and: senders without DANE that go by MTA-STS defer their mail" in say("rollover", "emergency", NAME).out
+
+
+def test_a_certificate_of_our_issuer_is_revoked_at_its_directory(say: Say, home: Path) -> None:
+    """The command is whole: --server, and whom to trust; of a client's certificate the directory is to be named."""
+    made = load_pair(*pair(NAME))
+    with (home / "config.toml").open("a") as file:
+        file.write('issuer = "ca"\n[issuer.ca]\ntype = "acme"\ndirectory = "https://ca.example/dir"\nca-bundle = "ca.pem"\n')
+    in_service(home, made)
+    assert "and --server with its directory" in say("rollover", "emergency", NAME).out
+    current = Store(home / "data").put(NAME, made, "issuer.ca")
+    journal(home).append(NAME, ev.Adopted(current), time.time())
+    said = say("rollover", "emergency", NAME).out
+    assert f"REQUESTS_CA_BUNDLE={home}/ca.pem certbot revoke --cert-path" in said
+    assert "--server https://ca.example/dir" in said
+    assert "is ordered by itself, by the run after the swap" in said
+
+
+def after_an_emergency(home: Path, *, ago: float, still: bool = False) -> tuple[Generation, Generation]:
+    """Have a stolen key replaced some time ago; `still`: its record stands there all the same, put there by somebody else."""
+    stolen = in_service(home, load_pair(*pair(NAME)))
+    new, at, memory = Store(home / "data").put(NAME, own(), "new key"), time.time() - ago, journal(home)
+    old, records = (tuple(sorted(one.records((DANE_EE_SPKI_SHA256,)))) for one in (stolen, new))
+    for event in (ev.Compromised((stolen.spki,), new.id), ev.Staged(new)):
+        memory.append(NAME, event, at - 100)
+    for moment, one in ((at - 50, old + records), (at + 1, old + records if still else records)):
+        memory.append(NAME, ev.Seen(OWNER, OWNER, moment, (ev.ServedSet(one, 3600),), complete=True), moment)
+    memory.append(NAME, ev.Confirmed(new.id), at)
+    memory.append(NAME, ev.Finished(stolen.id), at + 2)
+    return stolen, new
+
+
+def test_afterwards_status_says_what_became_of_the_stolen_key(say: Say, home: Path) -> None:
+    """Out of service since when, the record gone, until when mail waits now that it is known, and what is to be done still."""
+    stolen, _ = after_an_emergency(home, ago=60)
+    said = say("status", NAME).out
+    assert f"the stolen key {stolen.spki[:16]}... is out of service since" in said
+    assert "its record is gone from every name server; caches may have it until" in said
+    assert "every name server has the new record since" in said
+    assert "do not forget: revoke the certificate" in said
+    assert "do not forget: let the mail server forget its session tickets" in said
+    (one,) = say("status", NAME, "--json").json["lineages"][0]["stolen"]
+    assert (one["key"], one["published_at"], one["out_of_service"] is not None) == (stolen.spki, [], True)
+
+
+def test_a_stolen_keys_record_that_still_stands_is_told_with_the_command(say: Say, home: Path) -> None:
+    """However long ago it was; what is to be done besides was said often enough."""
+    stolen, _ = after_an_emergency(home, ago=9 * DAY, still=True)
+    said = say("status", NAME).out
+    assert f"its record still stands at {OWNER}" in said
+    assert f'tlsa-manager records {NAME} --adopt-foreign "3 1 1 {stolen.spki}"' in said
+    assert "do not forget" not in said
+
+
+def test_after_a_week_nothing_is_said_of_it_any_more(say: Say, home: Path) -> None:
+    """Neither for people nor for programs."""
+    after_an_emergency(home, ago=9 * DAY)
+    assert "stolen" not in say("status", NAME).out
+    assert say("status", NAME, "--json").json["lineages"][0]["stolen"] == []
+
+
+def test_a_certificate_made_in_an_emergency_that_crashed_is_known_for_what_it_is(home: Path) -> None:
+    """Found in the store it only holds the place of one of the issuer's, which is ordered at once."""
+    with (home / "config.toml").open("a") as file:
+        file.write('issuer = "ca"\n[issuer.ca]\ntype = "acme"\ndirectory = "https://127.0.0.1:1/dir"\n')
+    stolen = in_service(home, own())
+    key = generate()
+    memory, store = journal(home), Store(home / "data")
+    memory.append(NAME, ev.Prepared(store.put_key(NAME, key)), time.time())
+    made = store.put(NAME, self_signed((NAME,), key), "new key")
+    memory.append(NAME, ev.Compromised((stolen.spki,), made.id), time.time())
+    found = found_origin(home_lineage(home), facts(home), made, by_itself=True)
+    assert found == "new key"
+    assert found_origin(home_lineage(home), facts(home), stolen, by_itself=True) != "new key"
+
+
+def home_lineage(home: Path) -> Lineage:
+    """Return the lineage as it is configured."""
+    return load(home / "config.toml").lineages[NAME]

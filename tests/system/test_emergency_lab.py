@@ -75,7 +75,7 @@ def test_without_a_next_key_mail_waits_no_longer_than_predicted(
         dns_lab.put_tlsa(owner, mail.pair.record, ttl=OLD_TTL)
     settle(dns_lab, mail, mail.pair.record)
     timing = {"ttl": f"{OLD_TTL}s", "cache-floor": "30s", "poll-interval": "3s"}
-    installation = in_charge(dns_lab, mail, tmp_path, timing=timing)
+    installation = in_charge(dns_lab, mail, tmp_path, timing=timing, adopt=False)
     assert foreseen(installation) == "at once"
     sender_lab.flush()
     with Timer(installation), Stream(sender_lab, mail.domain, every=FOUR_A_SECOND) as stream:
@@ -85,6 +85,9 @@ def test_without_a_next_key_mail_waits_no_longer_than_predicted(
         until(lambda: mail.pair.record not in records(dns_lab, mail), "the stolen key's record is gone", timeout=60, every=0.2)
         gone = time.time()
         predicted = moment(said["emergency"]["ways"][0]["deferred_until"])
+        until(
+            lambda: "every name server has the new record since" in installation.command("status"), "it is told again", timeout=30
+        )
         until(lambda: time.time() > predicted + 5, "the predicted moment is over", timeout=60, every=0.5)
     totals = stream.drain()
     deferred = [one for one in sender_lab.deliveries() if one.status == "deferred" and one.when >= began - 1]
@@ -95,6 +98,10 @@ def test_without_a_next_key_mail_waits_no_longer_than_predicted(
     )
 
     assert said["emergency"]["way"] == "at once"
+    assert said["emergency"]["taken_over"] == {owner: [mail.pair.record] for owner in mail.owners}
+    (stolen,) = installation.status()["stolen"]
+    assert stolen["out_of_service"]
+    assert stolen["published_at"] == stolen["foreign"] == []
     assert totals.deferred, "nobody held the old records: nothing was measured"
     assert last <= predicted, f"{last - began:.1f} s, predicted {predicted - began:.1f} s"
     assert totals.bounced == totals.pending == 0, str(totals)
@@ -136,14 +143,21 @@ def issued(installation: Installation) -> bool:
 
 
 def in_charge(
-    dns_lab: DnsLab, mail: MailDomain, directory: Path, *, more: str = "", timing: dict[str, str] | None = None
+    dns_lab: DnsLab,
+    mail: MailDomain,
+    directory: Path,
+    *,
+    more: str = "",
+    timing: dict[str, str] | None = None,
+    adopt: bool = True,
 ) -> Installation:
-    """Install tlsa-manager, which takes the certificate in use and its records over."""
+    """Install tlsa-manager, which takes the certificate in use over; and its records, unless they stay somebody else's."""
     installation = Installation(directory, dns_lab, mail, timing=timing)
     with installation.config.open("a") as file:
         file.write(more + "\n")
     installation.command("run")
-    installation.command("records", "--adopt")
+    if adopt:
+        installation.command("records", "--adopt")
     return installation
 
 
@@ -182,7 +196,9 @@ def refused(installation: Installation, mail: MailDomain, directory: Path) -> No
     again = program(installation, *words)
     assert again.returncode != 0
     assert "declared compromised" in again.stderr
-    assert mail.pair.record.split()[-1] not in json.dumps(installation.status())
+    status = installation.status()
+    assert mail.pair.record.split()[-1] in [one["key"] for one in status.pop("stolen")]
+    assert mail.pair.record.split()[-1] not in json.dumps(status)
 
 
 def mail_lost(deferred: list[Delivery], sender: SenderLab) -> set[str]:

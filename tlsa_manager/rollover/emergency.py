@@ -44,14 +44,15 @@ class Prospect:
     deferred_until: tuple[float, float] | None = None
 
 
-def prospects(lineage: Lineage, facts: Facts, now: float) -> tuple[Prospect, ...]:
+def prospects(lineage: Lineage, facts: Facts, now: float, lag: float = 0.0) -> tuple[Prospect, ...]:
     """Return the ways that are open, best first. The facts know already which keys somebody else has.
 
+    `lag`: how long publications have taken until every server had them, seconds; a poll interval is the least.
     What takes the place of the stolen key is the certificate that is `coming`, else one for the next key.
     """
     if _standby_is_ready(lineage, facts, now):
         return (Prospect(Way.STANDBY, now),)
-    seen = now + lineage.policy.poll_interval
+    seen = now + max(lineage.policy.poll_interval, lag)
     records = ahead(lineage, facts)
     ready = ready_at(lineage, facts, records, now)
     if ready is not None and ready <= now:

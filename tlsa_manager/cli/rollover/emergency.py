@@ -10,7 +10,7 @@ import click
 from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.lineages import name, one
 from tlsa_manager.cli.voice import voice_of
-from tlsa_manager.errors import UsageError
+from tlsa_manager.errors import Unsafe, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +47,10 @@ def command(context: click.Context, wanted: str, *, wait: bool, discard_next: bo
         for line, style in _lines(prognosis):
             _before(voice, line, style)
         _confirm(lineage.name)
-        prognosis = foresee(home, lineage.name, wait=wait, discard_next=discard_next)  # thinking took time
+        shown, prognosis = prognosis, foresee(home, lineage.name, wait=wait, discard_next=discard_next)  # thinking took time
+        _still_so(shown, prognosis)
     said = act(home, prognosis)
-    shown = () if not yes or voice.json else _lines(prognosis)
-    for line, style in shown:
+    for line, style in _lines(prognosis) if yes and not voice.json else ():
         voice.say(line, style)
     return go_on(voice, home, lineage.name, f"{lineage.name}: {said}", emergency=_value(prognosis))
 
@@ -72,15 +72,30 @@ def _confirm(lineage: str) -> None:
         raise UsageError(f"nothing was done: {typed.strip()[:80]!r} is not {lineage!r}", "type the name as it stands here")
 
 
+def _still_so(shown: Prognosis, now: Prognosis) -> None:
+    """What was confirmed is what is done. Raises Unsafe where it would be something else by now."""
+    same = (shown.chosen.way, shown.keys, shown.taken_over) == (now.chosen.way, now.keys, now.taken_over)
+    if not same:
+        message = "while you were reading something changed, and what was said is not true any more: nothing was done"
+        raise Unsafe(message, f"read it once more: tlsa-manager rollover emergency {now.lineage.name}")
+
+
 def _lines(prognosis: Prognosis) -> Iterator[Line]:
     lineage, chosen = prognosis.lineage, prognosis.chosen
     yield f"{lineage.name}: its key is compromised; in its place comes {prognosis.replacement}", "bold"
-    for key in prognosis.stolen:
-        yield f"  never used again: 3 1 1 {key}", ""
+    for key, what in prognosis.stolen:
+        yield f"  never used again: 3 1 1 {key} ({what})", ""
+    for target, records in prognosis.taken_over:
+        taken = ", ".join(map(str, sorted(records)))
+        yield f"  taken over, to be removed like our own: {taken} at {target}, which somebody else has published", ""
     yield f"  what is done: {_plan(prognosis, chosen)}", ""
+    for text in prognosis.in_the_way:
+        yield f"  but: {text}", "bold red"
     yield f"  what it costs: {_cost(prognosis, chosen)}", "yellow"
+    for text in prognosis.losses:
+        yield f"  and: {text}", "yellow"
     for other in prognosis.ways:
-        if other is not chosen:
+        if other is not chosen and (chosen.deferred_until is not None or chosen.way == "wait"):
             yield f"  instead, {_how(other)}: {_cost(prognosis, other)}", "dim"
     for text in prognosis.besides:
         yield f"  besides: {text}", ""
@@ -94,11 +109,21 @@ def _plan(prognosis: Prognosis, prospect: Prospect) -> str:
     from tlsa_manager.cli.when import clock
 
     swap = clock(prospect.swap_at, prognosis.at)
+    then = "then the stolen key's record goes"
     if prospect.way == "standby":
-        return "the swap now; then the stolen key's record goes"
+        return f"the swap {'as soon as the following is over' if prognosis.in_the_way else 'now'}; {then}"
     if prospect.way == "wait":
-        return f"the new record is published; the swap when no cache can lack it, {swap}; then the stolen key's record goes"
-    return f"the new record is published; the swap as soon as every name server has it, {swap}; then the stolen key's record goes"
+        return f"the new record is published; the swap when no cache can lack it, {swap} {_provided(prognosis)}; {then}"
+    return f"the new record is published; the swap as soon as every name server has it, {swap} {_provided(prognosis)}; {then}"
+
+
+def _provided(prognosis: Prognosis) -> str:
+    """On what the moments depend."""
+    from tlsa_manager.cli.when import span
+
+    longest = span(max(prognosis.lag or 0.0, prognosis.lineage.policy.poll_interval))
+    known = "no publication was measured yet" if prognosis.lag is None else f"the latest ones took {span(prognosis.lag)} at most"
+    return f"if that takes no longer than {longest} ({known})"
 
 
 def _cost(prognosis: Prognosis, prospect: Prospect) -> str:
@@ -112,17 +137,22 @@ def _cost(prognosis: Prognosis, prospect: Prospect) -> str:
         return "nothing: no sender can hold records without the new key; no mail is deferred"
     conforming, stretched = (clock(moment, prognosis.at) for moment in prospect.deferred_until)
     return (
-        f"senders that hold the old records defer their mail until {conforming}; behind resolvers that raise small TTLs until"
-        f" {stretched}; and until their next try. {QUEUE[0].upper()}{QUEUE[1:]}"
+        "senders that hold the old records defer their mail until they forget them, one TTL after the last name server has the"
+        f" new one: until {conforming}, behind resolvers that raise small TTLs until {stretched}, {_provided(prognosis)}; and"
+        f" until their next try. {QUEUE[0].upper()}{QUEUE[1:]}. status says the moments again when every name server has it"
     )
 
 
 def _value(prognosis: Prognosis) -> dict[str, Any]:
     return {
-        "compromised": list(prognosis.stolen),
+        "compromised": list(prognosis.keys),
         "replacement": prognosis.replacement,
         "way": str(prognosis.chosen.way),
         "ways": [_prospect(each) for each in prognosis.ways],
+        "taken_over": {target: [str(one) for one in sorted(records)] for target, records in prognosis.taken_over},
+        "in_the_way": list(prognosis.in_the_way),
+        "losses": list(prognosis.losses),
+        "lag": prognosis.lag,
         "besides": list(prognosis.besides),
     }
 
