@@ -179,6 +179,39 @@ def test_a_backend_is_not_asked_at_every_look_of_a_swap(
     assert [look(facts), look(facts)] == [4, 4]
 
 
+class Away:
+    """The engine of a lineage whose server is away: the former certificate is put back, and nobody can see it."""
+
+    def __init__(self, home: wiring.House, *, every: float) -> None:
+        self.home, self.every = home, every
+        self.looks = 0
+
+    def advance(self, name: str) -> Wait:
+        """Look again soon, for ever."""
+        if not self.looks:
+            self.home.journal.append(name, ev.RollingBack("a", "it is away", hold=False), clock.now())
+        self.looks += 1
+        assert self.looks < 10_000, "a run that never ends"
+        return Wait(clock.now() + self.every, "looking again")
+
+
+@pytest.mark.parametrize("every", [0.5, 4.0])
+def test_a_server_that_stays_away_does_not_keep_a_run_for_ever(
+    home: wiring.House, every: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short the poll interval is: the next run has all lineages to look after."""
+    began = clock.now()
+    time = [began]
+    monkeypatch.setattr(clock, "now", lambda: time[0])
+    monkeypatch.setattr(clock, "monotonic", lambda: time[0])
+    monkeypatch.setattr(clock, "sleep", lambda seconds: time.__setitem__(0, time[0] + seconds))
+    home.__dict__["engine"] = engine = Away(home, every=every)
+    assert home.run([NAME], anyway=True) == {}
+    confirm = home.lineage(NAME).policy.confirm_within
+    assert 2 * confirm <= time[0] - began <= 2 * confirm + wiring.STAY, "what a swap and its way back need, and no more"
+    assert engine.looks > 2 * confirm / every
+
+
 class Consumer:
     """Does what the test says, and tells what was done to it."""
 

@@ -403,13 +403,18 @@ class House:
         return None
 
     def _advance(self, family: str, name: str) -> None:
-        """Do what is due; while a swap is being proven, stay with it: the next timer may be a minute away."""
+        """Do what is due; while a swap is being proven, stay with it: the next timer may be a minute away.
+
+        As long as proving a swap and proving the way back take, and no longer: a server that stays away must not keep the
+        run from all other lineages.
+        """
+        ends = clock.monotonic() + 2 * self.lineage(name).policy.confirm_within + STAY
         while True:
             self.journal.renew(family)
             decision = self.engine.advance(name)
             facts = self.journal.facts(name)
             wait = decision.until - clock.now()
-            if not (facts.deploying or facts.way_back) or wait > STAY:
+            if not (facts.deploying or facts.way_back) or wait > STAY or clock.monotonic() + wait > ends:
                 self._wake_in_time(name)
                 return
             clock.sleep(wait)
