@@ -244,9 +244,9 @@ def test_a_certificate_without_key_finds_the_next_key(home: House) -> None:
 
 
 def test_a_certificate_without_key_finds_the_key_of_any_generation(home: House) -> None:
-    """A renewal of the key in service, or of a former one, or for a next key that was given up."""
+    """A renewal of the key in service, or of a former one, or for a next key that only was of another type than is wanted now."""
     former, discarded = adopted(home), home.next_key(NAME)
-    home.replace_next_key(NAME, "given up")
+    home.replace_next_key(NAME, ev.ANOTHER_TYPE)
     adopted(home)
     for key in (home.store.key(NAME, former.id), discarded):
         taken = home.stage(NAME, certified(key).chain_pem, None, "lego")
@@ -285,6 +285,31 @@ def test_a_compromised_key_that_a_dead_hook_left_in_the_store_stays_there(home: 
     home.store.put(NAME, certified(key), "certbot")
     monkeypatch.setattr("tlsa_manager.wiring.SETTLED", -1000.0)
     home.journal.append(NAME, ev.Compromised((current.spki,)), clock.now())
+    home._stage_found(NAME)
+    assert not events(home, ev.Staged)
+
+
+@pytest.mark.parametrize("insist", [False, True])
+def test_a_next_key_that_was_given_up_is_never_used(home: House, insist: bool) -> None:  # noqa: FBT001  a table
+    """A client that had taken it is told so, and what a dead hook left of it stays in the store."""
+    adopted(home)
+    former = home.next_key(NAME)
+    home.replace_next_key(NAME, "it was shown around")
+    before = home.store.generations(NAME)
+    with pytest.raises(BadInput, match="was given up") as told:
+        home.stage(NAME, certified(former).chain_pem, None, "lego", insist=insist)
+    assert f"tlsa-manager next-key {NAME}" in told.value.hint
+    assert home.store.generations(NAME) == before
+
+
+def test_what_a_dead_hook_left_for_a_key_that_was_given_up_stays_there(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found is judged as what is brought."""
+    adopted(home)
+    former = home.next_key(NAME)
+    home.replace_next_key(NAME, "it was shown around")
+    monkeypatch.setattr("tlsa_manager.store.now", lambda: clock.now() + 100)
+    home.store.put(NAME, certified(former), "lego")
+    monkeypatch.setattr("tlsa_manager.wiring.SETTLED", -1000.0)
     home._stage_found(NAME)
     assert not events(home, ev.Staged)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tlsa_manager.store import Store
 
 _STOLEN = "the key of this certificate was declared compromised: it never goes into service again, and was not kept"
+_GIVEN_UP = "the key of this certificate was the next key and was given up: it never goes into service, and was not kept"
 
 
 def keep(
@@ -27,11 +28,14 @@ def keep(
     """Keep a certificate and journal it; one that was given up is taken up again where somebody insists, or nothing else is here.
 
     `insist`: the operator says so, nothing is doubted; but another kind of key has to be accepted by name (`accept`). Raises
-    BadInput for a key that somebody else has, Unsafe for another kind that nobody accepted, StateError: then nothing was kept.
+    BadInput for a key that somebody else has or that was given up, Unsafe for another kind that nobody accepted, StateError:
+    then nothing was kept.
     """
     facts = journal.facts(lineage.name)
     if pair.chain.leaf.spki_sha256 in stolen_keys(journal):
         raise BadInput(_STOLEN, f"have one issued for another key: tlsa-manager next-key {lineage.name} tells which")
+    if pair.chain.leaf.spki_sha256 in facts.discarded:
+        raise BadInput(_GIVEN_UP, f"have one issued for another key: tlsa-manager next-key {lineage.name} tells which")
     if insist and not accept:
         refuse_kind(lineage, facts, pair.chain.kind)
     found = Doubts() if insist else doubts(lineage, facts, pair, clock.now())

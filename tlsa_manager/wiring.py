@@ -367,7 +367,7 @@ class House:
         if found is None:
             return
         generation, pair = found
-        if pair.chain.leaf.spki_sha256 in staging.stolen_keys(self.journal):
+        if pair.chain.leaf.spki_sha256 in staging.stolen_keys(self.journal) | facts.discarded:
             return
         doubt = doubts(self.lineage(name), facts, pair, clock.now())
         with suppress(Stale):  # somebody else knows of it by now

@@ -14,7 +14,9 @@ from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import succession
 from tlsa_manager.rollover.facts import Facts, apply
+from tlsa_manager.rollover.safety import veto
 from tlsa_manager.rollover.state import Phase, ready_at
+from tlsa_manager.rollover.steps import Deploy
 from tlsa_manager.tlsa import Params
 
 A, B, C = generation("a"), generation("b"), generation("c")
@@ -353,3 +355,44 @@ def test_a_next_key_that_somebody_was_asked_for_a_certificate_for_is_not_discard
     change(story, keys=replace(NEXT, type="rsa-2048"))
     story.wait(60)
     assert standby(story) == key
+
+
+def test_a_next_key_that_was_given_up_never_goes_into_service() -> None:
+    """It was shown around. A client that had taken it brings a certificate for it: that is held, not published, and vetoed."""
+    story = settle(with_keys(NEXT))
+    key = standby(story)
+    story.say(ev.Discarded(key.id, "it was in a backup that got lost"))
+    new = generation("new", key=key.id)
+    story.stage(new)
+    story.wait(600)
+    assert story.phase() is Phase.HELD
+    assert "was given up for good" in story.plan().why
+    assert "rollover abort one" in story.plan().remedy
+    assert not only(key) & records(story)
+    story.say(ev.Released())
+    story.wait(600)
+    assert story.facts().current == "one/a"
+    assert "was given up" in str(story.plan().blockers)
+    scene = story.engine.scene("one")
+    assert veto(Deploy("one/new"), scene) == "its key was given up for good"
+    assert standby(story).id != key.id
+
+
+def test_a_certificate_for_a_next_key_that_was_given_up_pushes_out_no_other() -> None:
+    """B waits for caches; what comes for the key that was given up takes nobody's place, and what was on its way with it goes."""
+    key, facts = key_alone("k"), Facts("one")
+    for event in (ev.Adopted(A), ev.Prepared(key), ev.Discarded(key.id, "shown"), ev.Staged(B), ev.Staged(generation("k"))):
+        facts = apply(facts, event, 0.0)
+    assert (facts.next, facts.queued, facts.hold) == ("b", "", None)
+    facts = Facts("one")
+    for event in (ev.Adopted(A), ev.Prepared(key), ev.Staged(generation("k")), ev.Discarded(key.id, "shown")):
+        facts = apply(facts, event, 0.0)
+    assert (facts.next, facts.standby, facts.discarded) == ("", None, frozenset([key.spki_sha256]))
+
+
+def test_a_next_key_of_a_type_that_is_wanted_no_more_is_still_good() -> None:
+    """Nothing speaks against the key itself: a client that took it before the change may bring its certificate."""
+    key, facts = key_alone("k"), Facts("one")
+    for event in (ev.Adopted(A), ev.Prepared(key), ev.Discarded(key.id, ev.ANOTHER_TYPE), ev.Staged(generation("k"))):
+        facts = apply(facts, event, 0.0)
+    assert (facts.next, facts.hold, facts.discarded) == ("k", None, frozenset())

@@ -724,45 +724,45 @@ MUTANTS = (
             (
                 (
                     "gates.py",
-                    "    if scene.facts.is_compromised(generation):\n        why",
-                    "    if not generation.id:\n        why",
+                    "    if scene.facts.is_barred(generation):\n        stolen",
+                    "    if not generation.id:\n        stolen",
                 ),
-                ("safety.py", "    if scene.facts.is_compromised(generation) and not", "    if not generation.id and not"),
+                ("safety.py", "    if scene.facts.is_barred(generation) and not", "    if not generation.id and not"),
             ),
         ),
         _one(
             "veto on stolen keys",
             "the veto does not know of stolen keys",
             "safety.py",
-            "    if scene.facts.is_compromised(generation) and not scene.facts.deploying:\n",
+            "    if scene.facts.is_barred(generation) and not scene.facts.deploying:\n",
             "    if not generation.id:\n",
         ),
         _one(
             "stolen published",
             "the record of a stolen key is published ahead",
             "law.py",
-            "    if facts.deploying or not (held or facts.is_compromised(facts.generation(facts.next))):\n",
+            "    if facts.deploying or not (held or facts.is_barred(facts.generation(facts.next))):\n",
             "    if facts.deploying or not held:\n",
         ),
         _one(
             "stolen on its way",
             "what is on its way with a stolen key stays on its way",
             "facts.py",
-            "    if facts.deploying or facts.way_back or not facts.is_compromised(facts.generation(facts.next)):\n",
+            "    if facts.deploying or facts.way_back or not facts.is_barred(facts.generation(facts.next)):\n",
             "    if facts.lineage:\n",
         ),
         _one(
             "stolen takes a place",
             "a certificate with a stolen key takes the place of a sound one",
             "facts.py",
-            "    if facts.is_compromised(new) and (swapping or waiting is not None or facts.queued):\n",
-            "    if facts.is_compromised(new) and not facts.generations:\n",
+            "    if facts.is_barred(new) and (swapping or waiting is not None or facts.queued):\n",
+            "    if facts.is_barred(new) and not facts.generations:\n",
         ),
         _one(
             "stolen without a word",
             "a certificate with a stolen key is not held",
             "facts.py",
-            "    if not facts.is_compromised(new):\n        return None\n    remedy",
+            "    if not facts.is_barred(new):\n        return None\n    remedy",
             "    if new.id:\n        return None\n    remedy",
         ),
         _one(
@@ -776,7 +776,7 @@ MUTANTS = (
             "stolen tried again",
             "a stolen key that was taken back is tried again",
             "facts.py",
-            '    swapped = "" if facts.is_compromised(facts.generation(swapped)) else swapped\n',
+            '    swapped = "" if facts.is_barred(facts.generation(swapped)) else swapped\n',
             "",
         ),
         _one(
@@ -797,7 +797,7 @@ MUTANTS = (
             "disowned too much",
             "with the record of a stolen key that of the former certificate goes, and with it the way back",
             "law.py",
-            "    known = [one.chain for one in facts.generations.values() if not facts.is_compromised(one)]\n"
+            "    known = [one.chain for one in facts.generations.values() if not facts.is_barred(one)]\n"
             "    return frozenset(one for one in leftover(lineage, facts)",
             "    known = [one.chain for one in facts.generations.values() if not one.id]\n"
             "    return frozenset(one for one in frozenset().union(*facts.ours.values())",
@@ -850,6 +850,24 @@ MUTANTS = (
             "state.py",
             "            moments.append(ends)\n",
             "",
+        ),
+    ),
+    # -- next keys that were given up --------------------------------------------------------------------------------------------
+    *_caught_by(
+        "test_succession",
+        _one(
+            "given up and used",
+            "a certificate for a next key that was given up goes into service",
+            "facts.py",
+            "discarded=facts.discarded | {key.spki_sha256}), at",
+            "discarded=facts.discarded), at",
+        ),
+        _one(
+            "given up for its type",
+            "a next key that is only of another type than is wanted by now is never used again",
+            "facts.py",
+            "    if event.reason == ev.ANOTHER_TYPE:\n",
+            "    if event.reason == event.key:\n",
         ),
     ),
     # -- what comes between a look and what is written of it ------------------------------------------------------------------

@@ -76,9 +76,9 @@ def ahead(lineage: Lineage, facts: Facts) -> RRset:
 
 
 def on_its_way(facts: Facts) -> Generation | None:
-    """The next certificate, if nobody else has its key and nobody has doubts about it."""
+    """The next certificate, if its key may be used and nobody has doubts about it."""
     certificate = facts.generation(facts.next)
-    return None if certificate is None or facts.hold is not None or facts.is_compromised(certificate) else certificate
+    return None if certificate is None or facts.hold is not None or facts.is_barred(certificate) else certificate
 
 
 def coming(lineage: Lineage, facts: Facts, now: float) -> Generation | None:

@@ -208,7 +208,10 @@ class HandedOut:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """The next key shall never be used: its record goes, and another key takes its place."""
+    """The next key shall never be used: its record goes, and another key takes its place.
+
+    One that only was of another type than is wanted (`reason` is ANOTHER_TYPE) is as good as before: its certificate may come.
+    """
 
     key: str
     reason: str = ""
@@ -314,6 +317,8 @@ class Failed:
     until: float = 0.0
     limited: bool = False
 
+
+ANOTHER_TYPE = "another type of key is configured"  # a reason to discard a key that says nothing against it
 
 Event = (
     Staged | Adopted | Seen | ClockStepped | Unwatched | Publishing | Published | RecordsAdopted | Retiring | Retired

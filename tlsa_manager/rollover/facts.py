@@ -142,6 +142,7 @@ class Facts:
     `standby`: the next key, ours, which no certificate in service uses yet. `handed_out`: clients take keys from us.
     `key_since`: when the key in service went there; `key_due`: a person wants it replaced; `former_key`: both, of the one before.
     `compromised`: SHA-256 of the public halves of keys that somebody else has; `at_once`: the generation that waits for no cache.
+    `discarded`: likewise of next keys that were given up for good, unused: they never go into service.
     `vanished_at`: since when nothing presents a lineage that is to be given up.
     `order`: at the certificate authority; `tokens`: the TXT records that prove our names to it; `renewal`: when it is due;
     `obtained`: what came of the latest order that had a certificate.
@@ -174,6 +175,7 @@ class Facts:
     key_due: bool = False
     former_key: KeyAge | None = None
     compromised: frozenset[str] = frozenset()
+    discarded: frozenset[str] = frozenset()
     at_once: str = ""
     vanished_at: float | None = None
     order: Order | None = None
@@ -198,6 +200,10 @@ class Facts:
         """Whether somebody else has the key of this generation."""
         return generation is not None and generation.spki in self.compromised
 
+    def is_barred(self, generation: Generation | None) -> bool:
+        """Whether the key of this generation must not go into service: somebody else has it, or it was given up for good."""
+        return generation is not None and generation.spki in self.compromised | self.discarded
+
 
 def apply(facts: Facts, event: Event, at: float) -> Facts:
     """Return what is known after `event`, which happened at `at` (seconds since 1970)."""
@@ -218,14 +224,14 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
     facts = replace(facts, generations={**facts.generations, new.id: new}, obtained=obtained)
     waiting = facts.generation(facts.next)
     swapping = facts.deploying or facts.way_back or facts.previous or facts.is_leaving(new)
-    if facts.is_compromised(new) and (swapping or waiting is not None or facts.queued):
+    if facts.is_barred(new) and (swapping or waiting is not None or facts.queued):
         return facts  # it takes nobody's place; the history tells that it came
     same_key = waiting is not None and waiting.chain.leaf.spki_sha256 == new.chain.leaf.spki_sha256
-    doubts = Hold(event.hold, event.remedy, at, new.id, event.accept) if event.hold else _stolen(facts, new, at)
+    doubts = Hold(event.hold, event.remedy, at, new.id, event.accept) if event.hold else _barred(facts, new, at)
     if swapping or (waiting is not None and not same_key and facts.hold is None):
         return _in_a_hurry(replace(facts, queued=new.id, queued_hold=doubts))  # RFC 7671 §8.4: one change at a time
     standing = facts.hold if facts.hold and not facts.hold.generation else None
-    stolen = facts.is_compromised(facts.generation(facts.current)) and not facts.is_compromised(new)
+    stolen = facts.is_compromised(facts.generation(facts.current)) and not facts.is_barred(new)
     hurried = bool(facts.at_once) and facts.at_once == facts.next  # what takes the place of it cannot wait either
     at_once = new.id if hurried and (same_key or stolen) else facts.at_once
     # What was queued is older: its time is over.
@@ -234,12 +240,14 @@ def _(event: ev.Staged, facts: Facts, at: float) -> Facts:
     )
 
 
-def _stolen(facts: Facts, new: Generation, at: float) -> Hold | None:
-    """Why a certificate for a key that somebody else has is never put into service."""
-    if not facts.is_compromised(new):
+def _barred(facts: Facts, new: Generation, at: float) -> Hold | None:
+    """Why a certificate for a key that somebody else has, or that was given up, is never put into service."""
+    if not facts.is_barred(new):
         return None
     remedy = f"have it made for another key; give this one up: tlsa-manager rollover abort {facts.lineage}"
-    return Hold("somebody else has the key of the new certificate", remedy, at, new.id)
+    stolen = facts.is_compromised(new)
+    why = "somebody else has the key of the new certificate" if stolen else "the key of the new certificate was given up for good"
+    return Hold(why, remedy, at, new.id)
 
 
 def _in_a_hurry(facts: Facts) -> Facts:
@@ -419,7 +427,7 @@ def _(event: ev.RolledBack, facts: Facts, at: float) -> Facts:  # noqa: ARG001  
 def _(event: ev.Restored, facts: Facts, at: float) -> Facts:
     way, undone = facts.way_back, facts.current != event.generation
     swapped = facts.next or (facts.current if undone else "")  # what came after the swap that is undone is newer
-    swapped = "" if facts.is_compromised(facts.generation(swapped)) else swapped
+    swapped = "" if facts.is_barred(facts.generation(swapped)) else swapped
     reason, held = (way.reason, way.hold and bool(swapped)) if way else ("", False)
     hold = Hold(reason, f"mend the cause, then: tlsa-manager rollover start {facts.lineage}", at) if held else facts.hold
     former = facts.former_key if undone and event.generation == facts.previous else None
@@ -457,7 +465,7 @@ def _(event: ev.Promoted, facts: Facts, at: float) -> Facts:
         return replace(facts, queued=event.generation)
     doubts = facts.queued_hold if event.generation == facts.queued else None
     if new is not None and doubts is None:
-        doubts = _stolen(facts, new, at)
+        doubts = _barred(facts, new, at)
     if event.generation == facts.queued:
         facts = replace(facts, queued="", queued_hold=None)
     return _in_a_hurry(replace(facts, next=event.generation, hold=doubts or facts.hold, since=at))
@@ -483,9 +491,13 @@ def _(event: ev.HandedOut, facts: Facts, at: float) -> Facts:  # noqa: ARG001  t
 
 
 @_apply.register
-def _(event: ev.Discarded, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
-    known = facts.standby is not None and facts.standby.id == event.key
-    return replace(facts, standby=None) if known else facts
+def _(event: ev.Discarded, facts: Facts, at: float) -> Facts:
+    key = facts.standby
+    if key is None or key.id != event.key:
+        return facts
+    if event.reason == ev.ANOTHER_TYPE:
+        return replace(facts, standby=None)
+    return _in_a_hurry(_without_barred(replace(facts, standby=None, discarded=facts.discarded | {key.spki_sha256}), at))
 
 
 @_apply.register
@@ -497,17 +509,17 @@ def _(event: ev.KeyDue, facts: Facts, at: float) -> Facts:  # noqa: ARG001  time
 def _(event: ev.Compromised, facts: Facts, at: float) -> Facts:
     keys = facts.compromised | frozenset(event.keys)
     standby = None if facts.standby and facts.standby.spki_sha256 in keys else facts.standby
-    facts = _without_stolen(replace(
+    facts = _without_barred(replace(
         facts, compromised=keys, standby=standby, at_once=event.at_once or facts.at_once, obtained=None
     ), at)  # fmt: skip
     return _in_a_hurry(replace(facts, key_due=facts.key_due or facts.is_compromised(facts.generation(facts.current))))
 
 
-def _without_stolen(facts: Facts, at: float) -> Facts:
-    """What is on its way with a key that somebody else has goes no further; a swap that was begun is finished or taken back."""
-    if facts.is_compromised(facts.generation(facts.queued)):
+def _without_barred(facts: Facts, at: float) -> Facts:
+    """What is on its way with a key that must not be used goes no further; a swap that was begun is finished or taken back."""
+    if facts.is_barred(facts.generation(facts.queued)):
         facts = replace(facts, queued="", queued_hold=None)
-    if facts.deploying or facts.way_back or not facts.is_compromised(facts.generation(facts.next)):
+    if facts.deploying or facts.way_back or not facts.is_barred(facts.generation(facts.next)):
         return facts
     return replace(facts, next="", hold=None, since=at, failures=_without(facts, "deploy", "roll back"))
 

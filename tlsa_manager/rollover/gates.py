@@ -49,8 +49,10 @@ def swap(scene: Scene, generation: Generation) -> list[Blocker]:
         found += [one for service in scene.lineage.services for one in _not_probed(scene, service)]
     found += _files_not_ready(scene)
     found += _left_behind(scene, generation)
-    if scene.facts.is_compromised(generation):
-        why = "somebody else has the key of the new certificate: it is never put into service"
+    if scene.facts.is_barred(generation):
+        stolen = scene.facts.is_compromised(generation)
+        because = "somebody else has the key of the new certificate" if stolen else "the key of the new certificate was given up"
+        why = f"{because}: it is never put into service"
         found.append(Blocker(generation.id, f"{why}; give it up: tlsa-manager rollover abort {scene.lineage.name}"))
     return found
 

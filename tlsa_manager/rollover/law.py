@@ -57,7 +57,7 @@ def wanted(lineage: Lineage, facts: Facts) -> frozenset[Tlsa]:
         return frozenset()
     names = [facts.current, "" if facts.retiring else facts.previous, facts.way_back.generation if facts.way_back else ""]
     held = facts.hold is not None and bool(facts.hold.generation)
-    if facts.deploying or not (held or facts.is_compromised(facts.generation(facts.next))):
+    if facts.deploying or not (held or facts.is_barred(facts.generation(facts.next))):
         names.append(facts.next)
     generations = (facts.generation(name) for name in names)
     ahead = succession.prepublished(lineage, facts)
@@ -80,8 +80,8 @@ def leftover(lineage: Lineage, facts: Facts) -> RRset:
 
 
 def disowned(lineage: Lineage, facts: Facts) -> RRset:
-    """Those of them that match no certificate of ours, or only such as somebody else has the keys of."""
-    known = [one.chain for one in facts.generations.values() if not facts.is_compromised(one)]
+    """Those of them that match no certificate of ours, or only such as have keys that must not be used."""
+    known = [one.chain for one in facts.generations.values() if not facts.is_barred(one)]
     return frozenset(one for one in leftover(lineage, facts) if not any(chain.matches(one) for chain in known))
 
 

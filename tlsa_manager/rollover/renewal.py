@@ -133,7 +133,9 @@ def misfit(lineage: Lineage, facts: Facts) -> str:
     ours = latest.origin.startswith(ORIGIN) or latest.origin in BY_ITSELF
     if ours and latest.origin != origin(lineage.issuer) and (lineage.issuer, latest.origin) != (SELF_SIGNED, NEW_KEY):
         return f"the certificate is {_made_by(latest.origin)}, and the configuration names {lineage.issuer}"
-    return "somebody else has its key" if facts.is_compromised(latest) else ""
+    if facts.is_compromised(latest):
+        return "somebody else has its key"
+    return "its key was given up for good" if facts.is_barred(latest) and latest.id != facts.current else ""
 
 
 def usual_at(certificate: Generation) -> float | None:

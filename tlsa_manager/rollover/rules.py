@@ -160,7 +160,7 @@ def prepare(scene: Scene) -> Decision | None:
     if scene.current is None or facts.deploying or facts.at_once or not succession.keeps_next(scene.lineage, facts):
         return None
     if facts.standby is not None and succession.is_of_former_type(scene.lineage, facts):
-        return Record((ev.Discarded(facts.standby.id, "another type of key is configured"),), "the next key is made anew")
+        return Record((ev.Discarded(facts.standby.id, ev.ANOTHER_TYPE),), "the next key is made anew")
     if facts.standby is not None or backing_off(scene, "prepare"):
         return None
     return Act(Prepare(succession.key_type(scene.lineage, facts)), "there is no next key: one is made, and published ahead")

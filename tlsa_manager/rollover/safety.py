@@ -43,8 +43,8 @@ def _deploy(step: Deploy, scene: Scene) -> str:
     generation = scene.facts.generation(step.generation)
     if generation is None:
         return "the generation is unknown"
-    if scene.facts.is_compromised(generation) and not scene.facts.deploying:
-        return "somebody else has its key"
+    if scene.facts.is_barred(generation) and not scene.facts.deploying:
+        return "somebody else has its key" if scene.facts.is_compromised(generation) else "its key was given up for good"
     for owner in scene.lineage.owners:
         if _presented_already(scene, owner, generation.chain):
             continue
