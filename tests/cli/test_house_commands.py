@@ -5,10 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from pki import pair
+
+from tlsa_manager.journal import Journal
+from tlsa_manager.rollover import events as ev
+from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,3 +204,13 @@ def test_a_journal_that_cannot_be_read(say: Say, home: Path) -> None:
         assert ending.code == 1, words
         assert "tlsa-manager: hint: " in ending.err
         assert "Traceback" not in ending.err
+
+
+def test_what_is_foreign_is_named_where_nothing_can_be_adopted(say: Say, home: Path) -> None:
+    """With the words that hand it over."""
+    owner, record = f"_25._tcp.{NAME}.", Tlsa.parse("3 1 1 " + "cd" * 32)
+    (home / "data").mkdir(mode=0o700)
+    seen = ev.Seen(owner, owner, time.time(), (ev.ServedSet((record,), 3600),), complete=True)
+    Journal(home / "data" / "state.db").append(NAME, seen, time.time())
+    ending = say("records", "--adopt", NAME)
+    assert f'tlsa-manager records {NAME} --adopt-foreign "{record}"' in ending.err

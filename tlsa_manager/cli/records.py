@@ -135,7 +135,10 @@ def _adopt(voice: Voice, home: House, lineage: Lineage) -> None:
     adopted = home.adopt(lineage.name, records) if records else {}
     _tell_adopted(voice, lineage, adopted)
     if not adopted:
-        voice.note(f"{lineage.name}: there is nothing to adopt")
+        foreign = sorted({str(one) for target in targets for one in target.foreign})
+        words = "; what is foreign is of none of its certificates, and is handed over one by one: " if foreign else ""
+        ways = " or ".join(f'tlsa-manager records {lineage.name} --adopt-foreign "{one}"' for one in foreign)
+        voice.note(f"{lineage.name}: there is nothing to adopt{words}{ways}")
 
 
 def _adopt_foreign(voice: Voice, home: House, lineages: tuple[Lineage, ...], words: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from tlsa_manager.errors import EXIT_FAILED, EXIT_NOT_YET, EXIT_OK, Busy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tlsa_manager.cli.voice import Line
     from tlsa_manager.errors import TlsaManagerError
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.wiring import House, Standing
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 def command(context: click.Context, wanted: tuple[str, ...], watch: bool) -> int:  # noqa: FBT001  click gives flags so
     """Do what is due: look, decide, act, until nothing is. A lineage that is named is looked at even if nothing is due.
 
-    Exit code 0 if all is in order, waiting included; 1 if a step failed or a lineage is held; 75 if another run is at it.
+    Exit code 0 if all is in order, waiting included; 1 if a step that was due failed, or a lineage is held until you have
+    spoken; 75 if another run is at it. Whatever it ends with 1 for is said.
     """
     voice = voice_of(context)
     if watch:
@@ -39,6 +41,7 @@ def command(context: click.Context, wanted: tuple[str, ...], watch: bool) -> int
 
 def one_pass(voice: Voice, wanted: tuple[str, ...]) -> int:
     """Run once over what is due, and tell about it."""
+    from tlsa_manager.abandoned import abandoned
     from tlsa_manager.clock import now
     from tlsa_manager.wiring import house
 
@@ -56,15 +59,20 @@ def one_pass(voice: Voice, wanted: tuple[str, ...]) -> int:
     errors = home.run(due, anyway=True) if due else {}
     everything = voice.json or wanted or sys.stdout.isatty()
     news = {one["lineage"] for one in done} | errors.keys()
-    shown = meant if everything else [name for name in meant if name in news]  # the timer's log keeps to news
-    _tell(voice, [home.standing(name) for name in shown], done, errors)
-    return exit_code(home, due, errors)
+    wrong = {name for name in meant if _needs_a_word(home, name, looked=name in due)}
+    shown = meant if everything else [name for name in meant if name in news | wrong]  # the timer's log keeps to news
+    left = [str(one) for one in abandoned(config, home.journal)] if everything and not wanted else []
+    _tell(voice, [home.standing(name) for name in shown], done, errors, left)
+    return EXIT_FAILED if wrong else outcome((), errors)
 
 
-def exit_code(home: House, names: list[str], errors: Mapping[str, TlsaManagerError]) -> int:
-    """Return 1 if anything failed or is held, 75 if all that is wrong is that somebody else is at it."""
-    known = [home.standing(name).facts for name in names]
-    return EXIT_FAILED if any(one.hold for one in known) else outcome(known, errors)
+def _needs_a_word(home: House, name: str, *, looked: bool) -> bool:
+    """Whether a lineage is held, or one that was just looked at has a step that failed; of an idle one the plan tells quickly."""
+    plan = home.journal.plan(name)
+    if not looked and (plan is None or not plan.remedy):
+        return False
+    facts = home.journal.facts(name)
+    return facts.hold is not None or (looked and bool(facts.failures))
 
 
 def outcome(known: Iterable[Facts], errors: Mapping[str, TlsaManagerError]) -> int:
@@ -80,13 +88,17 @@ def tell_errors(voice: Voice, errors: Mapping[str, TlsaManagerError]) -> None:
         voice.complain(f"{name}: {error.message}", error.hint)
 
 
-def _tell(voice: Voice, standings: list[Standing], done: list[dict[str, str]], errors: Mapping[str, TlsaManagerError]) -> None:
+def _tell(
+    voice: Voice, standings: list[Standing], done: list[dict[str, str]], errors: Mapping[str, TlsaManagerError], left: list[str]
+) -> None:
     from tlsa_manager.cli.standing import summary, value
 
     told: dict[str, Any] = {
         "done": done,
         "errors": {name: {"error": error.message, "hint": error.hint} for name, error in errors.items()},
         "lineages": [value(one) for one in standings],
+        "abandoned": left,
     }
-    voice.answer(told, [] if voice.quiet else [summary(one) for one in standings])
+    notes: list[Line] = [(f"note: {one}", "yellow") for one in left]
+    voice.answer(told, [] if voice.quiet else [*(summary(one) for one in standings), *notes])
     tell_errors(voice, errors)

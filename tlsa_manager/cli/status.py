@@ -19,6 +19,7 @@ def command(context: click.Context, wanted: tuple[str, ...]) -> int:
 
     It tells what the latest run has seen; tlsa-manager run looks again.
     """  # noqa: D205  click makes paragraphs of it
+    from tlsa_manager.abandoned import abandoned
     from tlsa_manager.cli.standing import lines, needs_a_person, value
     from tlsa_manager.clock import now
     from tlsa_manager.wiring import house
@@ -27,6 +28,7 @@ def command(context: click.Context, wanted: tuple[str, ...]) -> int:
     config = voice.config()
     home, at = house(config), now()
     found = [home.standing(one.name) for one in chosen(config, wanted)]
-    text = [line for one in found for line in lines(one, at)]
-    voice.answer({"lineages": [value(one) for one in found]}, text or "no lineage is configured")
+    left = [str(one) for one in abandoned(config, home.journal)]
+    text = [*(line for one in found for line in lines(one, at)), *((f"note: {one}", "yellow") for one in left)]
+    voice.answer({"lineages": [value(one) for one in found], "abandoned": left}, text or "no lineage is configured")
     return EXIT_FAILED if any(needs_a_person(one) for one in found) else EXIT_OK

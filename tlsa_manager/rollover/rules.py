@@ -274,7 +274,7 @@ def _soaked(scene: Scene, current: Generation, previous: Generation) -> Decision
         why = "the former record stays: not every service is proven to present the new certificate only"
         return Wait(scene.now + scene.policy.poll_interval, why, (*late, *wrong))
     decision = retire(scene, law.wanted(scene.lineage, replace(facts, retiring=True)) | staying(scene))
-    return decision or Record((ev.Finished(previous.id),), "nothing of the former certificate is left in DNS")
+    return decision or Record((ev.Finished(previous.id),), "no record of ours is left in DNS of the former certificate")
 
 
 def _finish_deployment(scene: Scene, new: Generation) -> Decision:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.voice import voice_of
-from tlsa_manager.errors import EXIT_CONFIG, EXIT_OK, ConfigError
+from tlsa_manager.errors import EXIT_CONFIG, EXIT_OK, ConfigError, StateError
 
 if TYPE_CHECKING:
     from tlsa_manager.cli.voice import Voice
@@ -28,8 +29,8 @@ def command(context: click.Context) -> int:
     voice = voice_of(context)
     config = _read(voice)
     found = problems(config)
-    noted = notes(config)
-    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found), "notes": list(noted)}
+    noted = [*notes(config), *_abandoned(config)]
+    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found), "notes": noted}
     text = "\n".join((*(found or [_fine(config)]), *(f"note: {one}" for one in noted)))
     voice.answer(value | {"lineages": list(config.lineages)}, text)
     return EXIT_CONFIG if found else EXIT_OK
@@ -43,6 +44,15 @@ def _read(voice: Voice) -> Config:
         if not error.mistakes:
             raise
         raise ConfigError(error.message, "correct what is named above, and check again", error.mistakes) from None
+
+
+def _abandoned(config: Config) -> list[str]:
+    """Lineages that the configuration names no more, with what they own; a journal that cannot be read is not its mistake."""
+    from tlsa_manager.abandoned import abandoned_of
+
+    with suppress(StateError, OSError):
+        return [str(one) for one in abandoned_of(config)]
+    return []
 
 
 def _fine(config: Config) -> str:
