@@ -7,13 +7,16 @@ import pty
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pki import pair
 
+from tlsa_manager.cli.rollover.emergency import _still_so
 from tlsa_manager.config import load
-from tlsa_manager.emergencies import publication_lag
+from tlsa_manager.emergencies import foresee, publication_lag
+from tlsa_manager.errors import Unsafe
 from tlsa_manager.journal import Entry, Journal
 from tlsa_manager.keys import generate, load_pair, self_signed
 from tlsa_manager.rollover import events as ev
@@ -21,6 +24,7 @@ from tlsa_manager.rollover.plan import Plan
 from tlsa_manager.rollover.renewal import found_origin
 from tlsa_manager.store import Store
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256, Params, Tlsa
+from tlsa_manager.wiring import House
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -549,3 +553,18 @@ def test_a_certificate_made_in_an_emergency_that_crashed_is_known_for_what_it_is
 def home_lineage(home: Path) -> Lineage:
     """Return the lineage as it is configured."""
     return load(home / "config.toml").lineages[NAME]
+
+
+def test_what_was_confirmed_is_what_is_done(home: Path) -> None:
+    """Another way, another key or another record than was read: it is refused, and to be read once more."""
+    in_service(home, own())
+    shown = foresee(House(load(home / "config.toml")), NAME)
+    _still_so(shown, replace(shown, at=shown.at + 60))
+    record = Tlsa(3, 1, 1, shown.keys[0])
+    for now in (
+        replace(shown, chosen=shown.ways[1]),
+        replace(shown, stolen=()),
+        replace(shown, taken_over=((OWNER, frozenset({record})),)),
+    ):
+        with pytest.raises(Unsafe, match="nothing was done"):
+            _still_so(shown, now)
