@@ -68,6 +68,7 @@ def test_rate_limit(form: str, dns_lab: DnsLab, issuer: Opens, gate: Gate) -> No
     error = fails(issuer, dns_lab)
     assert isinstance(error, IssueTemporary)
     assert abs(error.until - until) < 60
+    assert error.limited
     assert "too many certificates" in error.message
 
 
