@@ -99,7 +99,17 @@ def test_the_configuration_of_the_readme_is_right(tmp_path: Path) -> None:
     start = text.index("    [defaults]")
     file = tmp_path / "config.toml"
     file.write_text("\n".join(line[4:] for line in text[start : text.index("    tlsa-manager config check", start)].splitlines()))
-    assert list(load(file).lineages) == ["mx.example.org"]
+    lineage = load(file).lineages["mx.example.org"]
+    assert lineage.keys.next_key
+
+
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    """Both ways to certificates are told before the first command, and the rest has pages of its own."""
+    lines = (HERE / "README.md").read_text().splitlines()
+    assert len(lines) <= 180
+    begin = "\n".join(lines[: next(number for number, line in enumerate(lines) if line.startswith("    "))])
+    for told in ("docs/clients.md", "docs/issue.md", "`issue`", "`next-key = true`", "docs/next-key.md"):
+        assert told in begin, told
 
 
 def test_links_inside_the_repository_lead_somewhere() -> None:

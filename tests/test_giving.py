@@ -97,8 +97,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
 
 def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
     """In words, with what to do."""
-    with pytest.raises(BadInput, match="it does not exist"):
+    with pytest.raises(BadInput, match=f"the directory {tmp_path}/none does not exist") as caught:
         give(tmp_path / "none" / "key", KEY)
+    assert caught.value.hint == f"install -d -m 700 {tmp_path}/none"
 
 
 def test_what_a_killed_one_left_goes_with_the_next(tmp_path: Path) -> None:

@@ -120,11 +120,22 @@ def test_what_uacme_ends_with_is_understood(theirs: int, ours: int, code: int, *
     assert ("hook" in log.read_text()) == handed
 
 
+@pytest.mark.parametrize(("theirs", "said"), [(0, "hook\n"), (1, "")])
+def test_cron_sends_no_mail_when_nothing_was_due(theirs: int, said: str, tmp_path: Path) -> None:
+    """Every day it is called: only what was issued is told. Errors are, always."""
+    ours = program(tmp_path, "tlsa-manager", 'echo "$1"; echo "wrong: $1" >&2')
+    client = program(tmp_path, "uacme", f"exit {theirs}")
+    done = call(HOOKS / "uacme", "mx", str(tmp_path), TLSA_MANAGER=str(ours), UACME=str(client))
+    assert done.stdout == said
+    assert done.stderr == "wrong: next-key\nwrong: hook\n"
+
+
 def test_uacme_without_words_orders_nothing(tmp_path: Path) -> None:
-    """It says what is missing."""
+    """It says what is missing, and how it is called."""
     client = program(tmp_path, "uacme", f"touch {tmp_path}/ordered")
     for words in ((), ("mx",)):
         done = call(HOOKS / "uacme", *words, UACME=str(client), TLSA_MANAGER="/bin/true")
-        assert done.returncode
-        assert "is missing" in done.stderr
+        assert done.returncode == 2
+        assert "tlsa-manager: error: the lineage or the directory is missing, so no certificate was asked for" in done.stderr
+        assert f"hint: usage: {HOOKS}/uacme NAME DIRECTORY [OPTIONS of uacme]" in done.stderr
     assert not (tmp_path / "ordered").exists()

@@ -31,6 +31,9 @@ def give(path: Path, content: bytes, *, mode: int = KEY_MODE) -> None:
         with open_directory(path.parent, follow=True) as directory:
             owner = _owner(path, directory, mode)
             _replace(path.name, content, directory, owner)
+    except FileNotFoundError:
+        message = f"{path} cannot be written: the directory {path.parent} does not exist"
+        raise BadInput(message, f"install -d -m 700 {path.parent}") from None
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written: {in_words(error)}",

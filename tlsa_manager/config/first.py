@@ -63,7 +63,7 @@ def _dns(found: Found) -> Iterator[str]:
 
 def _issuer(found: Found) -> Iterator[str]:
     """The other way to certificates, commented out: without a word an ACME client brings them."""
-    yield "\n# Two ways to certificates: an ACME client gets them, and its hook hands them over (docs/clients.md); or tlsa-manager"
+    yield "\n# Certificates, two ways: an ACME client gets them, and its hook hands them over (docs/clients.md); or tlsa-manager"
     yield "# orders them itself, for a key published ahead (docs/issue.md): take one # off these lines, and off `issuer` below."
     given = {"agree-to-terms": True, "contact": [f"mailto:postmaster@{found.host.partition('.')[2]}"]}
     yield from (f"# {line}" for line in ("[issuer.letsencrypt]", *_section("issuer", "acme", given)))

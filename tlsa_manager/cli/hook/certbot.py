@@ -126,7 +126,8 @@ def _check(home: House, lineage: Lineage, found: Renewable) -> None:
             f"certbot makes a new key for {found.name} at every renewal (no reuse_key = True in {found.file}), so it would not"
             " take the key that is published ahead; a renewal waits for DNS as usual"
         )
-        raise BadInput(message, f"once: {_REUSE.format(found.name)}; or remove this pre-hook")
+        once = f"once: {_REUSE.format(found.name)}; or remove this pre-hook"
+        raise BadInput(message, f"{once}. While that command runs this is said once more: certbot notes it at its end")
     from tlsa_manager.keys import public_half
 
     identity, key_pem = home.key_for_renewal(lineage.name)
