@@ -11,7 +11,7 @@ import pki
 import pytest
 from cryptography import x509
 
-from tlsa_manager import clock, config, issue, issuing, wiring
+from tlsa_manager import clock, config, issue, issuing, staging, wiring
 from tlsa_manager.errors import IssueError, IssueTemporary, NotYet, PublishTemporary, TlsaManagerError, Unsafe
 from tlsa_manager.issue import Advice, Wish
 from tlsa_manager.option import Option
@@ -743,7 +743,7 @@ def test_a_certificate_that_was_kept_and_not_journalled_is_known_as_the_issuer_s
     monkeypatch.setattr(home.journal, "append", append)
     with pytest.raises(Died):
         home.run()
-    monkeypatch.setattr(wiring, "SETTLED", -2.0)
+    monkeypatch.setattr(staging, "SETTLED", -2.0)
     home = house(tmp_path, world)
     said: list[str] = []
     home.watch = lambda name, text: said.append(text)

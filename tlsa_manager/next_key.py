@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.errors import Stale, StateError
+from tlsa_manager.errors import Stale, StateError, Unsafe
 from tlsa_manager.lineage import Key
 from tlsa_manager.policy import KEY_TYPES
 from tlsa_manager.rollover import events as ev
@@ -45,6 +45,18 @@ def next_key(lineage: Lineage, journal: Journal, store: Store) -> Key:
             journal.append(lineage.name, ev.Prepared(made), clock.now(), after=journal.folded(lineage.name))
         facts = journal.facts(lineage.name)
     return facts.standby
+
+
+def replaced(lineage: Lineage, journal: Journal, store: Store, reason: str) -> Key:
+    """Never use the next key: another takes its place, and its record goes. Raises Unsafe while a certificate is for it."""
+    facts = journal.facts(lineage.name)
+    waiting = [facts.generation(one) for one in (facts.next, facts.queued)]
+    if facts.standby and any(one.spki == facts.standby.spki_sha256 for one in waiting if one):
+        hint = f"give that up first: tlsa-manager rollover abort {lineage.name}"
+        raise Unsafe(f"a certificate for the next key of {lineage.name} is on its way into service", hint)
+    if facts.standby:
+        journal.append(lineage.name, ev.Discarded(facts.standby.id, reason), clock.now())
+    return next_key(lineage, journal, store)
 
 
 def next_kind(lineage: Lineage, facts: Facts) -> str:

@@ -1,23 +1,29 @@
-"""A certificate comes into the house: looked at, kept, journalled; or, if it came before, what became of it then."""
+"""A certificate comes into the house: it is looked at, kept, journalled; one that came before is told what became of it."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
 from tlsa_manager.doubts import Doubts, doubts, kind_lost
-from tlsa_manager.errors import BadInput, Unsafe
+from tlsa_manager.errors import BadInput, Stale, StateError, Unsafe
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.renewal import found_origin
 from tlsa_manager.taken import Taken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tlsa_manager.journal import Journal
     from tlsa_manager.keys import Pair
     from tlsa_manager.lineage import Generation, Lineage
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.store import Store
 
+SETTLED = 60.0  # seconds; a hook that lives has journalled by then what it put into the store
 _STOLEN = "the key of this certificate was declared compromised: it never goes into service again, and was not kept"
 _GIVEN_UP = "the key of this certificate was the next key and was given up: it never goes into service, and was not kept"
 
@@ -49,6 +55,29 @@ def keep(
     staged = ev.Staged(generation, found.hold, found.remedy(lineage.name), found.accept)
     journal.append(lineage.name, staged, clock.now())
     return Taken(generation, found.hold, found.remedy(lineage.name), known=False)
+
+
+def take_up(lineage: Lineage, journal: Journal, store: Store, told: Callable[[str], None]) -> None:
+    """Take up a certificate that a hook put into the store and died before it could journal it.
+
+    Only the newest, and only if it is newer than all we know of: what came before it is superseded already.
+    """
+    facts = journal.facts(lineage.name)
+    known = max((one.id for one in facts.generations.values() if one.ours), default="")
+    try:
+        found = store.newest(lineage.name, after=known, before=clock.now() - SETTLED)
+    except StateError as error:  # a store that cannot be read bars nothing that needs nothing of it
+        told(f"{error.message}; {error.hint}")
+        return
+    if found is None or found[0].spki in stolen_keys(journal) | facts.discarded:
+        return
+    generation, pair = found
+    doubt = doubts(lineage, facts, pair, clock.now())
+    with suppress(Stale):  # somebody else knows of it by now
+        origin = found_origin(lineage, facts, generation, by_itself=pair.signed_by_itself)
+        staged = ev.Staged(replace(generation, origin=origin), doubt.hold, doubt.remedy(lineage.name), doubt.accept)
+        journal.append(lineage.name, staged, clock.now(), after=journal.folded(lineage.name))
+        told(f"generation {generation.id} was found in the store: whoever brought it died before saying so")
 
 
 def stolen_keys(journal: Journal) -> frozenset[str]:

@@ -5,27 +5,21 @@ Everything heavy is made when it is first needed: a run with nothing to do opens
 
 from __future__ import annotations
 
-import logging
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tlsa_manager import clock, staging
+from tlsa_manager import clock, course, side_by_side, staging
 from tlsa_manager.aftermath import Aftermath, aftermath
-from tlsa_manager.doubts import doubts
-from tlsa_manager.errors import BadInput, Busy, Stale, StateError, TlsaManagerError, Unsafe
+from tlsa_manager.errors import BadInput, Busy, TlsaManagerError
 from tlsa_manager.journal import Journal
-from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key, next_kind
+from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key, next_kind, replaced
 from tlsa_manager.rollover import events as ev
-from tlsa_manager.rollover import gates, succession
+from tlsa_manager.rollover import succession
 from tlsa_manager.rollover.advice import SIGNED_BY_ITSELF, advice
 from tlsa_manager.rollover.plan import NEWS
-from tlsa_manager.rollover.renewal import found_origin
-from tlsa_manager.rollover.scene import names_of
 from tlsa_manager.rollover.state import Phase, phase
 from tlsa_manager.taken import is_ready, outlook
 from tlsa_manager.value import dataclass
@@ -48,13 +42,7 @@ if TYPE_CHECKING:
     from tlsa_manager.tlsa import RRset
     from tlsa_manager.watching import Watch
 
-SIDE_BY_SIDE = 8  # families of lineages in one run
 STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
-SETTLED = 60.0  # seconds; a hook that lives has journalled by then what it put into the store
-_REPORT = (
-    "this is a mistake in the program, not in what you did; the next run looks again and goes on from what it finds."
-    " Run it again with -v and report what it prints where you got tlsa-manager from"
-)
 ISSUE_BUDGET = 300.0  # seconds after which a run begins no more orders: other lineages have to be looked after again
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
@@ -190,14 +178,7 @@ class House:
 
     def replace_next_key(self, name: str, reason: str) -> Key:
         """Never use the next key: another takes its place, and its record goes. Raises Unsafe while a certificate is for it."""
-        facts = self.journal.facts(self.lineage(name).name)
-        waiting = [facts.generation(one) for one in (facts.next, facts.queued)]
-        if facts.standby and any(one.spki == facts.standby.spki_sha256 for one in waiting if one):
-            hint = f"give that up first: tlsa-manager rollover abort {name}"
-            raise Unsafe(f"a certificate for the next key of {name} is on its way into service", hint)
-        if facts.standby:
-            self.journal.append(name, ev.Discarded(facts.standby.id, reason), clock.now())
-        return next_key(self.lineage(name), self.journal, self.store)
+        return replaced(self.lineage(name), self.journal, self.store, reason)
 
     def _key_of(self, name: str, chain_pem: bytes) -> bytes:
         """Find the key of a certificate that came without one. Raises BadInput."""
@@ -255,7 +236,7 @@ class House:
             self._publishing.join()  # it holds the lease: without this we would be too busy for ourselves
         meant = (self.lineage(name).name for name in names or self.config.lineages)
         families = self._families([name for name in meant if anyway or self.due(name, clock.now())])
-        errors = self._side_by_side(self._look_after, families)
+        errors = self._each(self._look_after, families)
         late = {
             family: [one for one in members if one not in errors and self._has_to_issue(one)]
             for family, members in families.items()
@@ -266,7 +247,7 @@ class House:
             if clock.monotonic() < ends and self._issuing(family).work(name):
                 self._advance(family, name)
 
-        return errors | self._side_by_side(issue, {family: members for family, members in late.items() if members})
+        return errors | self._each(issue, {family: members for family, members in late.items() if members})
 
     def order(self, names: Iterable[str], *, take_over: bool = False, insist: bool = False) -> dict[str, TlsaManagerError]:
         """Order certificates because a person asks for them, where they are due. Returns what went wrong, by lineage.
@@ -279,44 +260,17 @@ class House:
             if self._issuing(family).on_request(name, take_over=take_over, insist=insist):
                 self._advance(family, name)
 
-        return self._side_by_side(act, self._families(names))
+        return self._each(act, self._families(names))
 
     def rehearse(self, names: Iterable[str]) -> dict[str, TlsaManagerError]:
         """Order certificates at the staging directories of their authorities, and throw them away."""
-        return self._side_by_side(lambda family, name: self._issuing(family).rehearse(name), self._families(names))
+        return self._each(lambda family, name: self._issuing(family).rehearse(name), self._families(names))
 
     def _families(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Group lineages by the lease they share."""
-        families: dict[str, list[str]] = {}
-        for name in names:
-            families.setdefault(self._family(name), []).append(name)
-        return families
+        return side_by_side.families(self.config.lineages, self.journal, names)
 
-    def _side_by_side(self, act: Callable[[str, str], None], families: dict[str, list[str]]) -> dict[str, TlsaManagerError]:
-        """Do something to each lineage, those of a family one after another. Returns what went wrong, by lineage."""
-
-        def one(family: str, members: list[str]) -> dict[str, TlsaManagerError]:
-            return self._in_turn(act, family, members)
-
-        if len(families) <= 1:
-            found = [one(family, members) for family, members in families.items()]
-        else:
-            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-                found = list(pool.map(one, families.keys(), families.values()))
-        return {name: error for each in found for name, error in each.items()}
-
-    def _in_turn(self, act: Callable[[str, str], None], family: str, members: list[str]) -> dict[str, TlsaManagerError]:
-        errors: dict[str, TlsaManagerError] = {}
-        try:
-            with self.journal.lease(family):
-                for name in members:
-                    try:
-                        act(family, name)
-                    except Exception as error:  # noqa: BLE001  whatever it is, it is told, and stops nobody else
-                        errors[name] = _as_ours(error)
-        except Exception as error:  # noqa: BLE001  likewise
-            errors = dict.fromkeys(members, _as_ours(error))
-        return errors
+    def _each(self, act: Callable[[str, str], None], families: dict[str, list[str]]) -> dict[str, TlsaManagerError]:
+        return side_by_side.each(self.journal, act, families)
 
     def _look_after(self, family: str, name: str) -> None:
         """Take up what was brought, and do what is due; what is wrong with what was brought bars nothing."""
@@ -353,28 +307,7 @@ class House:
             self.journal.keep_plan(name, replace(plan, wake_at=at))
 
     def _stage_found(self, name: str) -> None:
-        """Take up a certificate that a hook put into the store and died before it could journal it.
-
-        Only the newest, and only if it is newer than all we know of: what came before it is superseded already.
-        """
-        facts = self.journal.facts(name)
-        known = max((one.id for one in facts.generations.values() if one.ours), default="")
-        try:
-            found = self.store.newest(name, after=known, before=clock.now() - SETTLED)
-        except StateError as error:  # a store that cannot be read bars nothing that needs nothing of it
-            self.watch(name, f"{error.message}; {error.hint}")
-            return
-        if found is None:
-            return
-        generation, pair = found
-        if pair.chain.leaf.spki_sha256 in staging.stolen_keys(self.journal) | facts.discarded:
-            return
-        doubt = doubts(self.lineage(name), facts, pair, clock.now())
-        with suppress(Stale):  # somebody else knows of it by now
-            origin = found_origin(self.lineage(name), facts, generation, by_itself=pair.signed_by_itself)
-            staged = ev.Staged(replace(generation, origin=origin), doubt.hold, doubt.remedy(name), doubt.accept)
-            self.journal.append(name, staged, clock.now(), after=self.journal.folded(name))
-            self.watch(name, f"generation {generation.id} was found in the store: whoever brought it died before saying so")
+        staging.take_up(self.lineage(name), self.journal, self.store, lambda text: self.watch(name, text))
 
     def _files_changed(self, name: str, now: float) -> bool:
         """Whether a client without hooks has brought something; most lineages have none, and nothing is opened for them."""
@@ -451,48 +384,15 @@ class House:
 
     def release(self, name: str, *, accept_key_type: bool = False) -> None:
         """Go on with what is held. Raises Unsafe when nothing is, or when another kind of key has to be accepted and is not."""
-        facts = self.journal.facts(self.lineage(name).name)
-        if facts.hold is None and not facts.failures:
-            raise Unsafe(
-                f"nothing of {name} is held, and no new certificate is waiting", "give one: --certificate FILE --key FILE"
-            )
-        if facts.hold is not None and facts.hold.accept and not accept_key_type:
-            hint = f"if only {facts.hold.accept} is intended: tlsa-manager rollover start {name} --accept-key-type"
-            raise Unsafe(f"{name} is held: {facts.hold.reason}", hint)
-        self.journal.append(name, ev.Released(), clock.now())
+        course.release(self.journal, self.lineage(name).name, accept_key_type=accept_key_type)
 
     def abort(self, name: str) -> None:
         """Give the next generation up; its records are withdrawn by the next run. Raises Unsafe when it is too late for that."""
-        facts = self.journal.facts(self.lineage(name).name)
-        if facts.deploying or facts.previous or facts.way_back:
-            raise Unsafe(
-                f"the new certificate of {name} is already in service", f"go back instead: tlsa-manager rollover back {name}"
-            )
-        if not facts.next:
-            raise Unsafe(f"{name} has no rollover that could be given up", f"see: tlsa-manager status {name}")
-        self.journal.append(name, ev.Aborted(facts.next), clock.now())
+        course.abort(self.journal, self.lineage(name).name)
 
     def back(self, name: str) -> str:
         """Go back to the former certificate: at once while both are in DNS, else as a new rollover. Returns a sentence."""
-        facts = self.journal.facts(self.lineage(name).name)
-        if facts.is_compromised(facts.generation(facts.previous)):
-            raise _stolen(name)
-        if facts.previous and not facts.retiring:
-            blockers = gates.back(self.lineage(name), facts, clock.now())
-            if blockers:
-                hint = f"wait until it has run out: tlsa-manager status {name}"
-                raise Unsafe(f"senders would refuse the former certificate now: {blockers[0].reason}", hint)
-            self.journal.append(name, ev.RollingBack(facts.previous, "the operator asked for it"), clock.now())
-            return "the former certificate is put back at once: both records are still published"
-        if facts.deploying or facts.way_back or facts.next or facts.previous:
-            raise Unsafe(f"{name} is in the middle of a rollover that has not been finished", f"see: tlsa-manager status {name}")
-        former = [one.event.generation for one in self.journal.entries(name) if isinstance(one.event, ev.Finished)]
-        if not former:
-            raise Unsafe(f"{name} has no former certificate to go back to", f"see: tlsa-manager history {name}")
-        if facts.is_compromised(facts.generation(former[-1])):
-            raise _stolen(name)
-        self.journal.append(name, ev.Promoted(former[-1]), clock.now())
-        return "the former certificate's record is gone from DNS, so it is rolled over to like a new one: publish, wait, swap"
+        return course.back(self.journal, self.lineage(name))
 
     def adopt(self, name: str, records: RRset) -> dict[str, RRset]:
         """Take records that stand in DNS already as ours, to be removed when nothing needs them. Returns them by target."""
@@ -515,32 +415,12 @@ class House:
         return records
 
     def _family(self, name: str) -> str:
-        """The first name among the lineages that, directly or not, share an owner with this one: they share a lease."""
-        names = {one.name: names_of(one, self.journal.facts(one.name)) for one in self.config.lineages.values()}
-        met, members = set(names[name]), {name}
-        while more := {one for one, theirs in names.items() if met & theirs} - members:
-            members |= more
-            met = met.union(*(names[one] for one in more))
-        return min(members)
+        return side_by_side.family(self.config.lineages, self.journal, name)
 
 
 def house(config: Config, *, watch: Callable[[str, str], None] = lambda name, text: None) -> House:  # noqa: ARG005
     """Put an installation together. Nothing is opened before it is needed."""
     return House(config, watch=watch)
-
-
-def _stolen(name: str) -> Unsafe:
-    """Say why there is no way back to a key that somebody else has."""
-    message = f"the former key of {name} was declared compromised: whoever has it could read and forge mail"
-    return Unsafe(message, f"it never goes into service again; for another key: tlsa-manager rollover start {name} --new-key")
-
-
-def _as_ours(error: Exception) -> TlsaManagerError:
-    """Turn what nobody expected into an error that can be told like any other; the log has where it came from."""
-    if isinstance(error, TlsaManagerError):
-        return error
-    logging.getLogger("tlsa_manager").info("something unexpected happened", exc_info=error)
-    return TlsaManagerError(f"something unexpected happened ({type(error).__name__}: {str(error)[:200]})", _REPORT)
 
 
 def _told(facts: Facts, records: RRset) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What `status`, `run` and `config check` say of a lineage that the configuration names no more; and how `run` ends when one is held."""
+"""What `status`, `run` and `config check` say of a lineage that the configuration names no more; and how `run` ends."""
 
 from __future__ import annotations
 

@@ -155,13 +155,22 @@ def _refused(case: Case) -> Iterator[Finding]:
 
 def _left(spot: Spot, case: Case, records: list[Tlsa], severity: Severity) -> Finding:
     named = [brief(one) + (f" (of the previous key {name})" if (name := former(one, case)) else "") for one in records[:6]]
+    gone = remove(spot, *records[:12])
     return LEFTOVER.at(
         spot.owner,
         f"{len(records)} of {len(spot.records)} records match nothing that is presented: {', '.join(named)}",
         severity=severity,
-        remedy=f"if nobody will present their keys again, {gone}" if (gone := remove(spot, *records[:12])) else "",
+        remedy=f"if nobody will present their keys again, {gone}{_or_adopt(case, records)}" if gone else "",
         evidence=evidence(spot, records[0]),
     )
+
+
+def _or_adopt(case: Case, records: list[Tlsa]) -> str:
+    """How the lineage is made to remove what was added by others, or is not known to be its own."""
+    if case.household is None:
+        return ""
+    words = " ".join(f'--adopt-foreign "{one}"' for one in records[:12])
+    return f"; or have it removed: tlsa-manager records {case.household.lineage.name} {words}"
 
 
 def _burden(spot: Spot, case: Case, idle: int) -> Severity | None:
