@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sim.fate import ServerFate
 from sim.story import POLICY, SERVICES, Story, generation
 from test_succession import NEXT, only, records
 
@@ -13,8 +14,10 @@ from tlsa_manager.order import Order
 from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import renewal, succession
+from tlsa_manager.rollover.decide import decide
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.rollover.state import Phase
+from tlsa_manager.rollover.steps import Record
 
 EC, RSA = generation("ec"), generation("rsa", kind="RSA")
 B, C = generation("b"), generation("c")
@@ -113,6 +116,84 @@ def test_a_lineage_that_stays_after_all_is_as_it_was() -> None:
     story.world.strangers.add(RSA.chain)  # the one who removed it is to blame
     story.wait(100)
     assert records(story) == only(RSA, EC)
+
+
+def again(story: Story) -> None:
+    """The old lineage is taken back, and the server reads its file when it is said to, not before."""
+    leave(story, leaving=False)
+    story.until(lambda one: "have the server read it" in one.plan("old").remedy)
+    assert story.facts("old").current == ""
+    assert only(RSA) <= records(story)
+    story.world.unread.clear()
+    story.present(RSA, "old")
+    story.world.judge()
+    story.until(lambda one: one.rolled_to(RSA, "old"))
+    story.wait(300)
+    assert records(story) == only(RSA, EC)
+    assert story.vetoes() == []
+
+
+def test_a_lineage_that_has_left_and_is_taken_back_begins_like_a_new_one() -> None:
+    """Its newest certificate is published, every cache is waited for, and then a person has the server read it."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.until(gone)
+    story.wait(1000)
+    back = story.world.now - story.world.start
+    again(story)
+    assert story.happened(ev.Adopted, "old")[-1][0] >= back + 180
+
+
+@pytest.mark.parametrize("lag", [0.0, 60.0])
+def test_a_lineage_that_is_taken_back_while_its_records_go_leaves_first(lag: float) -> None:
+    """Between the removal and the last server that shows it nothing is promised: what went, goes; then it is published anew."""
+    story = side_by_side()
+    story.world.fate = replace(story.world.fate, servers=(ServerFate(), ServerFate(lag=lag)))
+    leave(story)
+    take_out(story)
+    story.until(lambda one: bool(one.happened(ev.Retiring, "old")))
+    leave(story, leaving=False)
+    story.run()
+    if lag:
+        assert story.phase("old") is Phase.RETIRING
+        assert not only(RSA) & records(story)
+    story.until(gone)
+    again(story)
+
+
+def test_a_lineage_has_not_left_before_no_server_hands_out_its_records() -> None:
+    """A slow secondary still does: who has the certificate presented again by then would lose its record."""
+    story = side_by_side()
+    story.world.fate = replace(story.world.fate, servers=(ServerFate(), ServerFate(lag=90.0)))
+    leave(story)
+    take_out(story)
+    story.until(gone)
+    assert story.happened(ev.Left, "old")[0][0] >= story.happened(ev.Retiring, "old")[-1][0] + 90.0
+    assert not any(story.facts("old").leaving.values())
+
+
+def test_a_lineage_that_is_taken_back_begins_with_the_newest_certificate_that_nobody_doubts() -> None:
+    """Not with one that was held, nor with one whose key somebody else has; with none, that is said."""
+    start = (ev.Adopted(RSA), ev.Staged(B), ev.Vanished("rsa"))
+    table = {"b": (), "rsa": (ev.Aborted("b"),), "": (ev.Aborted("b"), ev.Compromised((RSA.spki,)))}
+    for expected, events in table.items():
+        facts = Facts("old")
+        for event in (*start, *events, ev.Left("rsa")):
+            facts = apply(facts, event, 0.0)
+        story = side_by_side()
+        scene = replace(story.engine.scene("old"), facts=facts)
+        decision = decide(scene)
+        assert isinstance(decision, Record)
+        assert decision.events == (ev.Promoted(expected) if expected else ev.Reappeared(""),)
+        if not expected:
+            wait = decide(replace(scene, facts=apply(facts, ev.Reappeared(""), 1.0), snapshot=replace(scene.snapshot, files={})))
+            assert "rollover start old" in wait.why
+    doubtful = (ev.Adopted(RSA), ev.Staged(B, "it lacks a name"), ev.Vanished("rsa"), ev.Left("rsa"))
+    facts = Facts("old")
+    for event in doubtful:
+        facts = apply(facts, event, 0.0)
+    assert facts.left == "rsa"
 
 
 def test_what_cannot_be_seen_does_not_leave() -> None:

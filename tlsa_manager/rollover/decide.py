@@ -40,7 +40,7 @@ def look_at(lineage: Lineage, facts: Facts, now: float) -> Looks:
     ends = way_back_until(facts, 0, lineage)
     if facts.previous and ends is not None and (now >= ends or not facts.next):
         return Looks(SWAP_REPEATS if now >= ends else int(bool(law.disowned(lineage, facts))))
-    if lineage.leaving and facts.current:
+    if facts.current and (lineage.leaving or facts.is_going):
         return Looks(SWAP_REPEATS)
     if facts.next and facts.current and not facts.hold:
         due = due_by_time(lineage, facts)

@@ -143,7 +143,8 @@ class Facts:
     `key_since`: when the key in service went there; `key_due`: a person wants it replaced; `former_key`: both, of the one before.
     `compromised`: SHA-256 of the public halves of keys that somebody else has; `at_once`: the generation that waits for no cache.
     `discarded`: likewise of next keys that were given up for good, unused: they never go into service.
-    `vanished_at`: since when nothing presents a lineage that is to be given up.
+    `vanished_at`: since when nothing presents a lineage that is to be given up; `retiring` then speaks of `current`. `left`: the
+    generation that a lineage which was given up begins with if it is taken back.
     `order`: at the certificate authority; `tokens`: the TXT records that prove our names to it; `renewal`: when it is due;
     `obtained`: what came of the latest order that had a certificate.
     """
@@ -178,6 +179,7 @@ class Facts:
     discarded: frozenset[str] = frozenset()
     at_once: str = ""
     vanished_at: float | None = None
+    left: str = ""
     order: Order | None = None
     tokens: frozenset[Token] = frozenset()
     renewal: Renewal | None = None
@@ -199,6 +201,11 @@ class Facts:
     def is_compromised(self, generation: Generation | None) -> bool:
         """Whether somebody else has the key of this generation."""
         return generation is not None and generation.spki in self.compromised
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the records of a lineage that nothing presents any more have begun to go: that is finished in any case."""
+        return self.vanished_at is not None and self.retiring
 
     def is_barred(self, generation: Generation | None) -> bool:
         """Whether the key of this generation must not go into service: somebody else has it, or it was given up for good."""
@@ -367,7 +374,8 @@ def _(event: ev.RecordsAdopted, facts: Facts, at: float) -> Facts:  # noqa: ARG0
 def _(event: ev.Retiring, facts: Facts, at: float) -> Facts:  # noqa: ARG001  timeless
     own = frozenset(event.remove) & facts.ours.get(event.target, frozenset())  # the others are a neighbour's
     leaving = facts.leaving.get(event.target, frozenset()) | own
-    former = facts.generation(facts.previous)  # once its record begins to go there is no way back at once
+    given_up = facts.current if facts.vanished_at is not None else ""
+    former = facts.generation(facts.previous or given_up)  # once its record begins to go there is no way back at once
     retiring = former is not None and any(former.chain.matches(one) for one in event.remove)
     return replace(facts, retiring=facts.retiring or retiring, leaving={**facts.leaving, event.target: leaving})
 
@@ -531,15 +539,22 @@ def _(event: ev.Vanished, facts: Facts, at: float) -> Facts:  # noqa: ARG001  th
 
 @_apply.register
 def _(event: ev.Reappeared, facts: Facts, at: float) -> Facts:  # noqa: ARG001  likewise
-    return replace(facts, vanished_at=None, since=at)
+    return replace(facts, vanished_at=None, retiring=False, since=at)
 
 
 @_apply.register
 def _(event: ev.Left, facts: Facts, at: float) -> Facts:  # noqa: ARG001  likewise
     return replace(
         facts, current="", next="", queued="", queued_hold=None, hold=None, standby=None, at_once="", order=None, renewal=None,
-        since=at,
+        retiring=False, left=_newest_sound(facts), since=at,
     )  # fmt: skip
+
+
+def _newest_sound(facts: Facts) -> str:
+    """What a lineage that has left begins with if it is taken back: its newest certificate that nobody had doubts about."""
+    table = ((facts.queued, facts.queued_hold), (facts.next, facts.hold), (facts.current, None))
+    sound = (name for name, doubts in table if (one := facts.generation(name)) and one.ours and not doubts)
+    return next(sound, "")
 
 
 @_apply.register

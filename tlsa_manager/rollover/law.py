@@ -53,7 +53,9 @@ def wanted(lineage: Lineage, facts: Facts) -> frozenset[Tlsa]:
 
     And of the next key, which no certificate may have yet: published ahead, it needs no wait when it is wanted.
     """
-    if lineage.leaving and facts.vanished_at is not None:  # its service has ended; what neighbours need they want themselves
+    if (
+        lineage.leaving and facts.vanished_at is not None
+    ) or facts.is_going:  # its service has ended; what neighbours need they want themselves
         return frozenset()
     names = [facts.current, "" if facts.retiring else facts.previous, facts.way_back.generation if facts.way_back else ""]
     held = facts.hold is not None and bool(facts.hold.generation)

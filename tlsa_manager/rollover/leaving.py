@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def leave(scene: Scene) -> Decision | None:
     """What is done for a lineage that leaves, after everything that was begun; nothing new begins."""
     facts, current = scene.facts, scene.current
-    if not scene.lineage.leaving:
-        return Record((ev.Reappeared(facts.current),), "it stays after all") if facts.vanished_at is not None else None
+    if not scene.lineage.leaving and not facts.is_going:  # what was begun is finished; it can be taken back afterwards
+        return _stay(scene)
     if facts.deploying or facts.way_back or facts.previous:
         return None  # that is finished first
     if current is None:
@@ -54,7 +54,22 @@ def _give_up(scene: Scene, current: Generation, vanished_at: float) -> Decision:
         look = min(scene.now + soak_poll(scene), ends)
         why = "nothing presents it any more; its records stay until the rollback window is over"
         return meanwhile(scene) or Wait(look, why, due=ends)
-    return retire(scene, scene.neighbours_want()) or Record((ev.Left(current.id),), "none of its records is left in DNS")
+    handed_out = tuple(_still_handed_out(scene))
+    wait = Wait(scene.now + scene.policy.poll_interval, "its records are gone when no server hands them out any more", handed_out)
+    gone = Record((ev.Left(current.id),), "none of its records is left in DNS")
+    return retire(scene, scene.neighbours_want()) or (wait if handed_out else gone)
+
+
+def _stay(scene: Scene) -> Record | None:
+    """It is not to be given up, or no more; one that has left already begins with its newest certificate, like a new one."""
+    facts = scene.facts
+    if facts.vanished_at is None:
+        return None
+    begin = facts.generation("" if facts.current or facts.next or facts.queued else facts.left)
+    expired = begin is not None and 0 < begin.chain.not_after <= scene.now
+    if begin is None or expired or facts.is_barred(begin):
+        return Record((ev.Reappeared(facts.current),), "it stays after all")
+    return Record((ev.Promoted(begin.id),), "it is taken back: its newest certificate is published and waits, like a new one")
 
 
 def _still_presented(scene: Scene, current: Generation) -> Iterator[Blocker]:
@@ -68,6 +83,16 @@ def _still_presented(scene: Scene, current: Generation) -> Iterator[Blocker]:
     for view in scene.snapshot.files.values():
         if view.configured:
             yield Blocker(view.path, f"{view.consumer} still reads {view.path}")
+
+
+def _still_handed_out(scene: Scene) -> Iterator[Blocker]:
+    """Which servers hand out a record that was removed, or may: one that came back would be lost there again."""
+    for target, owners in scene.targets().items():
+        ours = scene.facts.leaving.get(target, frozenset()) - scene.neighbours_want()
+        for view in (view for owner in owners if ours and (view := scene.view(owner))):
+            for answer in view.answers:
+                if answer.records is None or answer.records & ours:
+                    yield Blocker(target, f"{answer.place} still hands out a record that was removed, or cannot be asked")
 
 
 def _unseen(scene: Scene) -> Iterator[Blocker]:

@@ -245,7 +245,8 @@ def stable(scene: Scene) -> Decision:
     soon = scene.policy.poll_interval if unpublished(scene) else scene.policy.check_interval
     retries = [one.until for one in failures(scene) if one.until]
     until = min([scene.now + soon, *retries])
-    why = "nothing to do: what the services present is published" if not blockers else blockers[0].reason
+    why = "nothing to do: what the services present is published" if scene.current else _nothing_known(scene)
+    why = blockers[0].reason if blockers else why
     return Wait(max(until, scene.now + SWAP_POLL), why, tuple(blockers))
 
 
@@ -307,6 +308,13 @@ def _surprises(scene: Scene) -> Iterator[Blocker]:
         yield from late
     for view in scene.snapshot.files.values():
         yield from (Blocker(view.path, problem) for problem in view.problems)
+
+
+def _nothing_known(scene: Scene) -> str:
+    return (
+        "no certificate is known to be in service, and none is on its way: the ACME client's hook brings one at the next renewal;"
+        f" or now: tlsa-manager rollover start {scene.lineage.name}"
+    )
 
 
 def _waiting_for(blockers: list[Blocker]) -> str:

@@ -53,7 +53,7 @@ class Scene:
     @property
     def given_up(self) -> bool:
         """Whether the lineage is to be given up, and nothing presents it any more."""
-        return self.lineage.leaving and self.facts.vanished_at is not None
+        return (self.lineage.leaving and self.facts.vanished_at is not None) or self.facts.is_going
 
     def targets(self) -> dict[str, tuple[str, ...]]:
         """The owners of this lineage by the name where their records really are."""

@@ -49,7 +49,7 @@ def phase(lineage: Lineage, facts: Facts, now: float) -> Phase:
     if facts.previous:
         ends = way_back_until(facts, 0, lineage)
         return Phase.RETIRING if ends is not None and now >= ends else Phase.SWAPPED
-    if lineage.leaving and facts.current:
+    if facts.current and (lineage.leaving or facts.is_going):
         return Phase.RETIRING
     if facts.next:
         return _phase_of_next(lineage, facts, now)
