@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sim.fate import Fate, ServerFate
 from sim.story import POLICY, SERVICES, Story, generation
@@ -216,3 +218,21 @@ def test_two_lineages_whose_parameters_go_and_come_back_never_want_what_the_law_
     story.until(lambda one: stands(one, KEY), within=3000)
     assert count(story, KEY) == 2
     assert story.vetoes() == []
+
+
+def test_two_lineages_on_the_same_services_with_different_parameters_are_told_what_to_do() -> None:
+    """A parameter has to match every key that is presented: neither can begin with it alone, and that is said by name."""
+    lineages = tuple(Lineage(name, SERVICES, "dns", (f"file-{name}",), policy=POLICY) for name in ("rsa", "ec"))
+    story = Story(lineages=lineages)
+    story.begin(generation("0", kind="RSA"), lineage="rsa")
+    story.begin(A, lineage="ec")
+    story.run()
+    story.lineages = (replace(lineages[0], params=(KEY, KEY512)), lineages[1])
+    story.engine = story._engine()
+    story.wait(500)
+    assert "for 3 1 2: give ec the same `params` as rsa (RFC 7671 §8.3)" in story.plan("rsa").why
+    story.lineages = tuple(replace(one, params=(KEY, KEY512)) for one in lineages)
+    story.engine = story._engine()
+    story.wait(500)
+    assert count(story, KEY512) == 2
+    assert "the same `params`" not in story.plan("rsa").why

@@ -134,10 +134,23 @@ def _would_break(scene: Scene, owner: str, target: str, standing: RRset, add: RR
         if worse:
             known = chain in mine or chain in scene.foreign_chains()
             whose = "which is also being published" if known else "whose files this tool does not have"
-            yield Blocker(target, f"a server presents the key {chain.leaf.spki_sha256[:12]}…, {whose}; no record would match it")
+            why = f"a server presents the key {chain.leaf.spki_sha256[:12]}…, {whose}; no record would match it"
+            yield Blocker(target, why + _same_params(scene, target, owner, chain, worse))
     if not law.usable(standing, smtp=smtp):  # DANE begins here: what is presented must be known (RFC 6698 A.1, RFC 7672 §2.2)
         for service in scene.services_of(owner):
             yield from not_seen(scene, service)
+
+
+def _same_params(scene: Scene, target: str, owner: str, chain: Chain, lacking: frozenset[Params]) -> str:
+    """What to do where the neighbour that has a chain is configured without these parameters, so that neither can begin."""
+    without = [
+        lineage.name for lineage, facts in scene.beside(target, (owner,))
+        if chain in law.presentable(facts) and not lacking <= set(lineage.params)
+    ]  # fmt: skip
+    if not without:
+        return ""
+    named = ", ".join(map(str, sorted(lacking)))
+    return f" for {named}: give {' and '.join(without)} the same `params` as {scene.lineage.name} (RFC 7671 §8.3)"
 
 
 def _needed(scene: Scene, owner: str, target: str, standing: RRset, remove: RRset) -> Iterator[Blocker]:
