@@ -212,6 +212,24 @@ def test_what_cannot_be_seen_does_not_leave() -> None:
     assert records(story) == only(RSA, EC)
 
 
+def test_a_lineage_whose_host_is_switched_off_for_good_leaves_on_a_persons_word() -> None:
+    """Nobody can ever see it again: the way out is named, and it is one."""
+    story = side_by_side()
+    leave(story)
+    take_out(story)
+    story.world.unreachable |= {(str(one), "192.0.2.100") for one in SERVICES}
+    story.wait(2000)
+    assert not gone(story)
+    assert "cannot be probed" in story.plan("old").why
+    assert "probe = false" in story.plan("old").remedy
+    assert "no server reads /etc/file-old.pem" in story.plan("old").remedy
+    vouched = tuple(replace(one, probe=False) for one in SERVICES)
+    story.lineages = (replace(story.lineages[0], services=vouched), *story.lineages[1:])
+    story.engine = story._engine()
+    story.until(gone)
+    assert story.vetoes() == []
+
+
 def test_a_service_that_is_not_probed_is_believed_only_if_no_server_reads_the_file() -> None:
     """`probe = false`: nobody can see what it presents; the consumer's own configuration is the only witness."""
     story = side_by_side(probe=False)

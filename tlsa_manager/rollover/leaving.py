@@ -38,7 +38,7 @@ def leave(scene: Scene) -> Decision | None:
         return publish(scene) or meanwhile(scene) or stop
     unseen = list(_unseen(scene))
     if unseen:
-        wait = Wait(scene.now + scene.policy.poll_interval, unseen[0].reason, tuple(unseen))
+        wait = Stop(scene.now + scene.policy.poll_interval, unseen[0].reason, _how_to_vouch(scene), tuple(unseen))
         return publish(scene) or meanwhile(scene) or wait
     if facts.vanished_at is None:
         return Record((ev.Vanished(current.id),), "nothing presents it any more")
@@ -106,6 +106,15 @@ def _unseen(scene: Scene) -> Iterator[Blocker]:
     for owner in scene.lineage.owners:
         if scene.view(owner) is None:
             yield Blocker(owner, f"{owner} has not been looked at")
+
+
+def _how_to_vouch(scene: Scene) -> str:
+    """What a person does where nobody can see any more what a service presents, because its host is switched off for good."""
+    unread = [view.path for view in scene.snapshot.files.values() if view.configured is False]
+    files = f"no server reads {', '.join(unread)}" if unread else "no server reads its files, and a consumer of it says so"
+    return (
+        f"let it be seen; or, if it is gone for good, vouch for it: probe = false at the service; that is believed while {files}"
+    )
 
 
 def _how_to_leave(scene: Scene) -> str:
