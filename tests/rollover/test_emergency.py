@@ -18,7 +18,7 @@ from test_succession import NEXT, PLAIN, WAIT, only, records, settle, standby, w
 
 from tlsa_manager.lineage import Lineage
 from tlsa_manager.policy import Policy
-from tlsa_manager.rollover import emergency
+from tlsa_manager.rollover import emergency, renewal
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.emergency import Prospect, Way
 from tlsa_manager.rollover.facts import Facts, apply
@@ -174,6 +174,58 @@ def test_a_certificate_that_comes_while_a_failed_swap_in_haste_is_held_is_in_the
     story.run()
     story.until(lambda one: one.facts().current == "one/c")
     assert now(story) - released <= 2 * POLICY.poll_interval + 5
+    assert story.vetoes() == []
+
+
+def test_the_records_of_an_issuer_in_caches_are_waited_for_where_the_new_certificate_has_none() -> None:
+    """2 1 1 was just taken out of `params`: until caches forget it what is signed by itself has to wait, and that is told."""
+    story = with_keys(NEXT, Fate(ttl=300), params=(Params(3, 1, 1), Params(2, 1, 1)))
+    story.wait(1500)
+    story.lineages = (replace(story.lineages[0], params=(Params(3, 1, 1),)),)
+    story.engine = story._engine()
+    story.until(lambda one: bool(one.happened(ev.Retiring)))
+    story.wait(2 * POLICY.poll_interval)
+    assert [one.way for one in ways(story)] == [Way.AT_ONCE, Way.WAIT]
+    best, other = ways(story)
+    assert best.deferred_until is not None
+    new = generation("new", key=standby(story).id, issuer="")
+    steal(story, new)
+    story.until(lambda one: one.facts().current == "one/new")
+    swapped = story.world.now - POLICY.check_interval
+    assert swapped <= other.swap_at <= story.world.now
+    assert story.vetoes() == []
+
+
+def test_with_no_cache_left_that_knows_the_issuer_the_next_key_is_ready_again() -> None:
+    """The same after the wait: the swap is now."""
+    story = with_keys(NEXT, Fate(ttl=300), params=(Params(3, 1, 1), Params(2, 1, 1)))
+    story.wait(1500)
+    story.lineages = (replace(story.lineages[0], params=(Params(3, 1, 1),)),)
+    story.engine = story._engine()
+    story.wait(2000)
+    assert [one.way for one in ways(story)] == [Way.STANDBY]
+    declared = now(story)
+    steal(story, generation("new", key=standby(story).id, issuer=""))
+    story.run()
+    story.until(lambda one: one.facts().current == "one/new")
+    assert now(story) <= declared + POLICY.poll_interval + 5
+
+
+def test_a_certificate_in_haste_that_records_of_an_issuer_keep_out_bars_no_order() -> None:
+    """2 1 1 came into `params` after the emergency was declared: what can go in has an issuer, so it is ordered."""
+    story = with_keys(PLAIN, issuer="ca", params=(Params(3, 1, 1), Params(2, 1, 1)))
+    story.wait(1500)
+    made = generation("made", key="new", issuer="")
+    steal(story, made, at_once=True)
+    assert emergency.is_stuck(story.lineages[0], story.facts())
+    assert renewal.barred(story.lineages[0], story.facts()) == ""
+    story.wait(100)
+    assert story.facts().current == "one/a"
+    certificate = generation("certificate", key="new", issuer="another")
+    story.stage(certificate)
+    assert renewal.barred(story.lineages[0], story.facts()) == "a stolen key is being replaced"
+    story.run()
+    story.until(lambda one: one.facts().current == "one/certificate", within=POLICY.check_interval)
     assert story.vetoes() == []
 
 

@@ -838,6 +838,20 @@ MUTANTS = (
             "return seen_everywhere + ttl, seen_everywhere + ttl",
         ),
         _one(
+            "caches that know the issuer",
+            "a certificate without issuer is said to be ready while caches hold records of one",
+            "emergency.py",
+            "    return all(one is not None and one <= now for one in moments)\n",
+            "    return bool(facts.lineage)\n",
+        ),
+        _one(
+            "haste that never ends",
+            "a certificate in haste that can never go in bars the one that could",
+            "renewal.py",
+            "if facts.at_once and not emergency.is_stuck(lineage, facts) else",
+            "if facts.at_once else",
+        ),
+        _one(
             "haste of another key",
             "a certificate that takes the place of one in haste waits for caches while the stolen key serves",
             "facts.py",

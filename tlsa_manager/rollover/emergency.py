@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tlsa_manager.rollover import timing
+from tlsa_manager.rollover import law, timing
 from tlsa_manager.rollover.facts import CachedSet
 from tlsa_manager.rollover.state import ready_at, sets_without
 from tlsa_manager.value import dataclass
@@ -54,7 +54,7 @@ def prospects(lineage: Lineage, facts: Facts, now: float, lag: float = 0.0) -> t
         return (Prospect(Way.STANDBY, now),)
     seen = now + max(lineage.policy.poll_interval, lag)
     records = ahead(lineage, facts)
-    ready = ready_at(lineage, facts, records, now)
+    ready = _ready_at(lineage, facts, records, now)
     if ready is not None and ready <= now:
         return (Prospect(Way.STANDBY, now),)
     old = [one for name in lineage.owners for one in _lacking(lineage, facts, name, records)]
@@ -86,12 +86,46 @@ def coming(lineage: Lineage, facts: Facts, now: float) -> Generation | None:
     return None if _standby_is_ready(lineage, facts, now) else on_its_way(facts)
 
 
+def is_stuck(lineage: Lineage, facts: Facts) -> bool:
+    """Whether the certificate in haste has no issuer, and records of one stand: only one that has an issuer can go in."""
+    new = facts.generation(facts.at_once)
+    if new is None or new.chain.certificates[1:]:
+        return False
+    return any(one.gone_since is None for name in lineage.owners for one in _anchored(lineage, facts, name, new))
+
+
 def _standby_is_ready(lineage: Lineage, facts: Facts, now: float) -> bool:
     """Whether every cache knows the next key: then a certificate for it goes into service before everything else."""
     if facts.standby is None:
         return False
     ready = ready_at(lineage, facts, facts.standby.records(lineage.params), now)
-    return ready is not None and ready <= now
+    if ready is None or ready > now:
+        return False
+    anchored = [one for name in lineage.owners for one in _anchored(lineage, facts, name, None)]
+    moments = [timing.forgotten_at(one, lineage.policy) for one in anchored]
+    return all(one is not None and one <= now for one in moments)
+
+
+def _ready_at(lineage: Lineage, facts: Facts, records: RRset, now: float) -> float | None:
+    """When no cache can hold a set any more that does not match what takes the place; None = a server may hand one out."""
+    ready = ready_at(lineage, facts, records, now)
+    anchored = [one for name in lineage.owners for one in _anchored(lineage, facts, name, on_its_way(facts))]
+    moments = [ready, *(timing.forgotten_at(one, lineage.policy) for one in anchored)]
+    known = [one for one in moments if one is not None]
+    return max(known) if len(known) == len(moments) else None
+
+
+def _anchored(lineage: Lineage, facts: Facts, name: str, new: Generation | None) -> Iterator[CachedSet]:
+    """The sets with records of an issuer that the certificate in service brings along and the new one does not (RFC 7671 §5.2).
+
+    `new` None: one that is signed by itself, and brings none.
+    """
+    known, current, smtp = facts.owners.get(name), facts.generation(facts.current), law.for_smtp(lineage, name)
+    for one in known.sets if known and current else ():
+        anchors = frozenset(each for each in law.usable(one.records, smtp=smtp) if each.usage in {0, 2})
+        matched = {each.params for each in anchors if current and current.chain.matches(each)}
+        if matched - {each.params for each in anchors if new is not None and new.chain.matches(each)}:
+            yield one
 
 
 def _lacking(lineage: Lineage, facts: Facts, name: str, records: RRset) -> Iterator[CachedSet]:
@@ -99,7 +133,9 @@ def _lacking(lineage: Lineage, facts: Facts, name: str, records: RRset) -> Itera
     known = facts.owners.get(name)
     if known is None:
         return
-    yield from sets_without(lineage, facts, name, records)
+    without = tuple(sets_without(lineage, facts, name, records))
+    yield from without
+    yield from (one for one in _anchored(lineage, facts, name, on_its_way(facts)) if one not in without)
     began = timing.history_known_at(known, lineage.policy)
     if known.since is not None and began is not None and began > float("-inf"):
         yield CachedSet(frozenset(), max((one.ttl for one in known.sets if one.records), default=0), known.since)

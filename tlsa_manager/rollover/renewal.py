@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.order import Renewal
-from tlsa_manager.rollover import restraint, succession, timing
+from tlsa_manager.rollover import emergency, restraint, succession, timing
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def barred(lineage: Lineage, facts: Facts) -> str:
         return "it is to be given up"
     if facts.deploying or facts.way_back:
         return "a swap is being proven"
-    return "a stolen key is being replaced" if facts.at_once else ""
+    return "a stolen key is being replaced" if facts.at_once and not emergency.is_stuck(lineage, facts) else ""
 
 
 def again_at(step: str, failure: Failure, facts: Facts, policy: Policy) -> float:
