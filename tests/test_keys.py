@@ -466,3 +466,45 @@ def test_a_key_signs_its_own_certificate(key_type: str, kind: str) -> None:
     assert first.signed_by_itself
     assert not keys.load_pair(*pki.pair("mx.example.org")).signed_by_itself
     assert first.not_before < first.not_after
+
+
+@pytest.mark.parametrize(("form", "size"), [("traditional", 1), ("traditional", -1), ("pkcs8", 1)])
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=lambda one: one.name)
+def test_a_number_with_an_octet_too_many_is_read(form: str, size: int, curve: ec.EllipticCurve) -> None:
+    """GnuTLS, and so uacme, writes a zero before every number that begins with a set bit; others leave out a leading zero."""
+    length = curve.key_size // 8
+    number = 2 ** (8 * length - 9) + 12345 if size < 0 else 2 ** (8 * length - 2) + 12345
+    key = ec.derive_private_key(number, curve)
+    forms = serialization.PrivateFormat
+    shape = forms.TraditionalOpenSSL if form == "traditional" else forms.PKCS8
+    content = key.private_bytes(serialization.Encoding.DER, shape, serialization.NoEncryption())
+    octets = number.to_bytes(length)
+    odd = b"\x00" + octets if size > 0 else octets.lstrip(b"\x00")
+    told = keys.public_half(der_grown(content, octets, odd), "some")
+
+    assert told.spki_sha256 == keys.public_half(content, "some").spki_sha256
+
+
+def der_grown(content: bytes, octets: bytes, odd: bytes) -> bytes:
+    """Put other octets into an OCTET STRING of DER, and mend every length around it."""
+
+    def tagged(tag: int, inner: bytes) -> bytes:
+        size = len(inner)
+        return bytes([tag]) + (bytes([size]) if size < 128 else bytes([0x81, size])) + inner
+
+    def walk(data: bytes) -> bytes:
+        made = b""
+        while data:
+            tag, size, head = data[0], data[1], 2
+            if size & 0x80:
+                head = 2 + (size & 0x7F)
+                size = int.from_bytes(data[2:head])
+            inner, data = data[head : head + size], data[head + size :]
+            if tag == 0x30:
+                inner = walk(inner)
+            elif tag == 0x04:
+                inner = odd if inner == octets else walk(inner)
+            made += tagged(tag, inner)
+        return made
+
+    return walk(content)

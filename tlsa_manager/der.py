@@ -13,6 +13,7 @@ _SEQUENCE = 0x30
 _VERSION = 0xA0  # [0] EXPLICIT: absent in a version 1 certificate
 _OID = 0x06
 _INTEGER, _OCTETS = 0x02, 0x04
+_PARAMETERS = 0xA0  # [0] of an ECPrivateKey
 _KINDS = {
     "2a864886f70d010101": "RSA",  # rsaEncryption, RFC 3279 §2.3.1
     "2a8648ce3d0201": "ECDSA",  # id-ecPublicKey, RFC 5480 §2.1.1
@@ -55,6 +56,22 @@ def rsa_sizes(key: bytes) -> tuple[int, ...]:
     if len(fields) < 6 or any(one.tag != _INTEGER for one in fields[:6]):
         return ()
     return tuple(int.from_bytes(one.content).bit_length() for one in fields)
+
+
+def curve_and_number(key: bytes) -> tuple[str, int] | None:
+    """Return the curve (its OID, hexadecimal) and the number of a private key on one, None for a key of another kind.
+
+    `key`: DER, of the traditional form (RFC 5915 §3) or PKCS #8 (RFC 5208 §5). Raises BadInput.
+    """
+    fields, curve = _elements(_only(key)), ""
+    if len(fields) > 2 and fields[1].tag == _SEQUENCE and fields[2].tag == _OCTETS:  # PKCS #8: version, algorithm, the key
+        curve = next((one.content.hex() for one in _elements(fields[1].content)[1:] if one.tag == _OID), "")
+        fields = _elements(_only(fields[2].content))
+    named = [one for one in fields[2:] if one.tag == _PARAMETERS]
+    curve = _elements(named[0].content)[0].content.hex() if named else curve
+    if len(fields) < 2 or fields[1].tag != _OCTETS or not curve:
+        return None
+    return curve, int.from_bytes(fields[1].content)
 
 
 def names_its_curve(spki: bytes) -> bool:

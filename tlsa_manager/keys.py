@@ -195,7 +195,21 @@ def _load_key(content: bytes) -> PrivateKeyTypes:
     except TypeError:  # "password was not given"
         raise _Encrypted from None
     except (ValueError, UnsupportedAlgorithm, InternalError):  # their texts stay here: they may quote what they read
-        raise _unreadable() from None
+        return _load_padded(content)
+
+
+def _load_padded(content: bytes) -> PrivateKeyTypes:
+    """Open a key on a curve whose number has an octet too many or too few: GnuTLS writes half of its keys so (RFC 5915 §3)."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    curves: dict[str, ec.EllipticCurve] = {"2a8648ce3d030107": ec.SECP256R1(), "2b81040022": ec.SECP384R1()}
+    try:
+        found = der.curve_and_number(content)
+        if found is not None and found[0] in curves:
+            return ec.derive_private_key(found[1], curves[found[0]])
+    except (BadInput, ValueError, IndexError):
+        pass
+    raise _unreadable() from None
 
 
 def _check_size(content: bytes) -> None:
