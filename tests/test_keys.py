@@ -483,6 +483,8 @@ def test_a_number_with_an_octet_too_many_is_read(form: str, size: int, curve: ec
     told = keys.public_half(der_grown(content, octets, odd), "some")
 
     assert told.spki_sha256 == keys.public_half(content, "some").spki_sha256
+    with pytest.raises(BadInput, match="damaged"):
+        keys.public_half(der_grown(content, octets, b"\x00" + (number + 1).to_bytes(length)), "another number, the same point")
 
 
 def der_grown(content: bytes, octets: bytes, odd: bytes) -> bytes:

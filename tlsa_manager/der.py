@@ -13,7 +13,7 @@ _SEQUENCE = 0x30
 _VERSION = 0xA0  # [0] EXPLICIT: absent in a version 1 certificate
 _OID = 0x06
 _INTEGER, _OCTETS = 0x02, 0x04
-_PARAMETERS = 0xA0  # [0] of an ECPrivateKey
+_PARAMETERS, _POINT = 0xA0, 0xA1  # [0] and [1] of an ECPrivateKey
 _KINDS = {
     "2a864886f70d010101": "RSA",  # rsaEncryption, RFC 3279 §2.3.1
     "2a8648ce3d0201": "ECDSA",  # id-ecPublicKey, RFC 5480 §2.1.1
@@ -58,8 +58,10 @@ def rsa_sizes(key: bytes) -> tuple[int, ...]:
     return tuple(int.from_bytes(one.content).bit_length() for one in fields)
 
 
-def curve_and_number(key: bytes) -> tuple[str, int] | None:
-    """Return the curve (its OID, hexadecimal) and the number of a private key on one, None for a key of another kind.
+def curve_and_number(key: bytes) -> tuple[str, bytes, bytes] | None:
+    """Return the curve (its OID, hexadecimal), the number and, if it is there, the point of a private key on a curve.
+
+    None for a key of another kind.
 
     `key`: DER, of the traditional form (RFC 5915 §3) or PKCS #8 (RFC 5208 §5). Raises BadInput.
     """
@@ -71,7 +73,8 @@ def curve_and_number(key: bytes) -> tuple[str, int] | None:
     curve = _elements(named[0].content)[0].content.hex() if named else curve
     if len(fields) < 2 or fields[1].tag != _OCTETS or not curve:
         return None
-    return curve, int.from_bytes(fields[1].content)
+    point = next((one.content for one in fields[2:] if one.tag == _POINT), b"")
+    return curve, fields[1].content, _elements(point)[0].content[1:] if point else b""  # a BIT STRING counts its unused bits
 
 
 def names_its_curve(spki: bytes) -> bool:

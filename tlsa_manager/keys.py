@@ -201,12 +201,16 @@ def _load_key(content: bytes) -> PrivateKeyTypes:
 def _load_padded(content: bytes) -> PrivateKeyTypes:
     """Open a key on a curve whose number has an octet too many or too few: GnuTLS writes half of its keys so (RFC 5915 §3)."""
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     curves: dict[str, ec.EllipticCurve] = {"2a8648ce3d030107": ec.SECP256R1(), "2b81040022": ec.SECP384R1()}
     try:
-        found = der.curve_and_number(content)
-        if found is not None and found[0] in curves:
-            return ec.derive_private_key(found[1], curves[found[0]])
+        oid, number, point = der.curve_and_number(content) or ("", b"", b"")
+        curve = curves.get(oid)
+        if curve is not None and len(number) != curve.key_size // 8:
+            key = ec.derive_private_key(int.from_bytes(number), curve)
+            if point in {b"", key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)}:
+                return key
     except (BadInput, ValueError, IndexError):
         pass
     raise _unreadable() from None
