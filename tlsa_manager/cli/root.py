@@ -14,7 +14,7 @@ COMMANDS = {
     "check": (_HERE + "check", "What senders with DANE see, what is wrong, how to mend it."),
     "preflight": (_HERE + "preflight", "Would putting this certificate into service now break any sender?"),
     "policy": (_HERE + "policy", "Postfix TLS policy table of what mail domains can be held to."),
-    "rollover": (_HERE + "rollover", "Begin, give up, take back, or foresee a rollover."),
+    "rollover": (_HERE + "rollover", "Begin, give up, take back, hurry, or foresee a rollover."),
     "issue": (_HERE + "issue", "Have the configured issuer make a certificate, for a key that is published ahead."),
     "renew": (_HERE + "renew", "Renew certificates of configured issuers that are due."),
     "records": (_HERE + "records", "Wanted, published and foreign records, for people or for other tools."),
