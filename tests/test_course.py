@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pki
 import pytest
 from test_wiring import NAME, house_of
 
-from tlsa_manager import clock, keys
-from tlsa_manager.errors import Unsafe
+from tlsa_manager import clock, keys, side_by_side
+from tlsa_manager.errors import Busy, Unsafe
 from tlsa_manager.rollover import events as ev
 
 if TYPE_CHECKING:
@@ -89,3 +90,27 @@ def test_what_nothing_bears_on_is_obeyed_all_the_same(home: House, monkeypatch: 
     meanwhile(home, monkeypatch, lambda: home.journal.append(NAME, ev.HandedOut("k"), clock.now()))
     home.abort(NAME)
     assert events(home, ev.Aborted) == 1
+
+
+def test_who_asks_for_a_certificate_waits_a_little_for_the_timer(home: House) -> None:
+    """A run that is at it is over in a moment; only who is at it for longer is told of."""
+    assert home._publishing is not None
+    home._publishing.join()
+    done: list[str] = []
+    taken, over = threading.Event(), threading.Event()
+
+    def run() -> None:
+        with home.journal.lease(NAME):
+            taken.set()
+            over.wait(60)
+            done.append("run")
+
+    worker = threading.Thread(target=run)
+    worker.start()
+    taken.wait(60)
+    act = lambda _, name: done.append(name)  # noqa: E731
+    assert isinstance(side_by_side.each(home.journal, act, {NAME: [NAME]})[NAME], Busy)
+    threading.Timer(0.3, over.set).start()
+    assert side_by_side.each(home.journal, act, {NAME: [NAME]}, patience=60) == {}
+    worker.join()
+    assert done == ["run", NAME]

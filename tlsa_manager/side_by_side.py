@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from tlsa_manager.errors import TlsaManagerError
+from tlsa_manager import clock
+from tlsa_manager.errors import Busy, TlsaManagerError
 from tlsa_manager.rollover.scene import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tlsa_manager.journal import Journal
     from tlsa_manager.lineage import Lineage
@@ -40,11 +42,16 @@ def families(lineages: Mapping[str, Lineage], journal: Journal, names: Iterable[
     return found
 
 
-def each(journal: Journal, act: Callable[[str, str], None], groups: Mapping[str, list[str]]) -> dict[str, TlsaManagerError]:
-    """Do something to each lineage, holding the lease of its family. Returns what went wrong, by lineage; it stops no other."""
+def each(
+    journal: Journal, act: Callable[[str, str], None], groups: Mapping[str, list[str]], *, patience: float = 0.0
+) -> dict[str, TlsaManagerError]:
+    """Do something to each lineage, holding the lease of its family. Returns what went wrong, by lineage; it stops no other.
+
+    `patience`: for how many seconds somebody else may be at it before that is told.
+    """
 
     def one(name: str, members: list[str]) -> dict[str, TlsaManagerError]:
-        return _in_turn(journal, act, name, members)
+        return _in_turn(journal, act, name, members, patience)
 
     if len(groups) <= 1:
         found = [one(name, members) for name, members in groups.items()]
@@ -54,10 +61,28 @@ def each(journal: Journal, act: Callable[[str, str], None], groups: Mapping[str,
     return {name: error for each in found for name, error in each.items()}
 
 
-def _in_turn(journal: Journal, act: Callable[[str, str], None], lease: str, members: list[str]) -> dict[str, TlsaManagerError]:
+@contextmanager
+def _lease(journal: Journal, name: str, patience: float) -> Iterator[None]:
+    """Hold a lease; wait a little for whoever has it. Raises Busy."""
+    ends = clock.monotonic() + patience
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(journal.lease(name))
+                break
+            except Busy:
+                if clock.monotonic() >= ends:
+                    raise
+                clock.sleep(0.2)
+        yield
+
+
+def _in_turn(
+    journal: Journal, act: Callable[[str, str], None], lease: str, members: list[str], patience: float
+) -> dict[str, TlsaManagerError]:
     errors: dict[str, TlsaManagerError] = {}
     try:
-        with journal.lease(lease):
+        with _lease(journal, lease, patience):
             for name in members:
                 try:
                     act(lease, name)

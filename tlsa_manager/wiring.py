@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tlsa_manager.watching import Watch
 
 STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
+PATIENCE = 10.0  # seconds for which the timer may be at it before a person who asks for a certificate is told so
 ISSUE_BUDGET = 300.0  # seconds after which a run begins no more orders: other lineages have to be looked after again
 HOOK_BUDGET = 0.7  # seconds a hook spends on publishing; the timer does what is left
 
@@ -260,7 +261,7 @@ class House:
             if self._issuing(family).on_request(name, take_over=take_over, insist=insist):
                 self._advance(family, name)
 
-        return self._each(act, self._families(names))
+        return side_by_side.each(self.journal, act, self._families(names), patience=PATIENCE)
 
     def rehearse(self, names: Iterable[str]) -> dict[str, TlsaManagerError]:
         """Order certificates at the staging directories of their authorities, and throw them away."""

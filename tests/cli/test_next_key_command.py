@@ -150,7 +150,7 @@ def test_an_unknown_lineage_and_a_bad_place_are_told(say: Say, home: Path) -> No
     assert say("next-key", "mx.exampel.org").code == 2
     (home / "link").symlink_to(home / "elsewhere")
     for place, why in (
-        (home / "none" / "x", "it does not exist"),
+        (home / "none" / "x", "does not exist"),
         (home / "link", "symbolic link"),
         (home, "not a regular file"),
     ):
@@ -198,12 +198,15 @@ def test_while_keys_are_reused_it_is_the_one_in_service(say: Say, home: Path) ->
 def test_replaced_it_is_another_with_the_reason_in_the_journal(say: Say, home: Path) -> None:
     """A person says so, nobody else."""
     say("next-key", NAME, "--key", home / "a.pem")
-    assert say("next-key", NAME, "--replace", "it was in a lost backup").code == 0
+    ending = say("next-key", NAME, "--replace", "it was in a lost backup")
+    assert ending.code == 0
+    assert "is never used, and its record goes with the next run; what a client was given of it is worthless" in ending.err
+    assert "worthless" not in say("next-key", NAME, "--replace", "once more").err, "nobody had that one"
     say("next-key", NAME, "--key", home / "b.pem")
     assert spki((home / "a.pem").read_bytes()) != spki((home / "b.pem").read_bytes())
     history = say("history").out
     assert "threw the next key away: it was in a lost backup" in history
-    assert history.count("made the next key, ecdsa-p256") == 2
+    assert history.count("made the next key, ecdsa-p256") == 3
     assert history.count("gave the next key, or a request signed with it, to a client") == 2
 
 

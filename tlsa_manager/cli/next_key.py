@@ -57,7 +57,7 @@ def command(  # noqa: PLR0917  click gives them by name
     lineage = one(config, wanted)
     home = house(config)
     if reason is not None:
-        home.replace_next_key(lineage.name, reason)
+        _replace(voice, home, lineage.name, reason)
     if request is None and key is None:
         voice.answer(*_told(home, lineage))
         return
@@ -75,6 +75,18 @@ def command(  # noqa: PLR0917  click gives them by name
         from tlsa_manager.cli.leaving import end_at_once
 
         end_at_once()
+
+
+def _replace(voice: Voice, home: House, name: str, reason: str) -> None:
+    """Replace the next key, and say what becomes of the former one."""
+    from tlsa_manager.next_key import handed_out
+
+    former = home.journal.facts(name).standby
+    given = former is not None and former.id in handed_out(home.journal, name)
+    home.replace_next_key(name, reason)
+    if former is not None:
+        worthless = "; what a client was given of it is worthless now, give it the new one" if given else ""
+        voice.note(f"{name}: key {former.id} is never used, and its record goes with the next run{worthless}")
 
 
 def _check(voice: Voice, request: str | None, hosts: tuple[str, ...], key: str | None) -> None:

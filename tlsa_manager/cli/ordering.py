@@ -45,7 +45,7 @@ def order(
     standings = [home.standing(name) for name in names]
     said: Iterator[Line] = (line for one in standings for line in _lines(one, made, errors, rehearsal=rehearsal))
     voice.answer(_value(standings, done, made, errors), [] if voice.quiet else said)
-    tell_errors(voice, errors)
+    tell_errors(voice, errors, shown=not (voice.json or voice.quiet or rehearsal))
     return _code(standings, errors)
 
 

@@ -82,10 +82,10 @@ def outcome(known: Iterable[Facts], errors: Mapping[str, TlsaManagerError]) -> i
     return EXIT_NOT_YET if errors else EXIT_OK
 
 
-def tell_errors(voice: Voice, errors: Mapping[str, TlsaManagerError]) -> None:
-    """Say what went wrong, with the remedy, whatever --quiet asks for."""
+def tell_errors(voice: Voice, errors: Mapping[str, TlsaManagerError], *, shown: bool = False) -> None:
+    """Say what went wrong, with the remedy, whatever --quiet asks for. `shown`: where it stands has told all of the remedy."""
     for name, error in errors.items():
-        voice.complain(f"{name}: {error.message}", error.hint)
+        voice.complain(f"{name}: {error.message}", error.hint.partition("\n")[0] if shown else error.hint)
 
 
 def _tell(

@@ -24,5 +24,5 @@ def go_on(
     standing = home.standing(name)
     text = [*([(said, "bold")] if said else []), *lines(standing, now())]
     voice.answer({"said": said, **more, "lineage": value(standing)}, text)
-    tell_errors(voice, errors)
+    tell_errors(voice, errors, shown=not (voice.json or voice.quiet))
     return outcome([standing.facts], errors)

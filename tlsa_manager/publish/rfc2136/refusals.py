@@ -54,8 +54,8 @@ def access(place: Place) -> str:
     """Return the lines that let the key change just these records, for BIND and for Knot."""
     zone = place.zone or "ZONE"
     return (
-        f'BIND, in zone "{zone.rstrip(".") or "."}":\n'
-        f"    update-policy {{ grant {place.key} name {place.target} {place.kind}; }};\n"
+        f'BIND, one more line in the update-policy of zone "{zone.rstrip(".") or "."}":\n'
+        f"    grant {place.key} name {place.target} {place.kind};\n"
         "Knot, and `acl: tlsa-manager` in that zone:\n"
         f"    acl:\n      - id: tlsa-manager\n        key: {place.key}\n        action: update\n"
         f"        update-type: [{place.kind}]\n        update-owner: name\n        update-owner-match: equal\n"
