@@ -23,20 +23,24 @@ if TYPE_CHECKING:
     from lab.sender import SenderLab
 
 LAB_FIXTURES = frozenset({"lab_dir", "dns_lab", "mx_lab", "sender_lab", "acme_lab"})
+MAIL_WORKERS = 3  # of the four that tests/run.sh starts; what they do leaves the processors idle for most of the time
 _NOT_RUN = "cannot run here"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses a lab fixture as `lab`, so that `-m "not lab"` leaves it out.
 
-    Tests that send a stream of mail take minutes, mostly waiting: one worker does them all, and the other has time for the rest.
+    Tests that send a stream of mail take minutes, mostly waiting: some workers do them, module by module in turn, and the others
+    have time for the rest.
     """
+    streams = sorted({item.path.name for item in items if "sender_lab" in getattr(item, "fixturenames", ())})
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
         if LAB_FIXTURES & wanted:
             item.add_marker("lab")
         if "sender_lab" in wanted:
-            item.add_marker(pytest.mark.xdist_group("mail"))  # obeyed by --dist loadgroup, which begins with the largest group
+            turn = streams.index(item.path.name) % MAIL_WORKERS
+            item.add_marker(pytest.mark.xdist_group(f"mail-{turn}"))  # --dist loadgroup begins with the largest group
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
