@@ -27,20 +27,21 @@ MAIL_WORKERS = 3  # of the four that tests/run.sh starts; what they do leaves th
 _NOT_RUN = "cannot run here"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses a lab fixture as `lab`, so that `-m "not lab"` leaves it out.
 
-    Tests that send a stream of mail take minutes, mostly waiting: some workers do them, module by module in turn, and the others
-    have time for the rest.
+    Tests that send a stream of mail take minutes, half of it waiting. With several workers they come first, side by side: at the
+    end none is left that all the others wait for.
     """
-    streams = sorted({item.path.name for item in items if "sender_lab" in getattr(item, "fixturenames", ())})
     for item in items:
-        wanted = set(getattr(item, "fixturenames", ()))
-        if LAB_FIXTURES & wanted:
+        if LAB_FIXTURES & _fixtures(item):
             item.add_marker("lab")
-        if "sender_lab" in wanted:
-            turn = streams.index(item.path.name) % MAIL_WORKERS
-            item.add_marker(pytest.mark.xdist_group(f"mail-{turn}"))  # --dist loadgroup begins with the largest group
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "sender_lab" not in _fixtures(item))
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
