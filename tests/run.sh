@@ -61,7 +61,7 @@ make_environment() {
     wanted="$root $(cksum <"$root/pyproject.toml")"
     [ "$(cat "$installed" 2>/dev/null)" = "$wanted" ] && return
     say "installing the project and its tools into $venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root[dev,demo]" </dev/null ||
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "${root}[dev,demo]" </dev/null ||
         give_up "pip could not install the project" "see its message above; it needs a package index"
     printf '%s\n' "$wanted" >"$installed"
 }
