@@ -75,7 +75,7 @@ def test_on_its_way_it_is_rumoured_until_every_cache_knows_it() -> None:
 
 
 def test_it_is_not_since_before_it_was_published() -> None:
-    """A next key after many: the sets from before its record are forgotten, and what is left of the past is older than the key."""
+    """A next key after many: the sets from before its record are forgotten, and all that is left is older than the key."""
     both = [published(one) for one in LINEAGE.owners]
     former = ev.ServedSet(tuple(sorted(OLD)), 3600)
     for one in LINEAGE.owners:
