@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lab.sender import SenderLab
 
 LAB_FIXTURES = frozenset({"lab_dir", "dns_lab", "mx_lab", "sender_lab", "acme_lab"})
-MAIL_WORKERS = 3  # of the four that tests/run.sh starts; what they do leaves the processors idle for most of the time
 _NOT_RUN = "cannot run here"
 
 
