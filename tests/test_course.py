@@ -9,9 +9,10 @@ import pki
 import pytest
 from test_wiring import NAME, house_of
 
-from tlsa_manager import clock, keys, side_by_side
+from tlsa_manager import clock, keys
 from tlsa_manager.errors import Busy, Unsafe
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.verbs import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,13 +9,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tlsa_manager import clock, keys
-from tlsa_manager.doubts import Doubts, doubts
 from tlsa_manager.lineage import Generation, Lineage
 from tlsa_manager.policy import KeyPolicy
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.service import Service
 from tlsa_manager.tlsa import Params
+from tlsa_manager.verbs.doubts import Doubts, doubts
 
 NAME = "mx.example.org"
 LINEAGE = Lineage(NAME, (Service(NAME, 25, "smtp"),), "dns", ("postfix",))

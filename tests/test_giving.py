@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tlsa_manager import giving
 from tlsa_manager.errors import BadInput
-from tlsa_manager.giving import REQUEST_MODE, give
+from tlsa_manager.handover import giving
+from tlsa_manager.handover.giving import REQUEST_MODE, give
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pki
 import pytest
 from cryptography import x509
 
-from tlsa_manager import clock, config, issue, issuing, staging, wiring
+from tlsa_manager import clock, config, issue, issuing, wiring
 from tlsa_manager.errors import IssueError, IssueTemporary, NotYet, PublishTemporary, TlsaManagerError, Unsafe
 from tlsa_manager.issue import Advice, Wish
 from tlsa_manager.option import Option
@@ -20,6 +20,7 @@ from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import renewal
 from tlsa_manager.rollover.plan import Plan
 from tlsa_manager.rollover.steps import Wait
+from tlsa_manager.verbs import staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from lab.certificate import self_signed
 
-from tlsa_manager import keyslot
 from tlsa_manager.errors import BadInput, StateError
-from tlsa_manager.keyslot import KEPT, Slot, provide
+from tlsa_manager.handover import keyslot
+from tlsa_manager.handover.keyslot import KEPT, Slot, provide
 
 if TYPE_CHECKING:
     from pathlib import Path

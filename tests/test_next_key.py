@@ -283,7 +283,7 @@ def test_a_compromised_key_that_a_dead_hook_left_in_the_store_stays_there(home: 
     key = home.store.key(NAME, current.id)
     monkeypatch.setattr("tlsa_manager.store.now", lambda: clock.now() + 100)
     home.store.put(NAME, certified(key), "certbot")
-    monkeypatch.setattr("tlsa_manager.staging.SETTLED", -1000.0)
+    monkeypatch.setattr("tlsa_manager.verbs.staging.SETTLED", -1000.0)
     home.journal.append(NAME, ev.Compromised((current.spki,)), clock.now())
     home._stage_found(NAME)
     assert not events(home, ev.Staged)
@@ -309,7 +309,7 @@ def test_what_a_dead_hook_left_for_a_key_that_was_given_up_stays_there(home: Hou
     home.replace_next_key(NAME, "it was shown around")
     monkeypatch.setattr("tlsa_manager.store.now", lambda: clock.now() + 100)
     home.store.put(NAME, certified(former), "lego")
-    monkeypatch.setattr("tlsa_manager.staging.SETTLED", -1000.0)
+    monkeypatch.setattr("tlsa_manager.verbs.staging.SETTLED", -1000.0)
     home._stage_found(NAME)
     assert not events(home, ev.Staged)
 

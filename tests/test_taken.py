@@ -11,7 +11,7 @@ from tlsa_manager.lineage import Generation, Lineage
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.facts import Facts, apply
 from tlsa_manager.service import Service
-from tlsa_manager.taken import Taken, is_ready, outlook
+from tlsa_manager.verbs.taken import Taken, is_ready, outlook
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from pki import pair
 
-from tlsa_manager import watching
 from tlsa_manager.errors import BadInput, StateError
-from tlsa_manager.handover import handed_over
+from tlsa_manager.handover import handed_over, watching
+from tlsa_manager.handover.watching import PATIENCE, SETTLE, Seen, Watch
 from tlsa_manager.keys import load_pair
 from tlsa_manager.lineage import Lineage
-from tlsa_manager.watching import PATIENCE, SETTLE, Seen, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import pki
 import pytest
 
 from tlsa_manager import clock, config, wiring
+from tlsa_manager.handover.watching import PATIENCE
 from tlsa_manager.rollover.steps import Wait
-from tlsa_manager.watching import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.aftermath import matching
-from tlsa_manager.besides import besides, signed_by_itself
 from tlsa_manager.errors import Busy
-from tlsa_manager.obstacles import in_the_way, losses, refuse, refuse_anchors
 from tlsa_manager.rollover import emergency, succession, timing
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.emergency import Way
 from tlsa_manager.rollover.facts import apply
+from tlsa_manager.stolen.aftermath import matching
+from tlsa_manager.stolen.besides import besides, signed_by_itself
+from tlsa_manager.stolen.obstacles import in_the_way, losses, refuse, refuse_anchors
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:

@@ -11,24 +11,26 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tlsa_manager import clock, course, side_by_side, staging
-from tlsa_manager.aftermath import Aftermath, aftermath
+from tlsa_manager import clock
 from tlsa_manager.errors import BadInput, Busy, TlsaManagerError
 from tlsa_manager.journal import Journal
-from tlsa_manager.next_key import Handed, handed_out, key_for_renewal, next_key, next_kind, replaced
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import succession
 from tlsa_manager.rollover.advice import SIGNED_BY_ITSELF, advice
 from tlsa_manager.rollover.plan import NEWS
 from tlsa_manager.rollover.state import Phase, phase
-from tlsa_manager.taken import is_ready, outlook
+from tlsa_manager.stolen.aftermath import Aftermath, aftermath
 from tlsa_manager.value import dataclass
+from tlsa_manager.verbs import course, side_by_side, staging
+from tlsa_manager.verbs.next_key import Handed, handed_out, key_for_renewal, next_key, next_kind, replaced
+from tlsa_manager.verbs.taken import is_ready, outlook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tlsa_manager.config import Config
     from tlsa_manager.engine import Engine
+    from tlsa_manager.handover.watching import Watch
     from tlsa_manager.hands import HouseHands
     from tlsa_manager.household import Holder
     from tlsa_manager.issuing import Issuing
@@ -38,9 +40,8 @@ if TYPE_CHECKING:
     from tlsa_manager.rollover.plan import Plan
     from tlsa_manager.rollover.scene import Scene
     from tlsa_manager.store import Store
-    from tlsa_manager.taken import Taken
     from tlsa_manager.tlsa import RRset
-    from tlsa_manager.watching import Watch
+    from tlsa_manager.verbs.taken import Taken
 
 STAY = 5.0  # seconds; a longer wait in the middle of a swap is left to the next run
 PATIENCE = 10.0  # seconds for which the timer may be at it before a person who asks for a certificate is told so
@@ -84,7 +85,7 @@ class House:
     @cached_property
     def watched(self) -> Watch:
         """The files of clients without hooks."""
-        from tlsa_manager.watching import Watch
+        from tlsa_manager.handover.watching import Watch
 
         return Watch(self.config.directory)
 
@@ -319,7 +320,7 @@ class House:
         """Take over what a client without hooks has written, when it is whole. Returns what is wrong with it."""
         if not (lineage := self.lineage(name)).watch[0]:
             return None
-        from tlsa_manager.watching import SETTLE
+        from tlsa_manager.handover.watching import SETTLE
 
         def take(chain_pem: bytes, key_pem: bytes | None) -> None:
             taken = self.stage(name, chain_pem, key_pem, "watch")

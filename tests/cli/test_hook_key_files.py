@@ -10,7 +10,7 @@ import pki
 import pytest
 
 from tlsa_manager import keys
-from tlsa_manager.keyslot import KEPT
+from tlsa_manager.handover.keyslot import KEPT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from lab.installation import Installation, Timer
 from lab.maildomain import establish
 from lab.renewals import TIMING, await_stable, live_through
 
-from tlsa_manager.keyslot import KEPT
+from tlsa_manager.handover.keyslot import KEPT
 
 if TYPE_CHECKING:
     from lab.hierarchy import DnsLab

@@ -16,7 +16,7 @@ from lab.maildomain import establish, settle
 from lab.renewals import TIMING, WAIT, Witness, await_stable, came_and_swapped, live_through, published_ahead, served
 from lab.stream import Stream
 
-from tlsa_manager.keyslot import KEPT
+from tlsa_manager.handover.keyslot import KEPT
 
 if TYPE_CHECKING:
     from lab.hierarchy import DnsLab

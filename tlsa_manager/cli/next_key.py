@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tlsa_manager.cli.voice import Line, Voice
     from tlsa_manager.lineage import Key, Lineage
-    from tlsa_manager.next_key import Handed
     from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.verbs.next_key import Handed
     from tlsa_manager.wiring import House
 
 _FILE = click.Path(readable=False)
@@ -79,7 +79,7 @@ def command(  # noqa: PLR0917  click gives them by name
 
 def _replace(voice: Voice, home: House, name: str, reason: str) -> None:
     """Replace the next key, and say what becomes of the former one."""
-    from tlsa_manager.next_key import handed_out
+    from tlsa_manager.verbs.next_key import handed_out
 
     former = home.journal.facts(name).standby
     given = former is not None and former.id in handed_out(home.journal, name)
@@ -109,7 +109,7 @@ def _check(voice: Voice, request: str | None, hosts: tuple[str, ...], key: str |
 def _give(handed: Handed, lineage: Lineage, request: str | None, hosts: tuple[str, ...], key: str | None) -> list[str]:
     """Write what is asked for; return where to. Raises BadInput."""
     from tlsa_manager import keys
-    from tlsa_manager.giving import KEY_MODE, REQUEST_MODE, give
+    from tlsa_manager.handover.giving import KEY_MODE, REQUEST_MODE, give
 
     contents = [(key, handed.pem, KEY_MODE)]
     if request is not None:
@@ -127,7 +127,7 @@ def _told(home: House, lineage: Lineage) -> tuple[dict[str, Any], list[Line]]:
     """Say which key it is now."""
     from tlsa_manager.cli.key_text import key_value
     from tlsa_manager.clock import now
-    from tlsa_manager.next_key import handed_out, key_at_renewal
+    from tlsa_manager.verbs.next_key import handed_out, key_at_renewal
 
     at, facts = now(), home.journal.facts(lineage.name)
     key = key_at_renewal(lineage, facts, at)

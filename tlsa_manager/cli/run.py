@@ -41,8 +41,8 @@ def command(context: click.Context, wanted: tuple[str, ...], watch: bool) -> int
 
 def one_pass(voice: Voice, wanted: tuple[str, ...]) -> int:
     """Run once over what is due, and tell about it."""
-    from tlsa_manager.abandoned import abandoned
     from tlsa_manager.clock import now
+    from tlsa_manager.verbs.abandoned import abandoned
     from tlsa_manager.wiring import house
 
     done: list[dict[str, str]] = []

@@ -19,9 +19,9 @@ def command(context: click.Context, wanted: tuple[str, ...]) -> int:
 
     It tells what the latest run has seen; tlsa-manager run looks again.
     """  # noqa: D205  click makes paragraphs of it
-    from tlsa_manager.abandoned import abandoned
     from tlsa_manager.cli.standing import lines, needs_a_person, value
     from tlsa_manager.clock import now
+    from tlsa_manager.verbs.abandoned import abandoned
     from tlsa_manager.wiring import house
 
     voice = voice_of(context)

@@ -9,7 +9,7 @@ from tlsa_manager.cli.when import clock, iso
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsa_manager.aftermath import Aftermath, Stolen
+    from tlsa_manager.stolen.aftermath import Aftermath, Stolen
 
 
 def stolen_value(after: Aftermath) -> list[dict[str, Any]]:

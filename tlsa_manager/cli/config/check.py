@@ -48,7 +48,7 @@ def _read(voice: Voice) -> Config:
 
 def _abandoned(config: Config) -> list[str]:
     """Lineages that the configuration names no more, with what they own; a journal that cannot be read is not its mistake."""
-    from tlsa_manager.abandoned import abandoned_of
+    from tlsa_manager.verbs.abandoned import abandoned_of
 
     with suppress(StateError, OSError):
         return [str(one) for one in abandoned_of(config)]

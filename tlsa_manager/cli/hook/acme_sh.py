@@ -17,7 +17,7 @@ from tlsa_manager.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from tlsa_manager.cli.voice import Voice
-    from tlsa_manager.keyslot import Slot
+    from tlsa_manager.handover.keyslot import Slot
 
 _ECC = "_ecc"  # with which acme.sh ends the name of a directory whose key is not RSA
 
@@ -76,7 +76,7 @@ def _domain(here: Path) -> str:
 
 
 def _slot(here: Path) -> Slot:
-    from tlsa_manager.keyslot import Slot
+    from tlsa_manager.handover.keyslot import Slot
 
     return Slot(here / f"{_domain(here)}.key", here / f"{_domain(here)}.cer")
 

@@ -16,8 +16,8 @@ from tlsa_manager.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from tlsa_manager.config import Config
+    from tlsa_manager.handover.renewables import Renewable
     from tlsa_manager.lineage import Lineage
-    from tlsa_manager.renewables import Renewable
     from tlsa_manager.wiring import House
 
 _REUSE = "certbot renew --cert-name {0} --reuse-key --force-renewal"
@@ -96,7 +96,7 @@ def _after(voice: Voice, directory: Path, only: str) -> None:
 
 def _mended(voice: Voice, directory: Path, name: str) -> Renewable:
     from tlsa_manager.cli.hook.lending import mend
-    from tlsa_manager.renewables import renewable
+    from tlsa_manager.handover.renewables import renewable
 
     found = renewable(directory, name)
     mend(voice, found.left_over())
@@ -105,7 +105,7 @@ def _mended(voice: Voice, directory: Path, name: str) -> Renewable:
 
 def _names(directory: Path, only: str) -> tuple[str, ...]:
     """The certificates that are meant: one, if it is there (before the first issue it is not), or all."""
-    from tlsa_manager.renewables import names
+    from tlsa_manager.handover.renewables import names
 
     if not directory.is_dir():
         raise UsageError(f"there is no {directory}, where certbot would keep its certificates", "give certbot's own --config-dir")

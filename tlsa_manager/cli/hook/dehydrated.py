@@ -95,8 +95,8 @@ def _covers(voice: Voice, lineage: Lineage, names: list[str]) -> bool:
 def _key_beside(voice: Voice, asked: str, key: Path, chain: Path, timestamp: str) -> None:
     """Have the client's link lead to the key of its certificate, if that is ours and does not stand there. Raises BadInput."""
     from tlsa_manager.handover import content, lineage_of
+    from tlsa_manager.handover.keyslot import provide
     from tlsa_manager.keys import read_chain
-    from tlsa_manager.keyslot import provide
     from tlsa_manager.wiring import house
 
     config = voice.config()

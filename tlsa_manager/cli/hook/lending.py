@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tlsa_manager.cli.voice import Voice
-    from tlsa_manager.keyslot import Slot
+    from tlsa_manager.handover.keyslot import Slot
     from tlsa_manager.wiring import House
 
 Thing = TypeVar("Thing")

@@ -1,4 +1,4 @@
-"""What an ACME client hands over: its files, read with bounds, and the lineage they belong to.
+"""Handover: what an ACME client brings, its files, read with bounds, and the lineage they belong to; and what it is lent.
 
 Nothing that a hook is told is trusted: a directory is only read from, a name is only compared with configured names.
 """

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.doubts import Doubts, doubts, kind_lost
 from tlsa_manager.errors import BadInput, Stale, StateError, Unsafe
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.renewal import found_origin
-from tlsa_manager.taken import Taken
+from tlsa_manager.verbs.doubts import Doubts, doubts, kind_lost
+from tlsa_manager.verbs.taken import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

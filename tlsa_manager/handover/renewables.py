@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput
 from tlsa_manager.handover import content
-from tlsa_manager.keyslot import Slot, left_over
+from tlsa_manager.handover.keyslot import Slot, left_over
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.besides import RESTART, revocations, same_key
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import timing
 from tlsa_manager.rollover.state import sets_without
+from tlsa_manager.stolen.besides import RESTART, revocations, same_key
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from tlsa_manager.besides import Home
     from tlsa_manager.journal import Entry
     from tlsa_manager.lineage import Lineage
     from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.stolen.besides import Home
     from tlsa_manager.tlsa import RRset, Tlsa
 
 REMEMBERED = 7 * 86400.0  # seconds for which a person is reminded

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.besides import has_authority
-from tlsa_manager.doubts import kind_lost
 from tlsa_manager.errors import Unsafe
 from tlsa_manager.rollover import law
 from tlsa_manager.security import Security
+from tlsa_manager.stolen.besides import has_authority
+from tlsa_manager.verbs.doubts import kind_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
