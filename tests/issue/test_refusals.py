@@ -16,7 +16,8 @@ from issue.gate import Reply, as_json, problem
 from tlsa_manager import clock, keys
 from tlsa_manager.errors import IssueError, IssueTemporary
 from tlsa_manager.issue import refusal
-from tlsa_manager.issue.moments import LONGEST, moment, retry_at
+from tlsa_manager.issue.moments import moment
+from tlsa_manager.web import LONGEST, retry_at
 
 if TYPE_CHECKING:
     from pathlib import Path

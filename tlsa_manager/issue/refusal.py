@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tlsa_manager import web
 from tlsa_manager.errors import IssueError, IssueTemporary
 from tlsa_manager.value import dataclass
 
@@ -120,25 +121,17 @@ def garbage(url: str, what: str) -> NonsenseError:
 
 
 def unreachable(url: str, error: BaseException) -> IssueError:
-    """Return the error for a question that got no answer. The library's own words may quote a proxy's password; they stay out."""
-    import ssl
-
-    causes = _causes(error)
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            hint = "if it is the right server, name the certificate of its authority in `ca-bundle`"
-            why = printable(cause.verify_message, 100)
-            return IssueError(f"the certificate of {host_of(url)} itself is not to be trusted: {why}; {STAYS}", hint)
+    """Return the error for a question that got no answer."""
+    if why := web.distrusted(error):
+        hint = "if it is the right server, name the certificate of its authority in `ca-bundle`"
+        return IssueError(f"the certificate of {host_of(url)} itself is not to be trusted: {why}; {STAYS}", hint)
     hint = f"{AGAIN}; behind a proxy set HTTPS_PROXY in the environment"
-    return IssueTemporary(f"{host_of(url)} cannot be reached: {_reason(causes)}; {STAYS}", hint)
+    return IssueTemporary(f"{host_of(url)} cannot be reached: {web.reason(error)}; {STAYS}", hint)
 
 
 def printable(value: object, longest: int) -> str:
     """Return a short text that a terminal and a log can show, of whatever stood there; empty where it is no text."""
-    if not isinstance(value, str):
-        return ""
-    plain = " ".join("".join(one if one.isprintable() else " " for one in value[: 4 * longest]).split())
-    short = _LONG.sub("...", plain)
+    short = _LONG.sub("...", web.printable(value, 4 * longest))
     return short if len(short) <= longest else short[: longest - 3] + "..."
 
 
@@ -157,31 +150,3 @@ def _inner(content: Any) -> str:
     name = printable(identifier.get("value"), 100) if isinstance(identifier, dict) else ""
     inside = Problem(printable(content.get("type"), 80).removeprefix(_PREFIX), printable(content.get("detail"), 200))
     return f"{name}: {inside}" if name else str(inside)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error and what led to it, however the libraries have wrapped it."""
-    found: list[BaseException] = []
-    left: list[object] = [error]
-    while left and len(found) < 20:
-        one = left.pop(0)
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            left += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
-
-
-def _reason(causes: list[BaseException]) -> str:
-    import socket
-    import ssl
-
-    for cause in causes:
-        if isinstance(cause, socket.gaierror):
-            return "its name cannot be looked up in DNS"
-        if isinstance(cause, ssl.SSLError):
-            return f"no TLS connection ({printable(cause.reason, 60) or 'ended'})"
-        if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
-            return "it did not answer in time"
-        if isinstance(cause, OSError) and cause.strerror:
-            return printable(cause.strerror, 80)
-    return "the connection ended"

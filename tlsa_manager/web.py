@@ -1,0 +1,191 @@
+"""One question over HTTP and its answer: never longer than a bound, never waited for longer than told, no redirect followed.
+
+What the answer means, and what an error means to whom, those who ask know.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import field
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from tlsa_manager import __version__, clock
+from tlsa_manager.value import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import requests
+
+LARGEST = 1 << 20  # octets of an answer; nothing that is asked for here comes near it
+LONGEST = 31 * 86400.0  # seconds; nobody's limit lasts longer: more is a mistake, or meant to stop us for ever
+_GRACE = 2.0  # seconds: a server that is silent is found out by the socket, one that drips by the watch over it
+
+
+class TooLongError(Exception):
+    """The answer is longer than LARGEST."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `headers`: names in lower case. `at`: when, seconds since 1970."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    at: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is as asked."""
+        return 200 <= self.status < 300
+
+    @property
+    def retry_at(self) -> float:
+        """Not before when to ask again, seconds since 1970; 0: it does not say."""
+        return retry_at(self.headers["retry-after"], self.at) if "retry-after" in self.headers else 0.0
+
+    @property
+    def parsed(self) -> Any:
+        """The JSON value of the body; None where it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class Web:
+    """One conversation. `timeout` in seconds, for each answer; `trust`: a file of certificates, or empty for the system's."""
+
+    def __init__(self, timeout: float, trust: str = "") -> None:
+        """Open nothing yet."""
+        import requests
+
+        self._timeout, self._trust = timeout, trust or True
+        self._session = requests.Session()
+        self._session.auth = lambda request: request  # or else whatever ~/.netrc has for the host would be sent along
+        agent = f"tlsa-manager/{__version__} {requests.utils.default_user_agent()}"
+        self._session.headers.update({"User-Agent": agent, "Accept-Language": "en", "Accept-Encoding": "identity"})
+
+    def close(self) -> None:
+        """Hang up."""
+        self._session.close()
+
+    def send(
+        self, method: str, url: str, body: bytes | None = None, *, headers: Mapping[str, str] | None = None,
+        sign: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
+    ) -> Answer:  # fmt: skip
+        """Ask, and return the answer whatever its status is. `sign`: adds what proves who asks, when all else is there.
+
+        Raises what requests and urllib3 raise, TimeoutError, TooLongError; OSError where REQUESTS_CA_BUNDLE names no file.
+        """
+        found: list[Answer | BaseException] = []
+
+        def ask() -> None:
+            try:
+                found.append(self._exchange(method, url, body, dict(headers or {}), sign))
+            except Exception as error:  # noqa: BLE001  it is raised again where somebody waits for it
+                found.append(error)
+
+        watched = threading.Thread(target=ask, name="web", daemon=True)
+        watched.start()
+        watched.join(self._timeout + _GRACE)
+        result = found[0] if found else TimeoutError()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _exchange(self, method: str, url: str, body: bytes | None, headers: dict[str, str], sign: Any) -> Answer:
+        with self._session.request(
+            method, url, data=body, headers=headers, auth=sign, timeout=self._timeout, verify=self._trust, stream=True,
+            allow_redirects=False,
+        ) as response:  # fmt: skip
+            known = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(url, response.status_code, known, _read(response), clock.now())
+
+
+def retry_at(value: str, now: float) -> float:
+    """Return not before when to ask again: Retry-After is seconds or an HTTP date (RFC 9110 §10.2.3). 0: it does not say."""
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return now + min(float(text[:12]), LONGEST)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 0.0
+    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return min(max(aware.timestamp(), now), now + LONGEST)
+
+
+def printable(value: object, longest: int) -> str:
+    """Return a short text that a terminal and a log can show, of whatever stood there; empty where it is no text."""
+    if not isinstance(value, str):
+        return ""
+    plain = " ".join("".join(one if one.isprintable() else " " for one in value[: 4 * longest]).split())
+    return plain if len(plain) <= longest else plain[: longest - 3] + "..."
+
+
+def distrusted(error: BaseException) -> str:
+    """Return why the certificate of the server is not to be trusted, if that is what the error is about."""
+    import ssl
+
+    found = (one for one in _causes(error) if isinstance(one, ssl.SSLCertVerificationError))
+    return next((printable(one.verify_message, 100) or "it cannot be verified" for one in found), "")
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether the question may have reached the server: not if there was no connection, or it was not the right server."""
+    import socket
+    import ssl
+
+    from urllib3.exceptions import ConnectTimeoutError
+
+    never = (socket.gaierror, ConnectionRefusedError, ConnectTimeoutError, ssl.SSLCertVerificationError)
+    return not any(isinstance(one, never) for one in _causes(error))
+
+
+def reason(error: BaseException) -> str:
+    """Return why a question got no answer. The library's own words may quote a proxy's password; they stay out."""
+    import socket
+    import ssl
+
+    for cause in _causes(error):
+        if isinstance(cause, TooLongError):
+            return f"its answer is longer than {LARGEST >> 10} KiB"
+        if isinstance(cause, socket.gaierror):
+            return "its name cannot be looked up in DNS"
+        if isinstance(cause, ssl.SSLError):
+            return f"no TLS connection ({printable(cause.reason, 60) or 'ended'})"
+        if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
+            return "it did not answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return printable(cause.strerror, 80)
+    return "the connection ended"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an error and what led to it, however the libraries have wrapped it."""
+    found: list[BaseException] = []
+    left: list[object] = [error]
+    while left and len(found) < 20:
+        one = left.pop(0)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            left += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return found
+
+
+def _read(response: requests.Response) -> bytes:
+    """Read an answer as far as it may go."""
+    parts, length = [], 0
+    for part in response.iter_content(8192):
+        parts.append(part)
+        length += len(part)
+        if length > LARGEST:
+            raise TooLongError
+    return b"".join(parts)
