@@ -84,9 +84,17 @@ class PublishError(TlsaManagerError):
 
 
 class PublishTemporary(PublishError):
-    """A DNS backend could not be reached, or asked to be tried later."""
+    """A DNS backend could not be reached, or asked to be tried later.
+
+    `until`: not before this moment, seconds since 1970; 0 = it did not say.
+    """
 
     exit_code = EXIT_NOT_YET
+
+    def __init__(self, message: str, hint: str = "", until: float = 0.0) -> None:
+        """Keep the moment beside the sentence and the hint."""
+        super().__init__(message, hint)
+        self.until = until
 
 
 class Conflict(PublishTemporary):

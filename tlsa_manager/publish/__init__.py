@@ -11,7 +11,7 @@ package plugs in by an entry point of the group `tlsa_manager.backends` that nam
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 from tlsa_manager.errors import Conflict
 from tlsa_manager.option import settle
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "tlsa_manager.backends"
 KINDS = {
     "rfc2136": "tlsa_manager.publish.rfc2136",
+    "desec": "tlsa_manager.publish.desec",
+    "zonefile": "tlsa_manager.publish.zonefile",
     "exec": "tlsa_manager.publish.exec",
     "manual": "tlsa_manager.publish.manual",
 }
@@ -96,10 +98,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """How a change went. `done`: it stands at the backend. `asked`: somebody else has to do it, `message` says what."""
+    """How a change went. `done`: it stands at the backend. `asked`: somebody else has to do it, `message` says what.
+
+    `number`: of a change that the backend has taken and that comes into force on its servers later, by which `settled` is asked.
+    """
 
     state: Literal["done", "asked"]
     message: str = ""
+    number: str = ""
 
 
 class Backend(Protocol):
@@ -138,8 +144,20 @@ class Backend(Protocol):
         """
 
 
+@runtime_checkable
+class LateBackend(Backend, Protocol):
+    """A backend whose changes come into force later on servers that cannot all be asked from here (anycast)."""
+
+    def settled(self, ticket: str) -> bool:
+        """Whether the change of that number is in force on all of its servers. Raises PublishError where it cannot be told."""
+
+
 class _Module(Protocol):
-    """What a module of a backend offers."""
+    """What a module of a backend offers.
+
+    And, if it likes, `SERVERS`: how the names of its name servers end (`.desec.io.`), by which `config init` recognises whose a
+    zone is; and `WARNING`: what everybody has to know who uses it.
+    """
 
     OPTIONS: tuple[Option, ...]
 

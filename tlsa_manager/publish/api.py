@@ -1,0 +1,197 @@
+"""The API of a DNS provider: one question and its answer, what is tried again, and errors that tell an administrator what to do.
+
+What only reads, or may be done twice with the same effect, is tried again when the provider has trouble; what may not, is not:
+then the caller looks what has become of it (UnclearError). Retry-After is obeyed. No message ever holds a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from tlsa_manager import clock, web
+from tlsa_manager.errors import ConfigError, PublishError, PublishTemporary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import requests
+
+    from tlsa_manager.option import Settings
+    from tlsa_manager.web import Answer
+
+TRIES = 3
+PATIENCE = 5.0  # seconds that are waited here when a provider asks for it; longer is for the next run
+_BACKOFF = 0.5  # seconds before the second try, twice as long before the third
+_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})  # RFC 9110 §9.2.2, unless a provider's documents say otherwise
+_TOO_MANY, _UNAVAILABLE = 429, 503
+_URL = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_HERE = re.compile(r"localhost|\[::1\]|127\.[0-9]+\.[0-9]+\.[0-9]+")
+_LATER = "tried again by itself; if it stays so, look at the provider's status page"
+
+
+class UnclearError(PublishTemporary):
+    """What was asked for may have been done or not: look."""
+
+
+class Api:
+    """One provider's API. `base`: URL without final slash; `access`: what to do when it does not let us in, for people.
+
+    `headers` go with each question; `sign`: adds what proves who asks. `secrets`: texts that no message may hold.
+    """
+
+    def __init__(
+        self, title: str, base: str, timeout: float, *, access: str, headers: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (), sign: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
+        trust: str = "",
+    ) -> None:  # fmt: skip
+        """Open nothing yet."""
+        self.title, self.base, self.access = title, base.rstrip("/"), access
+        self._headers, self._sign, self._timeout, self._trust = dict(headers or {}), sign, timeout, trust
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
+        self._web: web.Web | None = None
+        self._not_before = 0.0
+
+    def ask(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, content: Any = None, body: bytes | None = None,
+        headers: Mapping[str, str] | None = None, repeatable: bool | None = None,
+    ) -> Answer:  # fmt: skip
+        """Ask, and return the answer: a success, or a refusal (4xx) that is the provider file's to understand.
+
+        `content`: sent as JSON; `body`: sent as it is. Raises PublishTemporary (nothing was done), UnclearError, PublishError
+        (we are not let in, or this is no such API).
+        """
+        url = self.base + path + (f"?{urlencode(query)}" if query else "")
+        if content is not None:
+            body, headers = json.dumps(content).encode(), {"Content-Type": "application/json", **(headers or {})}
+        twice = method in _REPEATABLE if repeatable is None else repeatable
+        for turn in range(TRIES):
+            try:
+                return self._judged(self._once(method, url, body, {**self._headers, **(headers or {})}))
+            except _TroubleError as trouble:
+                pause = trouble.pause or _BACKOFF * 2**turn
+                if turn == TRIES - 1 or pause > PATIENCE or not (twice or trouble.untouched):
+                    raise trouble.error from None
+                clock.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    def parsed(self, answer: Answer) -> Any:
+        """Return the JSON value of an answer. Raises UnclearError where it is none."""
+        value = answer.parsed
+        if value is None:
+            raise UnclearError(f"{self.title} gave an answer that is not JSON (HTTP status {answer.status})", _LATER)
+        return value
+
+    def refused(self, answer: Answer, act: str, hint: str = "") -> PublishError:
+        """Return the error for a refusal. `act`: what was asked for, as in `refused ACT`; the provider's own words are added."""
+        said = self.clean(words(answer.parsed) or web.printable(answer.body.decode("utf-8", "replace"), 200))
+        reason = f"HTTP status {answer.status}{': ' + said if said else ' without a reason'}"
+        hint = hint or "its own words say what it wants"
+        return PublishError(f"{self.title} refused {act}: {reason}; nothing was changed", hint)
+
+    def later(self, said: str, until: float = 0.0) -> PublishTemporary:
+        """Return the error for "not now", however the provider says it. `until`: seconds since 1970, 0 where it does not say.
+
+        What comes before that moment is not even asked (RFC 9110 §10.2.3).
+        """
+        self._not_before = max(self._not_before, until)
+        words = self.clean(said)
+        return PublishTemporary(f"{self.title} wants to be asked later: {words}", _LATER, until)
+
+    def shut(self, said: str) -> PublishError:
+        """Return the error for "you may not", however the provider says it."""
+        words = self.clean(said)
+        return PublishError(f"{self.title} does not let us in: {words}; nothing was changed", self.access)
+
+    def clean(self, text: str) -> str:
+        """Return a text that may be shown."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return web.printable(text, 300)
+
+    def _once(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        import requests
+        from urllib3.exceptions import HTTPError
+
+        if clock.now() < self._not_before:
+            raise PublishTemporary(f"{self.title} wants to be asked later", _LATER, self._not_before)
+        if self._web is None:
+            self._web = web.Web(self._timeout, self._trust)
+        try:
+            return self._web.send(method, url, body, headers=headers, sign=self._sign)
+        except (requests.RequestException, HTTPError, TimeoutError, web.TooLongError) as error:
+            raise self._unanswered(error) from None
+
+    def _unanswered(self, error: Exception) -> _TroubleError | PublishError:
+        host = urlsplit(self.base).hostname or self.base
+        if why := web.distrusted(error):
+            hint = "is it the right server, and does nothing stand between? For a server of your own: ca-bundle"
+            return PublishError(f"the certificate of {host} is not to be trusted: {why}; nothing was changed", hint)
+        message = f"{self.title} ({host}) cannot be reached: {web.reason(error)}"
+        if web.was_sent(error):  # it was waited for once, and that is long enough
+            return _TroubleError(UnclearError(message, _LATER), pause=PATIENCE + 1)
+        return _TroubleError(PublishTemporary(message, f"is the network up? {_LATER}"), untouched=True)
+
+    def _judged(self, answer: Answer) -> Answer:
+        """Return an answer that is one. Raises _TroubleError, PublishError."""
+        status, said = answer.status, words(answer.parsed)
+        if status == _TOO_MANY or (status == _UNAVAILABLE and answer.retry_at):
+            raise _TroubleError(
+                self._limited(answer, said or "it was asked too often"), untouched=True, pause=answer.retry_at - answer.at
+            )
+        if status >= 500:
+            message = f"{self.title} has trouble of its own (HTTP status {status}){': ' + self.clean(said) if said else ''}"
+            raise _TroubleError(UnclearError(message, _LATER))
+        if status in {401, 403}:
+            raise self.shut(f"HTTP status {status}{': ' + said if said else ''}")
+        if 300 <= status < 400:
+            place = web.printable(answer.headers.get("location"), 200)
+            raise PublishError(f"{self.base} answers with a redirection to {place}, which is not followed", "correct its address")
+        return answer
+
+    def _limited(self, answer: Answer, said: str) -> PublishTemporary:
+        wait = answer.retry_at - answer.at
+        if wait > PATIENCE:
+            return self.later(said, answer.retry_at)
+        return PublishTemporary(f"{self.title} wants to be asked later: {self.clean(said)}", _LATER, answer.retry_at)
+
+
+class _TroubleError(Exception):
+    """A try that failed. `untouched`: whether it is certain that nothing was done; `pause`: seconds before the next one, or 0."""
+
+    def __init__(self, error: PublishTemporary, *, untouched: bool = False, pause: float = 0.0) -> None:
+        super().__init__(error.message)
+        self.error, self.untouched, self.pause = error, untouched, max(pause, 0.0)
+
+
+def words(value: Any, left: int = 4) -> str:
+    """Return the texts in a provider's answer, wherever in it they stand, as one line: they say what it does not like."""
+    if isinstance(value, str):
+        return web.printable(value, 200)
+    if left and isinstance(value, dict):
+        value = [one for name, one in value.items() if name not in {"status", "object", "title", "success", "result", "messages"}]
+    if left and isinstance(value, list):
+        return web.printable("; ".join(dict.fromkeys(filter(None, (words(one, left - 1) for one in value)))), 300)
+    return ""
+
+
+def address(settings: Settings, name: str, *, plain: bool = False) -> str:
+    """Return the URL that an option gives. Raises ConfigError: no URL, or one over which everybody could read the secret.
+
+    `plain`: whether the administrator vouches that the way there is protected otherwise; to this host itself it is.
+    """
+    url = settings.text(name).rstrip("/")
+    where = f"{settings.section}.{name}"
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise _mistake(where, f"{url[:80]!r} is not the URL of an API", "for example https://dns.example.org:8081")
+    if found["scheme"] == "http" and not plain and not _HERE.fullmatch(found["host"]):
+        message = f"{url[:80]!r} is not https: whoever listens on the way could read the secret and change DNS"
+        raise _mistake(where, message, "use https; to this host itself (127.0.0.1) plain http is fine")
+    return url
+
+
+def _mistake(where: str, message: str, hint: str) -> ConfigError:
+    return ConfigError(f"{where}: {message}", hint, (f"{where}: {message}",))

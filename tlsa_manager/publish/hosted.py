@@ -1,0 +1,310 @@
+"""A zone at a provider with an API: the promises of `Backend`, kept once for all, over the few verbs that a provider's file has.
+
+Such a file knows how its provider finds a zone, reads one RRset and writes one, and what its refusals mean; nothing else. Here is
+the order of things: read, compare, write, read again. Most providers cannot compare and write in one step, so it is compared just
+before; those that can are given what was read (`Standing.version`) and raise Conflict.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from tlsa_manager import clock
+from tlsa_manager.errors import BadInput, PublishError, PublishTemporary
+from tlsa_manager.option import Option
+from tlsa_manager.publish import Ticket
+from tlsa_manager.publish.api import UnclearError
+from tlsa_manager.snapshot import Held
+from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.value import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tlsa_manager.publish import Change, Text
+
+Kind = Literal["TLSA", "TXT"]
+SETTLES = 60.0  # seconds that a proof is waited for until it is on all servers of the provider
+_LOOK_AGAIN = 2.0
+_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+")
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\([0-9]{3}|.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone of the account. `name`: absolute; `id`: the provider's own; `least_ttl`: seconds, the least for new sets."""
+
+    name: str
+    id: str = ""
+    least_ttl: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it stands. `value`: in our spelling (`value_of`); `raw`: the provider's own form, for its file alone."""
+
+    value: str
+    raw: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One RRset as it stands. `ttl`: seconds; `alias`: where a CNAME at the name leads; `version`: what a write compares with."""
+
+    records: tuple[Record, ...] = ()
+    ttl: int = 0
+    alias: str = ""
+    version: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def values(self) -> frozenset[str]:
+        """The records in our spelling."""
+        return frozenset(record.value for record in self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One write. `add`: values in our spelling; `remove`: of what stands; one of both is empty. `ttl`: of the set afterwards.
+
+    A provider that takes whole sets is given `kept` and `add` together; one that takes single records, each for itself.
+    """
+
+    zone: Zone
+    name: str
+    kind: Kind
+    before: Standing
+    add: tuple[str, ...]
+    remove: tuple[Record, ...]
+    ttl: int
+
+    @property
+    def kept(self) -> tuple[Record, ...]:
+        """What stays, foreign records too: it goes back as the provider spelled it."""
+        return tuple(record for record in self.before.records if record not in self.remove)
+
+    @property
+    def label(self) -> str:
+        """The name relative to the zone; empty at its apex."""
+        return relative(self.name, self.zone.name)
+
+
+class Provider(Protocol):
+    """What a provider's file has. Names are absolute, in lower case, of letters, digits, hyphens and underscores only."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+
+    def zone_of(self, name: str) -> Zone | None:
+        """Return the zone of the account that the name lies in, the longest one; None if there is none. Raises PublishError."""
+
+    def standing(self, zone: Zone, name: str, kind: Kind) -> Standing:
+        """Read one RRset as the provider has it, and whether the name is an alias. Raises PublishError, BadInput."""
+
+    def write(self, edit: Edit) -> str:
+        """Make the change; never by deleting what stays. Return the provider's number for it if it comes into force later, or "".
+
+        Adding what is there already and removing what is gone are no errors. Raises Conflict where it can tell that the set is
+        not the one that was read; UnclearError where it may have been done; PublishError.
+        """
+
+
+@runtime_checkable
+class LateProvider(Provider, Protocol):
+    """A provider whose changes are numbered and come into force later."""
+
+    def settled(self, ticket: str) -> bool:
+        """Whether the change of that number is in force on all of its servers. Raises PublishError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A backend of this kind: `[dns.NAME]`. `zone`: the only one that it may change, absolute, or empty."""
+
+    name: str
+    provider: Provider
+    zone: str = ""
+    zones: dict[str, Zone] = field(default_factory=dict, repr=False, compare=False)  # found before, by name looked for
+
+    def read(self, target: str) -> Held:
+        """Ask the provider."""
+        try:
+            name = self._name(target)
+            standing = self._standing(self._zone(name), name, "TLSA")
+        except PublishError as error:
+            return Held(target, None, reason=error.message)
+        return Held(target, _records(standing), standing.ttl)
+
+    def change(self, change: Change) -> Ticket:
+        """Read, compare, write, read again."""
+        name = self._name(change.target)
+        zone = self._zone(name, change.zone)
+        before = self._standing(zone, name, "TLSA")
+        if change.stands_in(_records(before)):
+            return Ticket("done", f"{change.target} is so already at {self.provider.title}")
+        change.compare(_records(before))
+        edit = _edit(Edit(zone, name, "TLSA", before, (), (), change.ttl), map(str, change.add), map(str, change.remove))
+        number = self._write(edit, lambda now: change.stands_in(_records(now)))
+        return Ticket("done", f"{change.target} changed at {self.provider.title} in zone {zone.name}", number)
+
+    def text(self, text: Text) -> Ticket:
+        """Read, write, read again, and wait a while until it is on all servers of the provider: an authority asks any of them."""
+        name = self._name(text.target)
+        zone = self._zone(name, text.zone)
+        before = self._standing(zone, name, "TXT", to_add=text.present)
+        if text.fits(before.values):
+            return Ticket("done", f"the TXT record at {text.target} is so already at {self.provider.title}")
+        add, gone = ((text.value,), ()) if text.present else ((), (text.value,))
+        edit = _edit(Edit(zone, name, "TXT", before, (), (), text.ttl), add, gone)
+        number = self._write(edit, lambda now: text.fits(now.values))
+        if number and text.present:
+            self._await(number)
+        return Ticket(
+            "done", f"TXT record {'added at' if text.present else 'removed from'} {text.target} at {self.provider.title}"
+        )
+
+    def settled(self, ticket: str) -> bool:
+        """Whether a change is in force on all servers of the provider. Raises PublishError."""
+        if not isinstance(self.provider, LateProvider):
+            return True
+        with self._understood():
+            return self.provider.settled(ticket)
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Take an answer in which something is missing for what it is: no answer. Raises UnclearError."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            message = f"{self.provider.title} gave an answer that is not what its documents say ({type(error).__name__})"
+            raise UnclearError(message, "tried again by itself; if it stays so, its API has changed: report it") from None
+
+    def _name(self, target: str) -> str:
+        """Return the name as providers are asked for it. Raises PublishError for one that an API might take for another."""
+        name = target.lower()
+        if _NAME.fullmatch(name) is None or len(name) > 254:
+            raise PublishError(
+                f"{target[:80]} has characters that no mail host's name has, so {self.provider.title} is not asked to change it",
+                "correct the services of the lineage, or the alias that leads there",
+            )
+        if self.zone and not f".{name}".endswith(f".{self.zone}"):
+            raise PublishError(
+                f"{target} is not inside zone {self.zone}, which is all that backend {self.name} updates",
+                f"give the lineage another backend, or correct dns.{self.name}.zone",
+            )
+        return name
+
+    def _zone(self, name: str, seen: str = "") -> Zone:
+        """Find the zone. `seen`: the one that the name lies in for the world, or empty: what is elsewhere is seen by nobody."""
+        with self._understood():
+            zone = self.zones.get(name) or self.provider.zone_of(name)
+        if zone is None:
+            raise PublishError(
+                f"{self.provider.title} has no zone of this account that {name} lies in",
+                f"is it the right account, and may it see the zone? Otherwise give the lineage another backend than {self.name}",
+            )
+        if seen and zone.name != seen.lower():
+            raise PublishError(
+                f"{name} lies in zone {seen} for the world, but at {self.provider.title} in zone {zone.name}: "
+                "what is written there would be seen by nobody",
+                f"give the lineage the backend that changes {seen}; or remove the zone that is not delegated",
+            )
+        self.zones[name] = zone
+        return zone
+
+    def _standing(self, zone: Zone, name: str, kind: Kind, *, to_add: bool = True) -> Standing:
+        """Read one RRset. Raises PublishError at an alias, where records would be ignored (RFC 1034 §3.6.2)."""
+        try:
+            with self._understood():
+                standing = self.provider.standing(zone, name, kind)
+        except BadInput as error:
+            message = f"{self.provider.title} has a record at {name} that cannot be read, so nothing was written: {error.message}"
+            raise PublishError(message, "correct or remove that record there") from None
+        if standing.alias and to_add:
+            raise PublishError(
+                f"{name} is an alias (it leads to {standing.alias}) at {self.provider.title}: records beside it are ignored",
+                "remove the alias, or let the name servers that the world asks show it: then the records go where it leads",
+            )
+        return standing
+
+    def _write(self, edit: Edit, fits: Callable[[Standing], bool]) -> str:
+        """Write, and look whether it is so, whatever was answered."""
+        try:
+            with self._understood():
+                number = self.provider.write(edit)
+        except UnclearError:
+            if not fits(self._standing(edit.zone, edit.name, edit.kind)):
+                raise
+            return ""
+        if not number and not fits(self._standing(edit.zone, edit.name, edit.kind)):
+            raise PublishTemporary(
+                f"{self.provider.title} said yes, but the {edit.kind} records of {edit.name} are not as they should be",
+                "looked at again by itself; if it stays so, look whether another program manages the same records",
+            )
+        return number
+
+    def _await(self, number: str) -> None:
+        """Wait until a change is in force; what takes longer is seen by whoever asks the name servers."""
+        end = clock.monotonic() + SETTLES
+        while clock.monotonic() < end and not self.settled(number):
+            clock.sleep(_LOOK_AGAIN)
+
+
+def hosted_options(title: str, api: str) -> tuple[Option, ...]:
+    """Return the options that every backend of this kind has, beside those that say who we are. `api`: its usual URL."""
+    return (
+        Option("zone", "str", f"the only zone to change; found by asking {title} when left out", example="example.org"),
+        Option("api", "str", "where the API is", default=api),
+        Option("timeout", "duration", "how long to wait for each answer", default="15s"),
+    )
+
+
+def value_of(kind: Kind, text: str) -> str:
+    """Return a record in our spelling, from its presentation form: `3 1 1 <lower case>`; of TXT what it says. Raises BadInput."""
+    if kind == "TLSA":
+        return str(Tlsa.parse(text))
+    strings = _STRING.findall(text)
+    whole = "".join(strings) if strings else text
+    return _ESCAPED.sub(lambda one: chr(int(one[1]) & 0xFF) if len(one[1]) == 3 else str(one[1]), whole)
+
+
+def text_of(kind: Kind, value: str) -> str:
+    """Return the presentation form of a value that we write: TLSA as it is, TXT in quotes (RFC 1035 §5.1)."""
+    return value if kind == "TLSA" else f'"{value}"'
+
+
+def relative(name: str, zone: str) -> str:
+    """Return a name without its zone; empty at the apex. Both absolute and in lower case."""
+    return name.removesuffix(zone).rstrip(".")
+
+
+def parents(name: str, only: str = "") -> Iterator[str]:
+    """Yield the names whose zone a name may lie in, the longest first. `only`: the zone that is configured, or empty."""
+    if only:
+        yield only
+        return
+    labels = name.rstrip(".").split(".")
+    for number, label in enumerate(labels[:-1]):
+        if not label.startswith("_"):
+            yield ".".join(labels[number:]) + "."
+
+
+def zone_option(text: str) -> str:
+    """Return the `zone` option of a section as it is compared: absolute, in lower case; empty when not given."""
+    return f"{text.lower().rstrip('.')}." if text else ""
+
+
+def _edit(edit: Edit, add: Iterable[str], gone: Iterable[str]) -> Edit:
+    """Plan the write: only what is not so already; a set that stands keeps its TTL (RFC 2181 §5.2)."""
+    before, leaving = edit.before, frozenset(gone)
+    new = tuple(sorted(value for value in add if value not in before.values))
+    old = tuple(record for record in before.records if record.value in leaving)
+    return replace(edit, add=new, remove=old, ttl=before.ttl if before.records else max(edit.ttl, edit.zone.least_ttl))
+
+
+def _records(standing: Standing) -> frozenset[Tlsa]:
+    return frozenset(Tlsa.parse(value) for value in standing.values)
