@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -45,6 +46,28 @@ def write_new(name: str, content: bytes, directory: int, owner: Owner | None = N
     except BaseException:
         os.unlink(name, dir_fd=directory)
         raise
+
+
+def replace_file(name: str, content: bytes, directory: int, owner: Owner) -> None:
+    """Put a file in the place of another by rename; whoever looks finds one or the other. Raises OSError.
+
+    The content is on the disk then, its name is when the directory has been synchronized.
+    """
+    temporary = f".{name}.{os.urandom(8).hex()}.new"
+    write_new(temporary, content, directory, owner)
+    try:
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        os.unlink(temporary, dir_fd=directory)
+        raise
+
+
+def sweep(name: str, directory: int) -> None:
+    """Remove what a killed `replace_file` left, in a directory that is locked, so that nobody is at it. Raises OSError."""
+    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.new")
+    for entry in entries(directory):
+        if ours.fullmatch(entry):
+            os.unlink(entry, dir_fd=directory)
 
 
 def read_file(name: str, directory: int, limit: int) -> bytes:

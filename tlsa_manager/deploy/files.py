@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-import secrets
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tlsa_manager import keys
-from tlsa_manager.disk import KEY_MODES, Owner, distrust, entries, in_words, open_directory, read_file, write_new
+from tlsa_manager.disk import KEY_MODES, Owner, distrust, in_words, open_directory, read_file, replace_file, sweep
 from tlsa_manager.errors import BadInput, DeployError
 from tlsa_manager.pem import MAX_BYTES
 from tlsa_manager.snapshot import FileView
@@ -60,7 +58,7 @@ def install(path: Path, combined: bytes, wanted: Wanted = AS_IT_STANDS) -> None:
             if _stands(path.name, combined, directory, owner):
                 os.fsync(directory)  # whoever wrote it may have died before that
             else:
-                _sweep(path.name, directory)
+                sweep(path.name, directory)
                 _replace(path.name, combined, directory, owner)
     except FileNotFoundError:
         message = f"{path} cannot be written: its directory does not exist"
@@ -166,23 +164,9 @@ def _problems(path: Path, directory: int, wanted: Wanted) -> list[str]:
 
 
 def _replace(name: str, content: bytes, directory: int, owner: Owner) -> None:
-    temporary = f".{name}.{secrets.token_hex(8)}.new"
-    write_new(temporary, content, directory, owner)
-    try:
-        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        os.unlink(temporary, dir_fd=directory)
-        raise
+    replace_file(name, content, directory, owner)
     try:
         os.fsync(directory)
     except OSError as error:
         message = f"{name} was replaced, but the disk does not confirm it: {in_words(error)}"
         raise DeployError(message, "look at the disk (dmesg); the new certificate may already be in use") from None
-
-
-def _sweep(name: str, directory: int) -> None:
-    """Remove what a killed install left; the directory is locked, so nobody is at it."""
-    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.new")
-    for entry in entries(directory):
-        if ours.fullmatch(entry):
-            os.unlink(entry, dir_fd=directory)

@@ -1,0 +1,51 @@
+"""What is run when the file has changed: bounded in time and output, without a shell, and never with our own environment."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tlsa_manager.errors import PublishError, PublishTemporary
+
+if TYPE_CHECKING:
+    from tlsa_manager.publish.child import Ended
+
+TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_BY_HAND = "run it by hand as the user that runs tlsa-manager, and mend what it complains of"
+
+
+def run(section: str, argv: tuple[str, ...], timeout: float) -> None:
+    """Run a command of a section, if there is one. Raises PublishError with its last words, PublishTemporary if it may pass."""
+    from tlsa_manager.publish import child
+
+    if not argv:
+        return
+    try:
+        ended = child.run(list(argv), b"", {"PATH": PATH, "LANG": "C.UTF-8"}, timeout)
+    except OSError as error:
+        message = f"{argv[0]} cannot be started: {error.strerror}"
+        raise PublishError(message, f"correct section [{section}]: does it exist, may it be run?") from None
+    name, said = shown(argv), _said(ended)
+    if ended.cut == "time":
+        message = f"{name} did not end within {timeout:g} s and was killed{said}"
+        raise PublishTemporary(message, f"if it needs longer, raise {section}.timeout; otherwise see why it hangs")
+    if ended.cut == "size":
+        raise PublishError(f"{name} printed more than a mebibyte and was killed", _BY_HAND)
+    if ended.code == TEMPORARY:
+        raise PublishTemporary(f"{name} asks to try again later (exit 75){said}", "tried again by itself")
+    if ended.code:
+        how = f"exit {ended.code}" if ended.code > 0 else f"killed by signal {-ended.code}"
+        raise PublishError(f"{name} failed ({how}){said}", _BY_HAND)
+
+
+def shown(argv: tuple[str, ...]) -> str:
+    """Return a command for a message."""
+    return " ".join(argv)[:120]
+
+
+def _said(ended: Ended) -> str:
+    """Return the end of what it wrote, on one line: errors, else output."""
+    text = (ended.errors.strip() or ended.output.strip())[-500:].decode("utf-8", "replace")
+    text = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
+    return f": {text}" if text else ""
