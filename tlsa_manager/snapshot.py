@@ -74,7 +74,7 @@ class OwnerView:
     """One poll round over one owner name.
 
     `at`: when the last answer of the round arrived, so every server is proven to have had its answer by then.
-    `target`: the owner after aliases; `alias_ttl`: the largest TTL on the way there (0 = no alias).
+    `target`: the owner after aliases; `alias_ttl`: the largest TTL on the way there (0 = no alias); `via`: the names between.
     `problem`: why the round cannot be complete (the server set is unknown, for instance), or empty.
     `ns_ttl`: seconds for which resolvers may go on asking a name server of `zone` that has been taken out: the largest TTL of
     the NS RRsets that name the servers, at the parent and in the zone, as far as they were heard.
@@ -91,6 +91,7 @@ class OwnerView:
     problem: str = ""
     ns_ttl: int = 0
     cause: Cause = Cause.NONE
+    via: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

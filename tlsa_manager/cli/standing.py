@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tlsa_manager.cli.aliases import alias_lines, alias_values
 from tlsa_manager.cli.key_text import next_lines, next_value, service_line, service_value
 from tlsa_manager.cli.order_text import again, order_lines
 from tlsa_manager.cli.stolen_text import stolen_lines, stolen_value
@@ -38,6 +39,7 @@ def value(standing: Standing) -> dict[str, Any]:
         "phase": str(standing.phase),
         "since": iso(facts.since or None),
         "services": [str(service) for service in lineage.services],
+        "targets": alias_values(lineage, facts),
         "why": plan.why if plan else "",
         "remedy": _remedy(facts, plan),
         "due": iso(plan.due) if plan else None,
@@ -88,6 +90,7 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
         yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
     if facts.next and facts.current and not facts.deploying and not facts.way_back:
         yield "  until then the current certificate stays in service, and its records in DNS", ""
+    yield from ((f"  {one}", "") for one in alias_lines(standing.lineage, facts))
     yield from ((f"  note: {one}", "yellow") for one in standing.advice)
     yield from ((f"  {line}", "yellow") for line in stolen_lines(standing.lineage.name, standing.after, now))
     yield from ((f"  {line}", "") for line in _keys(standing, now))

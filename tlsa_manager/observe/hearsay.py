@@ -119,7 +119,8 @@ def view(owner: str, name: Name, testimony: Testimony, word: Word, at: float) ->
         signed_life=life,
     )  # fmt: skip
     alias_ttl = max((int(rrset.ttl) for _, _, rrset in heard.steps), default=0)
-    return OwnerView(owner, text(heard.target), heard.zone, at, (answer,), alias_ttl)
+    via = tuple(text(to) for _, to, _ in heard.steps[:-1])
+    return OwnerView(owner, text(heard.target), heard.zone, at, (answer,), alias_ttl, via=via)
 
 
 def aliased(reply: Reply, name: Name) -> bool:

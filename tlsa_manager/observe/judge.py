@@ -56,6 +56,7 @@ def view(owner: str, trail: Trail, trust: Trust, word: Proof | None) -> OwnerVie
     return OwnerView(
         owner, text(last.name), text(last.zone.name), trust.now, answers, ttl,
         problem="; ".join(told), ns_ttl=last.ns_ttl, cause=next(iter(told.values()), Cause.NONE),
+        via=tuple(text(hop.name) for hop in trail.hops[1:-1]),
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Seen:
 
     `complete`: every address answered, with valid signatures. `forgotten`: sets that no cache can hold any more.
     `at`: the end of the poll round, seconds since 1970. `addresses`: of the servers that were asked; `ns_ttl`: how long
-    resolvers may remember them, seconds.
+    resolvers may remember them, seconds. `zone`: where the target lies; `via`: the aliases between owner and target.
     """
 
     owner: str
@@ -54,6 +54,8 @@ class Seen:
     forgotten: tuple[ServedSet, ...] = ()
     addresses: tuple[str, ...] = ()
     ns_ttl: int = 0
+    zone: str = ""
+    via: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

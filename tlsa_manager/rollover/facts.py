@@ -41,7 +41,8 @@ class OwnerFacts:
 
     `since`: the first such round; what was handed out before it nobody knows. -inf: there was no set, so nothing can be cached.
     `addresses`: the servers; `ns_ttl`: the largest TTL with which they were named. `asked_until`: until then resolvers may ask a
-    server that was taken out of the NS set, and be given what it had last.
+    server that was taken out of the NS set, and be given what it had last. `zone`: where the target lies, empty = not known;
+    `via`: the aliases between owner and target.
     """
 
     target: str
@@ -53,6 +54,8 @@ class OwnerFacts:
     addresses: tuple[str, ...] = ()
     ns_ttl: int = 0
     asked_until: float = float("-inf")
+    zone: str = ""
+    via: tuple[str, ...] = ()
 
     @property
     def served(self) -> tuple[CachedSet, ...]:
@@ -287,7 +290,7 @@ def _(event: ev.Seen, facts: Facts, at: float) -> Facts:  # noqa: ARG001  the ro
     addresses = event.addresses if event.complete else tuple(sorted({*before.addresses, *event.addresses}))
     owner = OwnerFacts(
         event.target, tuple(kept + fresh), event.complete, event.alias_ttl, event.at, since,
-        addresses, max(before.ns_ttl, event.ns_ttl), asked_until,
+        addresses, max(before.ns_ttl, event.ns_ttl), asked_until, event.zone, event.via,
     )  # fmt: skip
     return replace(facts, owners={**facts.owners, event.owner: owner})
 

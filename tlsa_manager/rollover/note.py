@@ -77,6 +77,7 @@ def _seen(view: OwnerView, scene: Scene) -> ev.Seen:
         complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers),
         alias_ttl=view.alias_ttl if view.answers else known.alias_ttl,
         addresses=tuple(sorted({answer.address for answer in view.answers})),
+    moved = bool(view.answers) and view.target != known.target
         ns_ttl=view.ns_ttl,
         forgotten=tuple(ev.ServedSet(tuple(sorted(one.records)), one.ttl) for one in _forgotten(known, served, view, scene)),
     )
@@ -87,6 +88,8 @@ def _forgotten(known: OwnerFacts, served: AbstractSet[tuple[RRset, int]], view: 
     for one in known.sets:
         ends = timing.forgotten_at(one, scene.policy)
         if ends is not None and ends <= view.at and (one.records, one.ttl) not in served:
+        zone=view.zone if view.answers and (view.zone or moved) else known.zone,
+        via=view.via if view.answers else known.via,
             yield one
 
 
@@ -113,7 +116,7 @@ def _without_time(facts: Facts) -> object:
     """The facts without the moment of the latest round, which alone is no news."""
     return (
         tuple(
-            (name, one.target, frozenset(one.sets), one.complete, one.alias_ttl, one.addresses, one.ns_ttl)
+            (name, one.target, frozenset(one.sets), one.complete, one.alias_ttl, one.addresses, one.ns_ttl, one.zone, one.via)
             for name, one in facts.owners.items()
         ),
         facts.ours,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tlsa_manager.cli.aliases import alias_lines, alias_values
 from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.lineages import name, one
 from tlsa_manager.cli.voice import voice_of
@@ -44,10 +45,12 @@ def command(context: click.Context, wanted: str) -> None:
         "supposed": forecast.supposed,
         "stop": forecast.stop,
         "remedy": forecast.remedy,
+        "targets": alias_values(lineage, known[lineage.name]),
         **room,
         "turns": [_value(turn) for turn in forecast.turns],
     }
-    voice.answer(value, _lines(lineage.name, forecast, at, room["advice"]))
+    aliases = list(alias_lines(lineage, known[lineage.name]))
+    voice.answer(value, _lines(lineage.name, forecast, at, room["advice"], aliases))
 
 
 def _room(lineage: Lineage, facts: Facts, at: float) -> dict[str, Any]:
@@ -76,7 +79,7 @@ def _text(turn: Turn) -> str:
     return sentence(turn.event) if turn.event else f"waits: {turn.why}"
 
 
-def _lines(lineage: str, forecast: Forecast, at: float, advice: list[str]) -> Iterator[Line]:
+def _lines(lineage: str, forecast: Forecast, at: float, advice: list[str], aliases: list[str]) -> Iterator[Line]:
     from tlsa_manager.cli.when import span, stamp
 
     if forecast.supposed:
@@ -84,6 +87,7 @@ def _lines(lineage: str, forecast: Forecast, at: float, advice: list[str]) -> It
     else:
         yield f"{lineage}: if nothing goes wrong:", "bold"
     yield from ((f"  {text}", "yellow") for text in advice)
+    yield from ((f"  {text}", "") for text in aliases)
     for turn in forecast.turns:
         yield f"  {stamp(turn.at)}  +{span(turn.at - at):<12} {_text(turn)}", "" if turn.event else "dim"
     if forecast.stop:

@@ -1,4 +1,4 @@
-"""`records`: what is wanted, what is published, what is somebody else's."""
+"""`records` without more: what is wanted, what is published, what is somebody else's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tlsa_manager.cli.aliases import places, way_line, ways
 from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.lineages import chosen, names
 from tlsa_manager.cli.voice import Voice, voice_of
@@ -31,6 +32,7 @@ class Target:
 
     `leaving`: what a person was asked to remove, since nothing needs it any more. `spread`: what caches have of each record:
     hidden, rumoured, omnipresent, unretentive. `ahead`: what is wanted for the next key, which no certificate in service has.
+    `owners`: the TLSA owner names of services that lead here; `ways`: those that are aliases, each with the names on its way.
     """
 
     lineage: str
@@ -42,6 +44,8 @@ class Target:
     leaving: RRset = frozenset()
     spread: Mapping[Tlsa, str] = field(default_factory=dict)
     ahead: RRset = frozenset()
+    owners: tuple[str, ...] = ()
+    ways: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def foreign(self) -> RRset:
@@ -81,7 +85,8 @@ def command(  # noqa: PLR0917  click gives them by name
     """Print the records that are wanted, published and foreign, name by name. What this tool has not published itself it
     never removes, unless you say with --adopt or --adopt-foreign that it may, when nothing needs it.
 
-    --format zone prints what should stand there, --format nsupdate what would have to be added.
+    --format zone prints what should stand there, --format nsupdate what would have to be added. For those who keep DNS in
+    git: tlsa-manager records export. A lineage that is called export comes after --.
     """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.wiring import house
 
@@ -109,13 +114,13 @@ def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
     from tlsa_manager.rollover.succession import prepublished
 
     needed, ahead = wanted(lineage, facts), prepublished(lineage, facts)
-    found: dict[str, Target] = {}
-    for owner in lineage.owners:
-        known = facts.owners.get(owner)
-        name = known.target if known else owner
-        seen = known is not None and (known.complete or known.served)
-        served = frozenset[Tlsa]().union(*(one.records for one in known.served)) if known and seen else None
-        ttl = max((one.ttl for one in known.served if one.records), default=lineage.policy.ttl) if known else lineage.policy.ttl
+    found: list[Target] = []
+    for name, owners in places(lineage, facts).items():
+        views = [one for one in owners.values() if one is not None]
+        known = views[-1] if views else None
+        seen = any(one.complete or one.served for one in views)
+        served = frozenset[Tlsa]().union(*(one.records for view in views for one in view.served)) if seen else None
+        ttl = max((one.ttl for view in views for one in view.served if one.records), default=lineage.policy.ttl)
         asked = facts.removing.get(name)
         leaving = asked.records if asked and asked.asked else frozenset()
         mine = facts.ours.get(name, frozenset())
@@ -124,8 +129,8 @@ def _targets(lineage: Lineage, facts: Facts) -> list[Target]:
             if known
             else {}
         )
-        found[name] = Target(lineage.name, name, ttl, needed, served, mine, leaving, states, ahead)
-    return list(found.values())
+        found.append(Target(lineage.name, name, ttl, needed, served, mine, leaving, states, ahead, tuple(owners), ways(owners)))
+    return found
 
 
 def _adopt(voice: Voice, home: House, lineage: Lineage) -> None:
@@ -185,13 +190,15 @@ def _value(one: Target) -> dict[str, Any]:
     }
     shown = {name: None if records is None else sorted(map(str, records)) for name, records in sets.items()}
     spread = {str(record): state for record, state in sorted(one.spread.items())}
-    return {"lineage": one.lineage, "name": one.name, "ttl": one.ttl, **shown, "spread": spread}
+    names = {"owners": list(one.owners), "aliases": dict(one.ways)}
+    return {"lineage": one.lineage, "name": one.name, **names, "ttl": one.ttl, **shown, "spread": spread}
 
 
 def _table(targets: list[Target]) -> Iterator[str]:
     for target in targets:
         seen = "nobody could tell what is there" if target.published is None else f"TTL {target.ttl}"
         yield f"{target.name} ({target.lineage}; {seen})"
+        yield from (f"  {way_line(owner, way)}" for owner, way in target.ways.items())
         for record in sorted(target.wanted | (target.published or frozenset())):
             yield f"  {record}  {_words(target, record)}" + (" (the next key)" if record in target.ahead else "")
 
