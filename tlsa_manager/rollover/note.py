@@ -69,6 +69,7 @@ def _seen(view: OwnerView, scene: Scene) -> ev.Seen:
     """One poll round in the past tense."""
     served = {(answer.records, answer.ttl) for answer in view.answers if answer.records is not None}
     known = scene.facts.owners.get(view.owner, OwnerFacts(view.target))
+    moved = bool(view.answers) and view.target != known.target
     return ev.Seen(
         owner=view.owner,
         target=view.target if view.answers else known.target,
@@ -77,8 +78,9 @@ def _seen(view: OwnerView, scene: Scene) -> ev.Seen:
         complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers),
         alias_ttl=view.alias_ttl if view.answers else known.alias_ttl,
         addresses=tuple(sorted({answer.address for answer in view.answers})),
-    moved = bool(view.answers) and view.target != known.target
         ns_ttl=view.ns_ttl,
+        zone=view.zone if view.answers and (view.zone or moved) else known.zone,
+        via=view.via if view.answers else known.via,
         forgotten=tuple(ev.ServedSet(tuple(sorted(one.records)), one.ttl) for one in _forgotten(known, served, view, scene)),
     )
 
@@ -88,8 +90,6 @@ def _forgotten(known: OwnerFacts, served: AbstractSet[tuple[RRset, int]], view: 
     for one in known.sets:
         ends = timing.forgotten_at(one, scene.policy)
         if ends is not None and ends <= view.at and (one.records, one.ttl) not in served:
-        zone=view.zone if view.answers and (view.zone or moved) else known.zone,
-        via=view.via if view.answers else known.via,
             yield one
 
 
