@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from tlsa_manager import clock
-from tlsa_manager.errors import Stale, TlsaManagerError
+from tlsa_manager.errors import PublishTemporary, Stale, TlsaManagerError
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover.decide import decide, look_at
 from tlsa_manager.rollover.note import clock_step, note
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from tlsa_manager.clock import Moment
     from tlsa_manager.lineage import Generation, Key, Lineage
+    from tlsa_manager.publish import Ticket
     from tlsa_manager.rollover.events import Event
     from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.snapshot import Snapshot
@@ -71,11 +72,11 @@ class Hands(Protocol):
     def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
         """Look once at everything that bears on a lineage."""
 
-    def publish(self, lineage: Lineage, step: Publish) -> bool:
-        """Add records; return True if a person was asked to do it."""
+    def publish(self, lineage: Lineage, step: Publish) -> Ticket:
+        """Add records."""
 
-    def retire(self, lineage: Lineage, step: Retire) -> bool:
-        """Remove records; return True if a person was asked to do it."""
+    def retire(self, lineage: Lineage, step: Retire) -> Ticket:
+        """Remove records."""
 
     def take_in(self, lineage: Lineage, consumer: str) -> Generation:
         """Copy what a consumer has into the store."""
@@ -181,7 +182,8 @@ class Engine:
         try:
             outcome = self._perform(scene, step)
         except TlsaManagerError as error:
-            self._append(name, ev.Failed(str(step), error.message, error.hint))
+            until = error.until if isinstance(error, PublishTemporary) else 0.0
+            self._append(name, ev.Failed(str(step), error.message, error.hint, until))
             return
         self._append(name, outcome)
 
@@ -190,9 +192,11 @@ class Engine:
         lineage = scene.lineage
         match step:
             case Publish():
-                return ev.Published(step.target, tuple(sorted(step.add)), asked=self.hands.publish(lineage, step))
+                taken = self.hands.publish(lineage, step)
+                return ev.Published(step.target, tuple(sorted(step.add)), taken.state == "asked", taken.number)
             case Retire():
-                return ev.Retired(step.target, tuple(sorted(step.remove)), asked=self.hands.retire(lineage, step))
+                taken = self.hands.retire(lineage, step)
+                return ev.Retired(step.target, tuple(sorted(step.remove)), asked=taken.state == "asked")
             case Import():
                 return ev.Adopted(self.hands.take_in(lineage, step.consumer))
             case Install():

@@ -13,6 +13,7 @@ from tlsa_manager.clock import Moment
 from tlsa_manager.engine import Engine
 from tlsa_manager.lineage import Generation, Key
 from tlsa_manager.policy import KEY_TYPES
+from tlsa_manager.publish import Ticket
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.rollover import law, succession
 from tlsa_manager.rollover.facts import Facts, apply
@@ -178,14 +179,14 @@ class _World:
         files = {one: FileView(one, one, fingerprint, configured=True) for one in lineage.consumers}
         return Snapshot(self.now, owners, held, services, files)
 
-    def publish(self, lineage: Lineage, step: Publish) -> bool:
+    def publish(self, lineage: Lineage, step: Publish) -> Ticket:
         self._ttls.setdefault(step.target, lineage.policy.ttl)
         self._records[step.target] = self._set(step.target) | step.add
-        return False
+        return Ticket("done")
 
-    def retire(self, lineage: Lineage, step: Retire) -> bool:  # noqa: ARG002  the engine's protocol
+    def retire(self, lineage: Lineage, step: Retire) -> Ticket:  # noqa: ARG002  the engine's protocol
         self._records[step.target] = self._set(step.target) - step.remove
-        return False
+        return Ticket("done")
 
     def take_in(self, lineage: Lineage, consumer: str) -> Generation:
         return Generation(f"(what {consumer} has)", self._presented or _newcomer(lineage, Facts(lineage.name), self.now).chain)

@@ -6,21 +6,22 @@ Everything heavy is imported when it is first needed.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import local
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.errors import BadInput, ConfigError, PublishTemporary
+from tlsa_manager.errors import BadInput, ConfigError, PublishError, PublishTemporary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tlsa_manager.config import Config
     from tlsa_manager.deploy import Consumer
     from tlsa_manager.lineage import Generation, Key, Lineage
     from tlsa_manager.observe import DnsEyes
-    from tlsa_manager.publish import Backend, Change
-    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.publish import Backend, Change, Ticket
+    from tlsa_manager.rollover.facts import Facts, Sent
     from tlsa_manager.rollover.steps import Publish, Retire
     from tlsa_manager.snapshot import FileView, Held, OwnerView, ServiceView, Snapshot
     from tlsa_manager.store import Store
@@ -58,14 +59,14 @@ class HouseHands:
             found |= self._held(lineage, aliases, facts) if aliases else {}
             return Snapshot(clock.now(), views, found, services.result(), files.result())
 
-    def publish(self, lineage: Lineage, step: Publish) -> bool:
-        """Add records; True if a person was asked to do it."""
+    def publish(self, lineage: Lineage, step: Publish) -> Ticket:
+        """Add records."""
         from tlsa_manager.publish import Change
 
         return self._change(lineage, Change(step.target, step.zone, step.add, frozenset(), step.expect, step.ttl))
 
-    def retire(self, lineage: Lineage, step: Retire) -> bool:
-        """Remove records; True if a person was asked to do it."""
+    def retire(self, lineage: Lineage, step: Retire) -> Ticket:
+        """Remove records."""
         from tlsa_manager.publish import Change
 
         return self._change(lineage, Change(step.target, step.zone, frozenset(), step.remove, step.expect, step.ttl))
@@ -93,14 +94,16 @@ class HouseHands:
         return self.store.put_key(lineage.name, generate(key_type))
 
     def deploy(self, lineage: Lineage, generation: str) -> None:
-        """Check every consumer, then write every file, then reload each. Raises DeployError, StateError."""
-        for name in lineage.consumers:
-            self.consumer(name).check()
+        """Have every consumer check itself, then write every file, then have each reload. Raises DeployError, StateError.
+
+        Checks run side by side, and so do reloads: between the first and the last server presents what the others do not.
+        """
         content = self.store.combined(lineage.name, generation)
-        for name in lineage.consumers:
-            self.consumer(name).install(content)
-        for name in lineage.consumers:
-            self.consumer(name).reload()
+        consumers = [self.consumer(name) for name in lineage.consumers]
+        _side_by_side(consumers, lambda one: one.check())
+        for one in consumers:
+            one.install(content)
+        _side_by_side(consumers, lambda one: one.reload())
 
     def restore(self, lineage: Lineage, generation: str) -> None:
         """Write every file and reload each, whatever the consumers' own checks say: the way back is never barred.
@@ -182,7 +185,23 @@ class HouseHands:
         except ConfigError as error:
             self.watch(lineage.name, f"{error.message}; {error.hint}")
             return {target: Held(target, None, reason=error.message) for target in targets}
-        return {one: self._lately(lineage, one, facts) or self._read(lineage, backend, one) for one in sorted(targets)}
+        found = {one: self._lately(lineage, one, facts) or self._read(lineage, backend, one) for one in sorted(targets)}
+        return {one: self._settled(backend, held, facts.sent.get(one)) for one, held in found.items()}
+
+    def _settled(self, backend: Backend, held: Held, sent: Sent | None) -> Held:
+        """Ask whether what was taken for later is in force; a backend that knows no later (any more) has done it all."""
+        from tlsa_manager.publish import LateBackend
+
+        if sent is None or not sent.numbers:
+            return held
+        if not isinstance(backend, LateBackend):
+            return replace(held, settled=frozenset(sent.numbers))
+        waits = f"{backend.name} is still at it"
+        try:
+            done = frozenset(number for number in sent.numbers if backend.settled(number))
+        except PublishError as error:
+            done, waits = frozenset(), error.message
+        return replace(held, settled=done, unsettled="" if done >= set(sent.numbers) else waits)
 
     def _lately(self, lineage: Lineage, target: str, facts: Facts) -> Held | None:
         """What the backend said within a poll interval: while a swap is proven we look each second, at a provider's expense."""
@@ -226,11 +245,22 @@ class HouseHands:
             path = str(self.config.consumers[consumer].options.get("file", ""))
             return FileView(consumer, path, configured=False, problems=(f"{error.message}; {error.hint}",))
 
-    def _change(self, lineage: Lineage, change: Change) -> bool:
+    def _change(self, lineage: Lineage, change: Change) -> Ticket:
         if silent := self._silence(lineage.dns):
             raise silent
         self._read_last.pop((lineage.dns, change.target), None)
         ticket = self.backend(lineage.dns).change(change)
         if ticket.state == "asked":
             self.watch(lineage.name, ticket.message)
-        return ticket.state == "asked"
+        return ticket
+
+
+def _side_by_side(consumers: Sequence[Consumer], act: Callable[[Consumer], None]) -> None:
+    """Have each consumer do something; when all have tried, raise the first failure."""
+    if len(consumers) == 1:
+        act(consumers[0])
+        return
+    with ThreadPoolExecutor(max(len(consumers), 1)) as pool:
+        tried = [pool.submit(act, one) for one in consumers]
+    for one in tried:
+        one.result()

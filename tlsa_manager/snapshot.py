@@ -101,12 +101,18 @@ class OwnerView:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a DNS backend itself says it has at a target. `records` None: it cannot tell, or could not be asked."""
+    """What a DNS backend itself says it has at a target. `records` None: it cannot tell, or could not be asked.
+
+    `settled`: those of the changes that it took for later (by its own numbers) that are in force on all of its servers now;
+    `unsettled`: why the others are not, or why that cannot be told.
+    """
 
     target: str
     records: RRset | None
     ttl: int = 0
     reason: str = ""
+    settled: frozenset[str] = frozenset()
+    unsettled: str = ""
 
 
 class Outcome(StrEnum):

@@ -14,6 +14,7 @@ from sim.story import POLICY, SERVICES, Story, generation
 
 from tlsa_manager.lineage import Lineage
 from tlsa_manager.rollover import events as ev
+from tlsa_manager.rollover.facts import apply
 from tlsa_manager.rollover.state import Phase
 from tlsa_manager.security import Security
 from tlsa_manager.service import Service
@@ -63,6 +64,30 @@ def test_a_renewal_is_published_waited_for_swapped_and_the_old_record_retired() 
     assert retired[0] >= at(story, ev.Confirmed)[0] + POLICY.rollback_window
     assert records(story) == only(B)
     assert story.vetoes() == []
+
+
+def test_servers_behind_an_anycast_address_are_waited_for_by_the_word_of_the_provider() -> None:
+    """An instance that never answers us but answers caches: the clock starts when the provider says that it has the change."""
+    story = stable(Fate(servers=(ServerFate(), ServerFate(lag=500.0, hidden=True))))
+    story.run()
+    story.stage(B)
+    story.wait(100.0)
+    assert any("not be on all servers of the provider" in one.reason for one in story.plan().blockers)
+    story.until(lambda one: one.rolled_to(B))
+    published, settled, deployed = (at(story, kind) for kind in (ev.Published, ev.Settled, ev.Deployed))
+    assert settled[-1] >= published[-1] + 500
+    assert settled[-1] + WAIT <= deployed[0] <= settled[-1] + WAIT + 20
+
+
+def test_two_changes_that_are_under_way_at_the_provider_are_both_waited_for() -> None:
+    """Of several changes at one name each has its own number, and the last one counts."""
+    facts = stable(Fate(servers=(ServerFate(), ServerFate(lag=500.0, hidden=True)))).facts()
+    owner = next(iter(facts.owners))
+    for number in ("8", "9"):
+        facts = apply(facts, ev.Published(owner, (), number=number), 1.0)
+    facts = apply(facts, ev.Settled(owner, ("8",)), 2.0)
+    assert facts.sent[owner].numbers[-1:] == ("9",)
+    assert "8" not in facts.sent[owner].numbers
 
 
 def test_the_first_certificate_that_is_presented_already_is_adopted_installed_and_published() -> None:

@@ -24,7 +24,8 @@ class ServerFate:
     """One authoritative address.
 
     How long it lags, when it cannot be reached by us (others may reach it), when it relapses to the zone of `depth` versions
-    ago, when its answers are not secure but `state`.
+    ago, when its answers are not secure but `state`. `hidden`: an instance behind an anycast address, which answers caches but
+    never us; of that kind the backend alone knows what they have.
     """
 
     lag: float = 0.0
@@ -33,6 +34,7 @@ class ServerFate:
     depth: int = 1
     broken: tuple[Span, ...] = ()
     state: Security = Security.BOGUS
+    hidden: bool = False
 
 
 @dataclass(frozen=True)

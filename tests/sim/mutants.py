@@ -50,6 +50,20 @@ MUTANTS = (
         "    if ((one.records, one.ttl) in served and len(served) == 1) or not event.complete:\n",
     ),
     _one(
+        "anycast",
+        "what a provider has not on all its servers yet counts as seen everywhere",
+        "note.py",
+        "in view.answers) and settled,",
+        "in view.answers),",
+    ),
+    _one(
+        "first settled",
+        "the first of several changes that is in force is taken for all of them",
+        "facts.py",
+        "left = tuple(one for one in earlier.numbers if one not in event.numbers)",
+        "left = ()",
+    ),
+    _one(
         "no reset",
         "an old answer does not start the clock again",
         "facts.py",
@@ -701,7 +715,7 @@ MUTANTS = (
                     "    if answer.records is None:\n        yield Blocker",
                     "    if answer.records is None:\n        if scene.facts.at_once:\n            return\n        yield Blocker",
                 ),
-                ("gates.py", "    if not known.complete:\n", "    if not known.complete and not scene.facts.at_once:\n"),
+                ("gates.py", "    elif not known.complete:\n", "    elif not known.complete and not scene.facts.at_once:\n"),
             ),
         ),
         _one(

@@ -12,6 +12,7 @@ from tlsa_manager.clock import Moment
 from tlsa_manager.errors import DeployError, PublishTemporary
 from tlsa_manager.lineage import Generation, Key
 from tlsa_manager.policy import KEY_TYPES
+from tlsa_manager.publish import Ticket
 from tlsa_manager.security import Security
 from tlsa_manager.snapshot import (
     Answer,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from sim.fate import Fate
     from tlsa_manager.lineage import Lineage
-    from tlsa_manager.rollover.facts import Facts
+    from tlsa_manager.rollover.facts import Facts, Sent
     from tlsa_manager.rollover.steps import Publish, Retire
     from tlsa_manager.tlsa import RRset
 
@@ -155,10 +156,14 @@ class World:
         """What a server hands out now, to whoever can reach it."""
         fate = self.fate.servers[server]
         age = self.now - fate.lag
-        newest = max(n for n, (at, _) in enumerate(self.versions) if at <= age)
+        newest = self._newest(age)
         if self.relapses_allowed and any(span.covers(self.now - self.start) for span in fate.relapses):
             newest = max(0, newest - fate.depth)
         return self.versions[newest][1].get(self.target(owner), NOTHING)
+
+    def _newest(self, at: float) -> int:
+        """The number of the zone's version that there was at a moment."""
+        return max(n for n, (since, _) in enumerate(self.versions) if since <= at)
 
     def target(self, owner: str) -> str:
         """Where the records of an owner are."""
@@ -206,16 +211,14 @@ class World:
         return Snapshot(
             at,
             owners={owner: self._round(owner, at) for owner in lineage.owners},
-            held={
-                target: Held(target, self.standing(target) if self.readable else None, self.fate.ttl)
-                for target in map(self.target, lineage.owners)
-            },
+            held={target: self._has(target, facts.sent.get(target)) for target in map(self.target, lineage.owners)},
             services=services,
             files={name: self._file(name) for name in lineage.consumers},
         )
 
     def _round(self, owner: str, at: float) -> OwnerView:
-        answers = tuple(self._answer(number, owner) for number in range(len(self.fate.servers)))
+        seen = (number for number, one in enumerate(self.fate.servers) if not one.hidden)
+        answers = tuple(self._answer(number, owner) for number in seen)
         return OwnerView(owner, self.target(owner), "example.org.", at, answers)
 
     def _answer(self, number: int, owner: str) -> Answer:
@@ -254,21 +257,30 @@ class World:
         configured = self.configured and consumer not in self.unread
         return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=configured)
 
-    def publish(self, lineage: Lineage, step: Publish) -> bool:
+    def _has(self, target: str, sent: Sent | None) -> Held:
+        """What the backend says of a target, and which of its changes all instances have, those too that we cannot ask."""
+        everywhere = min((self._newest(self.now - one.lag) for one in self.fate.servers if one.hidden), default=0)
+        numbers = sent.numbers if sent else ()
+        settled = frozenset(one for one in numbers if int(one) <= everywhere)
+        standing = self.standing(target) if self.readable else None
+        return Held(target, standing, self.fate.ttl, settled=settled, unsettled="" if settled >= set(numbers) else "not yet")
+
+    def publish(self, lineage: Lineage, step: Publish) -> Ticket:
         """Add records, or ask a person to."""
         return self._ask_for(step) or self._change(step.target, lambda standing: standing | step.add)
 
-    def retire(self, lineage: Lineage, step: Retire) -> bool:
+    def retire(self, lineage: Lineage, step: Retire) -> Ticket:
         """Remove records, or ask a person to."""
         return self._ask_for(step) or self._change(step.target, lambda standing: standing - step.remove)
 
-    def _ask_for(self, step: Publish | Retire) -> bool:
-        if self.asks:
-            self.touch()
-            self.asked.append(step)
-        return self.asks
+    def _ask_for(self, step: Publish | Retire) -> Ticket | None:
+        if not self.asks:
+            return None
+        self.touch()
+        self.asked.append(step)
+        return Ticket("asked")
 
-    def _change(self, target: str, how: Callable[[RRset], RRset]) -> bool:
+    def _change(self, target: str, how: Callable[[RRset], RRset]) -> Ticket:
         self.touch()
         self.sends += 1
         if self.sends in self.fate.refused:
@@ -278,7 +290,7 @@ class World:
         self.touch()
         if self.sends in self.fate.silent:
             raise PublishTemporary("the answer was lost")
-        return False
+        return Ticket("done", number=str(len(self.versions) - 1) if any(one.hidden for one in self.fate.servers) else "")
 
     def take_in(self, lineage: Lineage, consumer: str) -> Generation:
         """Copy what a consumer has into the store."""

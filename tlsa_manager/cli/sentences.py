@@ -32,6 +32,8 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
             return f"is about to add {_records(add)} at {target}"
         case ev.Published(target, add, asked):
             return f"asked for {_records(add)} at {target} to be added" if asked else f"added {_records(add)} at {target}"
+        case ev.Settled(target):
+            return f"what was added at {target} is in force on all servers of the provider"
         case ev.RecordsAdopted(target, records):
             return f"was told that {_records(records)} at {target} may be removed one day"
         case ev.Retiring(target, remove):
@@ -100,7 +102,8 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
 def _seen(event: ev.Seen) -> str:
     sets = "; ".join(f"{_records(one.records)}, TTL {one.ttl}" for one in event.sets) or "nothing that can be told"
     missing = "" if event.complete else "; not every server answered, or not with valid signatures"
-    return f"saw at {event.target}: {sets}{missing}"
+    way = " -> ".join((event.owner, *event.via, event.target)) if event.owner != event.target else event.target
+    return f"saw at {way}: {sets}{missing}"
 
 
 def _records(records: Sequence[Tlsa]) -> str:

@@ -82,11 +82,23 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The backend has added records, or (`asked`) a person was asked to."""
+    """The backend has added records, or (`asked`) a person was asked to.
+
+    `number`: of the change, where it comes into force later on servers that cannot all be asked from here (anycast).
+    """
 
     target: str
     add: tuple[Tlsa, ...]
     asked: bool = False
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The backend says that changes it had taken are in force on all of its servers."""
+
+    target: str
+    numbers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +335,7 @@ class Failed:
 ANOTHER_TYPE = "another type of key is configured"  # a reason to discard a key that says nothing against it
 
 Event = (
-    Staged | Adopted | Seen | ClockStepped | Unwatched | Publishing | Published | RecordsAdopted | Retiring | Retired
+    Staged | Adopted | Seen | ClockStepped | Unwatched | Publishing | Published | Settled | RecordsAdopted | Retiring | Retired
     | Deploying | Deployed | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Released | Aborted
     | Promoted | Prepared | HandedOut | Discarded | KeyDue | Compromised | Vanished | Reappeared | Left
     | Ordering | Ordered | OrderEnded | Proving | Proved | RenewalPlanned | Failed

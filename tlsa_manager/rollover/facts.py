@@ -65,11 +65,15 @@ class OwnerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A change that a backend took, or a person was asked for: which records, when."""
+    """A change that a backend took, or a person was asked for: which records, when.
+
+    `numbers`: of what is not known to be in force on all servers of the backend yet.
+    """
 
     records: RRset
     at: float
     asked: bool = False
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,9 +366,19 @@ def _(event: ev.Publishing, facts: Facts, at: float) -> Facts:  # noqa: ARG001  
 def _(event: ev.Published, facts: Facts, at: float) -> Facts:
     earlier = facts.sent.get(event.target)
     records = frozenset(event.add) | (earlier.records if earlier else frozenset())
-    sent = {**facts.sent, event.target: Sent(records, at, event.asked)}
+    numbers = (*(earlier.numbers if earlier else ()), *filter(None, (event.number,)))
+    sent = {**facts.sent, event.target: Sent(records, at, event.asked, numbers)}
     leaving = {**facts.leaving, event.target: facts.leaving.get(event.target, frozenset()) - frozenset(event.add)}
     return _succeeded(replace(facts, sent=sent, leaving=leaving), f"publish {event.target}")
+
+
+@_apply.register
+def _(event: ev.Settled, facts: Facts, at: float) -> Facts:  # noqa: ARG001  when it was seen, Seen tells
+    earlier = facts.sent.get(event.target)
+    if earlier is None:
+        return facts
+    left = tuple(one for one in earlier.numbers if one not in event.numbers)
+    return replace(facts, sent={**facts.sent, event.target: replace(earlier, numbers=left)})
 
 
 @_apply.register

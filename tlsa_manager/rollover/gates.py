@@ -185,7 +185,9 @@ def _owner_not_ready(scene: Scene, owner: str, generation: Generation) -> Iterat
     if known is None:
         yield Blocker(owner, f"{owner} has not been looked at before")
         return
-    if not known.complete:
+    if waits := scene.unsettled(view.target):
+        yield Blocker(owner, f"what was published at {view.target} may not be on all servers of the provider yet: {waits}")
+    elif not known.complete:
         yield Blocker(owner, f"the last look at {owner} did not hear every server with valid signatures")
     if scene.facts.at_once == generation.id:  # a person was told what it costs not to wait for caches
         return

@@ -28,7 +28,7 @@ def note(scene: Scene) -> tuple[Event, ...]:
     facts = scene.facts
     for event in found:
         facts = apply(facts, event, scene.now)
-    looked: list[Event] = [*_rounds(scene), *_removed(scene)]
+    looked: list[Event] = [*_settled(scene), *_rounds(scene), *_removed(scene)]
     for event in looked:
         after = apply(facts, event, scene.now)
         if _without_time(after) != _without_time(facts):
@@ -58,6 +58,14 @@ def _stepped_back(scene: Scene) -> Iterator[ev.ClockStepped]:
         yield ev.ClockStepped(scene.now - latest)
 
 
+def _settled(scene: Scene) -> Iterator[ev.Settled]:
+    """Changes that were not in force on all servers of the backend, and are now."""
+    for target, sent in scene.facts.sent.items():
+        held = scene.snapshot.held.get(target)
+        if held is not None and (now := tuple(one for one in sent.numbers if one in held.settled)):
+            yield ev.Settled(target, now)
+
+
 def _rounds(scene: Scene) -> Iterator[ev.Seen]:
     for owner in scene.lineage.owners:
         view = scene.view(owner)
@@ -70,12 +78,13 @@ def _seen(view: OwnerView, scene: Scene) -> ev.Seen:
     served = {(answer.records, answer.ttl) for answer in view.answers if answer.records is not None}
     known = scene.facts.owners.get(view.owner, OwnerFacts(view.target))
     moved = bool(view.answers) and view.target != known.target
+    settled = not scene.unsettled(view.target)  # behind an address that answers us there may be servers that do not have it yet
     return ev.Seen(
         owner=view.owner,
         target=view.target if view.answers else known.target,
         at=view.at,
         sets=tuple(ev.ServedSet(tuple(sorted(records)), ttl) for records, ttl in sorted(served, key=_order)),
-        complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers),
+        complete=view.complete and all(answer.security is Security.SECURE for answer in view.answers) and settled,
         alias_ttl=view.alias_ttl if view.answers else known.alias_ttl,
         addresses=tuple(sorted({answer.address for answer in view.answers})),
         ns_ttl=view.ns_ttl,
@@ -120,4 +129,5 @@ def _without_time(facts: Facts) -> object:
             for name, one in facts.owners.items()
         ),
         facts.ours,
+        tuple((target, one.numbers) for target, one in facts.sent.items()),
     )

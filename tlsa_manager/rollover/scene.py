@@ -77,6 +77,12 @@ class Scene:
         view = self.view(owner)
         return tuple({one.records for one in view.answers if one.records is not None}) if view else ()
 
+    def unsettled(self, target: str) -> str:
+        """Why what was published at a target is not known to be in force on all servers of the backend; empty where it is."""
+        sent, held = self.facts.sent.get(target), self.snapshot.held.get(target)
+        waits = sent is not None and not set(sent.numbers) <= (held.settled if held else frozenset())
+        return (held.unsettled if held else "") or "the backend has not been asked whether it is in force" if waits else ""
+
     def services_of(self, owner: str) -> tuple[Service, ...]:
         """The services of this lineage behind an owner."""
         return tuple(one for one in self.lineage.services if one.owner == owner)

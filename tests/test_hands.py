@@ -1,0 +1,103 @@
+"""The hands that the configuration makes: changes that come into force later, and consumers that are served side by side."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tlsa_manager.errors import DeployError, PublishTemporary
+from tlsa_manager.hands import HouseHands, _side_by_side
+from tlsa_manager.rollover.facts import Facts, Sent
+from tlsa_manager.snapshot import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "_25._tcp.mx.example.org."
+HELD = Held(NAME, frozenset(), 60)
+
+
+class Early:
+    """A backend whose changes are in force when it says so."""
+
+    name = "early"
+
+    def read(self, target: str) -> Held:
+        """Say that there is nothing."""
+        return HELD
+
+    def change(self, change: object) -> None:
+        """Do nothing."""
+
+    def text(self, text: object) -> None:
+        """Do nothing."""
+
+
+class Late(Early):
+    """A backend that gives its changes numbers; `done`: those that are in force, or the error that asking ends with."""
+
+    name = "late"
+
+    def __init__(self, *done: str, error: Exception | None = None) -> None:
+        self.done, self.error = done, error
+
+    def settled(self, ticket: str) -> bool:
+        """Tell, or be out of reach."""
+        if self.error:
+            raise self.error
+        return ticket in self.done
+
+
+def settled(backend: object, *numbers: str) -> Held:
+    sent = Facts("one", sent={NAME: Sent(frozenset(), 1.0, numbers=numbers)}).sent[NAME]
+    return HouseHands._settled(object.__new__(HouseHands), backend, HELD, sent)  # type: ignore[arg-type]
+
+
+def test_a_provider_is_asked_for_what_it_had_taken_for_later() -> None:
+    """What is in force is told by number; what is not, with a reason."""
+    held = settled(Late("1"), "1", "2")
+    assert held.settled == {"1"}
+    assert "late" in held.unsettled
+    assert settled(Late("1", "2"), "1", "2") == Held(NAME, frozenset(), 60, settled=frozenset({"1", "2"}))
+
+
+def test_a_provider_that_cannot_be_asked_has_not_said_yes() -> None:
+    """Unknown is not done; the reason is the provider's."""
+    held = settled(Late("1", error=PublishTemporary("it is away")), "1")
+    assert (held.settled, held.unsettled) == (frozenset(), "it is away")
+
+
+def test_a_backend_without_numbers_is_not_waited_for() -> None:
+    """Where the configuration names another backend by now, nobody could ever say that the change is in force."""
+    assert settled(Early(), "1").settled == {"1"}
+
+
+class Consumer:
+    """A consumer whose act waits for the others' to begin, or fails."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.act = act
+
+
+def test_consumers_act_side_by_side_and_all_of_them() -> None:
+    """Each begins before any has ended; one that fails keeps no other from its turn, and is told."""
+    together, done = threading.Barrier(3, timeout=30), []
+
+    def well() -> None:
+        together.wait()
+        done.append("well")
+
+    def badly() -> None:
+        together.wait()
+        raise DeployError("no", "yes")
+
+    with pytest.raises(DeployError):
+        _side_by_side([Consumer(well), Consumer(badly), Consumer(well)], lambda one: one.act())  # type: ignore[list-item,attr-defined]
+    assert done == ["well", "well"]
+
+
+def test_no_consumer_is_no_error() -> None:
+    """A lineage may have none: then a person puts certificates into service."""
+    _side_by_side([], lambda one: one.reload())
