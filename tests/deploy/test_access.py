@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tlsa_manager.deploy import access
+from tlsa_manager.deploy.files import Wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("as_root")
-_NOBODY = access.Reader("nobody", 65534, frozenset({65534, 8}))
+_NOBODY = access.Reader("nobody", 65534, 65534, frozenset({65534, 8}))
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    for place in (tmp_path, *tmp_path.parents):
-        if place.stat().st_mode & 0o005 != 0o005:
-            place.chmod(0o755)  # pytest closes its own directories to others
-    (tmp_path / "tls").mkdir(mode=0o755)
-    made = tmp_path / "tls" / "mx.pem"
+def file(lab_dir: Path) -> Iterator[Path]:
+    """A file in a place that everybody can walk to."""
+    place = lab_dir / "access"
+    (place / "tls").mkdir(parents=True)
+    made = place / "tls" / "mx.pem"
     made.touch()
-    return made
+    yield made
+    shutil.rmtree(place)
 
 
 def really(path: Path) -> bool:
@@ -75,6 +78,14 @@ def test_an_access_control_list_decides_alone(file: Path) -> None:
     assert access.hindrance(file, _NOBODY) == ""
 
 
+def test_what_will_be_counts_not_what_stands(file: Path) -> None:
+    """A file is asked about as it will stand once it is replaced with the owner and mode that are configured."""
+    file.chmod(0o600)
+    assert access.hindrance(file, _NOBODY)
+    assert access.hindrance(file, _NOBODY, Wanted(gid=8, mode=0o640)) == ""
+    assert "(r-------- 0 0)" in access.hindrance(file, _NOBODY, Wanted(mode=0o400))
+
+
 def test_who_reads(file: Path) -> None:
     """A user by name or number, with a group of its own or another; nobody who does not exist. Root reads all."""
     by_name, by_number = access.reader("nobody"), access.reader("65534", "8")
@@ -85,5 +96,5 @@ def test_who_reads(file: Path) -> None:
     assert access.reader("no-such-user") is None
     assert access.reader("nobody", "no-such-group") is None
     file.chmod(0)
-    assert access.hindrance(file, access.Reader("root", 0, frozenset({0}))) == ""
+    assert access.hindrance(file, access.Reader("root", 0, 0, frozenset({0}))) == ""
     assert access.hindrance(file.with_name("absent"), _NOBODY) == ""

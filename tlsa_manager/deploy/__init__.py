@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "tlsa_manager.consumers"
 KINDS = {
     "postfix": "tlsa_manager.deploy.postfix",
+    "exim": "tlsa_manager.deploy.exim",
     "command": "tlsa_manager.deploy.command",
 }
 

@@ -9,20 +9,25 @@ import pwd
 import stat
 from typing import TYPE_CHECKING
 
+from tlsa_manager.deploy.files import AS_IT_STANDS
+from tlsa_manager.disk import Owner
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tlsa_manager.deploy.files import Wanted
 
 _ACL = "system.posix_acl_access"  # acl(5); with one, owner, group and mode are not all there is to say
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """As whom a server opens its files: the user, its number, and those of all its groups."""
+    """As whom a server opens its files: the user, its number, that of its group, and those of all its groups."""
 
     name: str
     uid: int
+    gid: int
     groups: frozenset[int]
 
 
@@ -33,52 +38,55 @@ def reader(user: str, group: str = "") -> Reader | None:
         gid = (int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid) if group else found.pw_gid
     except KeyError:
         return None
-    return Reader(found.pw_name, found.pw_uid, frozenset(os.getgrouplist(found.pw_name, gid)))
+    return Reader(found.pw_name, found.pw_uid, gid, frozenset(os.getgrouplist(found.pw_name, gid)))
 
 
-def hindrance(path: Path, who: Reader) -> str:
+def hindrance(path: Path, who: Reader, wanted: Wanted = AS_IT_STANDS) -> str:
     """Say why this user cannot read the file, with a command that mends it; empty when it can, or cannot be told.
 
-    Each directory on the way must be walkable. Where an access control list stands, it decides, and nothing is said.
+    `wanted`: whose the file will be once it is replaced, where that differs from how it stands. Each directory on the way must
+    be walkable. Where an access control list stands, it decides, and nothing is said.
     """
     if who.uid == 0:
         return ""
-    for place in (*reversed(path.absolute().parents), path):
-        try:
-            found = place.stat()
-        except OSError:
-            return ""  # what is not there is told elsewhere
-        is_file = place == path
-        if not _may(found, who, 4 if is_file else 1) and not _has_acl(place):
-            return _told(path, place, who, is_file=is_file)
-    return ""
+    try:
+        for place in reversed(path.absolute().parents):
+            walked = _owner(place)
+            if not _may(walked, who, 1) and not _has_acl(place):
+                mend = f"chgrp {_group_of(who)} {place} && chmod g+x {place}"
+                return f"{who.name} cannot reach {path}: {place} is closed to it ({_shown(walked)}); {mend}"
+        owner = wanted.over(_owner(path))
+    except OSError:
+        return ""  # what is not there is told elsewhere
+    if _may(owner, who, 4) or _has_acl(path):
+        return ""
+    mend = f"chgrp {_group_of(who)} {path} && chmod g+r {path}"
+    return f"{who.name} cannot read {path} ({_shown(owner)}); {mend}"
 
 
-def _told(path: Path, place: Path, who: Reader, *, is_file: bool) -> str:
+def _owner(place: Path) -> Owner:
     found = place.stat()
-    shown = f"owner {found.st_uid}, group {found.st_gid}, mode {stat.S_IMODE(found.st_mode):04o}"
-    group = _group_of(who)
-    if is_file:
-        return f"{who.name} cannot read {path} ({shown}); chgrp {group} {path} && chmod g+r {path}"
-    return f"{who.name} cannot reach {path}: {place} is closed to it ({shown}); chgrp {group} {place} && chmod g+x {place}"
+    return Owner(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+
+
+def _shown(owner: Owner) -> str:
+    """Say it as `ls -ln` does."""
+    return f"{stat.filemode(owner.mode)[1:]} {owner.uid} {owner.gid}"
 
 
 def _group_of(who: Reader) -> str:
     """Return the user's own group, by name where it has one."""
-    gid = pwd.getpwuid(who.uid).pw_gid
     try:
-        return grp.getgrgid(gid).gr_name
+        return grp.getgrgid(who.gid).gr_name
     except KeyError:
-        return str(gid)
+        return str(who.gid)
 
 
-def _may(found: os.stat_result, who: Reader, bit: int) -> bool:
+def _may(found: Owner, who: Reader, bit: int) -> bool:
     """Whether the mode has the bit (4 read, 1 walk) for this user; the first class that fits decides (path_resolution(7))."""
-    if found.st_uid == who.uid:
-        return bool(found.st_mode & bit << 6)
-    if found.st_gid in who.groups:
-        return bool(found.st_mode & bit << 3)
-    return bool(found.st_mode & bit)
+    if found.uid == who.uid:
+        return bool(found.mode & bit << 6)
+    return bool(found.mode & (bit << 3 if found.gid in who.groups else bit))
 
 
 def _has_acl(place: Path) -> bool:

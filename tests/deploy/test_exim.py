@@ -1,0 +1,324 @@
+"""Exim, the real one: what it is configured to read, whether it can, and that an install and reload arrive on the wire."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pki
+import pytest
+from lab.daemon import until
+from lab.exim import GROUP, USER, both
+from lab.exim import Exim as Instance
+from lab.fixtures import needs
+from lab.wire import NOBODY, presented
+
+from tlsa_manager import keys
+from tlsa_manager.deploy import Consumer, eximconf, open_consumer
+from tlsa_manager.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tlsa_manager.snapshot import FileView
+
+    Start = Callable[[str], Instance]
+
+ADDRESS = "127.25.9.5"
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def directory(lab_dir: Path) -> Iterator[Path]:
+    """Make a place for one Exim and its files, which Exim's user can walk to."""
+    needs("exim4")
+    place = lab_dir / f"exim-{next(_numbers)}"
+    (place / "tls").mkdir(parents=True)
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[Start]:
+    """Give what starts an Exim with these options for TLS."""
+    started: list[Instance] = []
+
+    def begin(tls: str) -> Instance:
+        started.append(made(directory, tls))
+        started[-1].start()
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.stop()
+
+
+def made(directory: Path, tls: str) -> Instance:
+    """Configure an Exim, which need not run."""
+    return Instance(directory / f"made-{next(_numbers)}", address=ADDRESS, hostname="mx.example", tls=tls)
+
+
+def consumer(exim: Instance, file: Path, **options: object) -> Consumer:
+    words = {"file": str(file), "configuration": str(exim.configuration), "command": str(exim.command)}
+    return open_consumer("exim", "exim", {**words, **options})
+
+
+def looked(directory: Path, tls: str, file: Path) -> FileView:
+    """Look at a file for an Exim with these options for TLS."""
+    return consumer(made(directory, tls), file).look()
+
+
+def pair(name: str = "mx.example", kind: str = "ECDSA") -> keys.Pair:
+    return keys.load_pair(*pki.pair(name, kind=kind))
+
+
+def put(file: Path, content: keys.Pair, *, mode: int = 0o640, group: int = 65534) -> None:
+    """Put a file there by hand, as an administrator might: by rename."""
+    fresh = file.with_name(f"{file.name}.fresh")
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(content.combined)
+    os.chown(fresh, 0, group)
+    fresh.chmod(mode)
+    fresh.rename(file)
+
+
+def shows(pair: keys.Pair, **client: str) -> bool:
+    return presented(ADDRESS, **client) == pair.chain.fingerprint  # type: ignore[arg-type]  # sni, kind
+
+
+def has_tls() -> bool:
+    return presented(ADDRESS) not in {"", NOBODY}
+
+
+def test_an_install_and_reload_arrive_on_the_wire(directory: Path, start: Start) -> None:
+    """Check, install, reload: all ports present the new certificate, the daemon keeps its number; the way back is the same."""
+    file = directory / "tls" / "mx.pem"
+    old, new = pair(), pair()
+    put(file, old)
+    exim = start(both(file))
+    one, number = consumer(exim, file), exim.reload_command
+    assert shows(old)
+    for each in (new, old):
+        one.check()
+        one.install(each.combined)
+        one.reload()
+        until(lambda each=each: shows(each) and presented(ADDRESS, 587) == each.chain.fingerprint, "both ports present it")  # type: ignore[misc]
+        view = one.look()
+        assert (view.configured, view.fingerprint, view.problems) == (True, each.chain.fingerprint, ())
+        assert exim.reload_command == number
+
+
+def test_the_write_is_the_cut_over_not_the_reload(directory: Path, start: Start) -> None:
+    """Nobody tells Exim, and a few seconds after the file is replaced it presents the new one: so never too early."""
+    file = directory / "tls" / "mx.pem"
+    old, new = pair(), pair()
+    put(file, old)
+    one = consumer(start(both(file)), file)
+    assert shows(old)
+    one.install(new.combined)
+    until(lambda: shows(new), "Exim presents it by itself", timeout=60, every=0.3)
+
+
+def test_a_turned_directory_link_is_the_trap_that_is_told(directory: Path, start: Start) -> None:
+    """Turned, a link on the way to the file changes nothing on the wire until a SIGHUP; beforehand the view says so."""
+    old, new = pair(), pair()
+    for name, content in (("one", old), ("two", new)):
+        (directory / name).mkdir(mode=0o755)
+        put(directory / name / "mx.pem", content)
+    (directory / "live").symlink_to("one")
+    exim = start(both(directory / "live" / "mx.pem"))
+    (told,) = consumer(exim, directory / "one" / "mx.pem").look().problems
+    assert "never notices" in told
+    assert told.endswith(f"name {directory}/one/mx.pem itself in tls_certificate and tls_privatekey")
+    (directory / "next").symlink_to("two")
+    (directory / "next").rename(directory / "live")
+    touched = directory / "one" / "beside.pem"  # what Exim does notice in there makes it read all anew, where the link led
+    put(touched, new)
+    until(lambda: shows(old), "it presents the old one", timeout=60)
+    assert not shows(new)
+    one = consumer(exim, directory / "two" / "mx.pem")
+    one.reload()
+    until(lambda: shows(new), "told, it presents the new one")
+
+
+def test_a_link_as_the_file_s_name_is_told(directory: Path) -> None:
+    """A link that leads to our file counts as reading it; whoever turns it would swap the key."""
+    file, link = directory / "tls" / "mx.pem", directory / "tls" / "link.pem"
+    put(file, pair())
+    link.symlink_to("mx.pem")
+    view = looked(directory, both(link), file)
+    assert view.configured is True
+    (told,) = view.problems
+    assert f"({link} is {file}): whoever turns the link swaps the key within seconds" in told
+
+
+def test_a_file_that_exim_does_not_read_is_told_with_what_to_write(directory: Path, start: Start) -> None:
+    """Not configured: the problem says which two options; written so, and reloaded, it is read and presented."""
+    file, other = directory / "tls" / "mx.pem", directory / "tls" / "rsa.pem"
+    ours, theirs = pair(), pair(kind="RSA")
+    put(file, ours)
+    put(other, theirs)
+    exim = start(both(other))
+    one = consumer(exim, file)
+    view = one.look()
+    assert view.configured is False
+    (told,) = view.problems
+    assert told.startswith(f"Exim does not read {file}, but {other}, so")
+    value = told.partition("write tls_certificate = ")[2].partition(", without")[0]
+    exim.configure(f"tls_certificate = {value}\ntls_privatekey = {value}")
+    one.reload()
+    until(lambda: shows(ours, kind="ECDSA") and shows(theirs, kind="RSA"), "both kinds are presented")
+    assert (one.look().configured, one.look().problems) == (True, ())
+
+
+def test_without_a_certificate_exim_makes_one_up(directory: Path, start: Start) -> None:
+    """With no tls_certificate each connection is shown a certificate that nobody has seen before: told."""
+    start("")
+    assert presented(ADDRESS) != presented(ADDRESS) != ""
+    view = looked(directory, "", directory / "tls" / "mx.pem")
+    assert view.configured is False
+    assert "makes up a certificate for each connection" in view.problems[0]
+
+
+def test_on_debian_its_macros_are_named(directory: Path) -> None:
+    """Where update-exim4.conf makes the configuration, editing that would be lost."""
+    made_by_debian = eximconf.Configuration("/var/lib/exim4/config.autogenerated", "/x.pem", "", USER, GROUP, directory)
+    (told,) = eximconf.problems(made_by_debian, directory / "tls" / "mx.pem")
+    assert f"MAIN_TLS_CERTKEY = /x.pem : {directory}/tls/mx.pem into /etc/exim4/exim4.conf.localmacros" in told
+
+
+@pytest.mark.parametrize("keys_from", ["another file", "no file"])
+def test_a_key_from_elsewhere_is_told_because_it_would_not_fit(directory: Path, start: Start, keys_from: str) -> None:
+    """With the key taken from another file a swap takes TLS away; the view says so before, and Exim proves it."""
+    file, other = directory / "tls" / "mx.pem", directory / "tls" / "old.pem"
+    first = pair()
+    put(file, first)
+    put(other, first)
+    tls = f"tls_certificate = {file}\ntls_privatekey = {other}"
+    if keys_from == "no file":
+        tls = f"tls_certificate = {other} : {file}\ntls_privatekey = {other}"
+    exim = start(tls)
+    one = consumer(exim, file)
+    assert shows(first) == (keys_from == "another file")
+    view = one.look()
+    assert view.configured is False
+    assert (
+        f"takes the key for {file} from {other if keys_from == 'another file' else 'no file'}, so after a swap"
+        in view.problems[0]
+    )
+    one.install(pair().combined)
+    one.reload()
+    until(lambda: presented(ADDRESS) == "", "there is no TLS any more")
+
+
+def test_without_a_key_file_the_certificate_s_is_taken(directory: Path, start: Start) -> None:
+    """Only tls_certificate is needed: nothing is told, and it works. Its list may have another separator."""
+    file, other = directory / "tls" / "mx.pem", directory / "tls" / "rsa.pem"
+    put(file, pair())
+    put(other, pair(kind="RSA"))
+    for tls in (f"tls_certificate = {file}", f"tls_certificate = <; {other} ; {file}"):
+        view = looked(directory, tls, file)
+        assert (view.configured, view.problems) == (True, ()), tls
+    start(f"tls_certificate = <; {other} ; {file}")
+    assert presented(ADDRESS, kind="ECDSA") != presented(ADDRESS, kind="RSA") != ""
+
+
+def test_a_certificate_that_is_chosen_for_each_connection(directory: Path, start: Start) -> None:
+    """With $tls_in_sni nobody knows all names; our path in the text is good enough, else it is told that it cannot be told."""
+    file = directory / "tls" / "mx.example.pem"
+    first, second = pair(), pair()
+    put(file, first)
+    by_name = f"${{lookup{{$tls_in_sni.pem}}dsearch,ret=full{{{directory}/tls}}}}"
+    exim = start(f"tls_certificate = {by_name}")
+    view = consumer(exim, file).look()
+    assert view.configured is None
+    assert f"({by_name}), so whether {file} is among them cannot be told" in view.problems[0]
+    assert shows(first, sni="mx.example")
+    consumer(exim, file).install(second.combined)
+    assert shows(second, sni="mx.example"), "read for each connection, so the write is the cut-over at once"
+    literal = f"${{if eq{{$tls_in_sni}}{{}}{{{file}}}{{{by_name}}}}}"
+    for tls in (f"tls_certificate = {literal}", f"tls_certificate = {literal}\ntls_privatekey = {literal}"):
+        assert (looked(directory, tls, file).configured, looked(directory, tls, file).problems) == (True, ())
+    assert looked(directory, f"tls_certificate = {file}\ntls_privatekey = {by_name}", file).configured is None
+    assert looked(directory, f"tls_certificate = {literal}\ntls_privatekey = /other.pem", file).configured is False
+
+
+def test_what_exim_s_user_cannot_read_is_told_and_nothing_is_swapped(directory: Path, start: Start) -> None:
+    """A closed file takes TLS from Exim seconds after the write, without a reload; so the check refuses before."""
+    file = directory / "tls" / "mx.pem"
+    first = pair()
+    put(file, first)
+    exim = start(both(file))
+    one = consumer(exim, file)
+    one.check()
+    put(file, first, mode=0o600)
+    until(lambda: presented(ADDRESS) == "", "Exim cannot read it", timeout=60, every=0.3)
+    (told,) = one.look().problems
+    assert told.startswith(f"Exim's user {USER} cannot read {file} (")
+    assert told.endswith(f"; chgrp {GROUP} {file} && chmod g+r {file}")
+    with pytest.raises(DeployError, match=f"user {USER} cannot read") as caught:
+        one.check()
+    assert f"chgrp {GROUP}" in caught.value.hint
+    configured = consumer(exim, file, group=GROUP, mode="0640")
+    configured.check()  # the install will open it
+    configured.install(pair().combined)
+    configured.reload()
+    until(has_tls, "TLS is back")
+    (directory / "tls").chmod(0o700)
+    with pytest.raises(DeployError, match="cannot reach"):
+        configured.check()
+
+
+def test_a_new_file_is_made_for_exim_to_read(directory: Path) -> None:
+    """Where none stands, it is root's, with Exim's group and 0640; what the options say wins."""
+    exim = made(directory, both(directory / "tls" / "mx.pem"))
+    one = consumer(exim, directory / "tls" / "mx.pem")
+    assert [problem for problem in one.look().problems if "which does not exist: it cannot offer TLS" in problem]
+    one.install(pair().combined)
+    assert (one.look().configured, one.look().problems) == (True, ())
+    found = one.path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (0, 65534, 0o640)
+    other = consumer(exim, directory / "tls" / "other.pem", owner=USER, group="0", mode="0400")
+    other.install(pair().combined)
+    found = other.path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65534, 0, 0o400)
+
+
+def test_an_acme_client_s_directory_is_told(directory: Path) -> None:
+    """F-HOOK: Exim takes up what an ACME client replaces within seconds; the remedy leaves that file out."""
+    live = "/etc/letsencrypt/live/mx.example/fullchain.pem"
+    view = looked(directory, f"tls_certificate = {live}\ntls_privatekey = {live}", directory / "tls" / "mx.pem")
+    assert view.configured is False
+    (theirs,) = view.from_acme
+    assert theirs in view.problems
+    assert f"Exim reads {live}, which an ACME client replaces" in theirs
+    assert f"write tls_certificate = {directory}/tls/mx.pem and tls_privatekey = the same" in theirs
+
+
+def test_a_configuration_that_exim_refuses(directory: Path) -> None:
+    """Exim says itself what is wrong; then nothing is told about the file, and nothing may be swapped."""
+    exim = made(directory, "tls_certificates = /x.pem")
+    one = consumer(exim, directory / "tls" / "mx.pem")
+    with pytest.raises(DeployError, match=r'main option "tls_certificates" unknown'):
+        one.check()
+    view = one.look()
+    assert view.configured is None
+    assert [problem for problem in view.problems if problem.startswith("Exim cannot be asked what it reads: ")]
+    absent = open_consumer("exim", "exim", {"file": str(directory / "tls" / "mx.pem"), "command": "/nonexistent/exim"})
+    assert [problem for problem in absent.look().problems if "cannot be started" in problem]
+
+
+def test_an_exim_that_does_not_run_cannot_be_reloaded(directory: Path, start: Start) -> None:
+    """Reloading what is stopped is an error, so nobody believes in a swap that did not happen."""
+    file = directory / "tls" / "mx.pem"
+    put(file, pair())
+    exim = start(both(file))
+    one = consumer(exim, file)
+    one.reload()
+    until(has_tls, "it listens again")
+    exim.stop()
+    with pytest.raises(DeployError, match="does not run"):
+        one.reload()
