@@ -32,13 +32,13 @@ async def diagnose_one(target: Target, dns: Dns, tls: Tls, settings: Settings, c
     try:
         case = await _case(target, dns, tls, settings, home_of(target, config))
         found, outcome, verdicts, why = examine(case), case.outcome, case.verdicts, case.why
-        met = facts(case)
+        met, ways = facts(case), _ways(case.snapshot)
     except Exception as error:
         logging.getLogger("tlsa_manager").info("%s could not be diagnosed", target, exc_info=error)
         message = f"the target could not be diagnosed ({type(error).__name__}: {str(error)[:120]})"
         found, outcome, verdicts, why = (CRASH.at(str(target), message),), Delivery.UNKNOWN, (), message
-        met = Facts()
-    return Report(target, outcome, verdicts, found, clock.now(), clock.monotonic() - began, why, met)
+        met, ways = Facts(), {}
+    return Report(target, outcome, verdicts, found, clock.now(), clock.monotonic() - began, why, met, ways)
 
 
 async def _case(target: Target, dns: Dns, tls: Tls, settings: Settings, home: Home | None) -> Case:
@@ -48,6 +48,12 @@ async def _case(target: Target, dns: Dns, tls: Tls, settings: Settings, home: Ho
         snapshot, household = await asyncio.to_thread(_at_home, home, snapshot)
     route = look.route
     return Case(target, snapshot, route, judge(route, snapshot), snapshot.at, household)
+
+
+def _ways(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    """Where owner names that are aliases lead (RFC 7671 §7)."""
+    heard = (one for one in snapshot.owners.values() if one.answers and one.target != one.owner)
+    return {one.owner: (*one.via, one.target) for one in heard}
 
 
 def _at_home(home: Home, snapshot: Snapshot) -> tuple[Snapshot, Household]:

@@ -11,6 +11,8 @@ from tlsa_manager.sender.delivery import Delivery
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tlsa_manager.finding import Finding
     from tlsa_manager.sender.delivery import Verdict
     from tlsa_manager.target import Target
@@ -21,7 +23,10 @@ EXIT_OK, EXIT_WARNING, EXIT_CRITICAL, EXIT_UNKNOWN = 0, 1, 2, 3  # the conventio
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found out about one target. `findings`: worst first; `at`: seconds since 1970; `took`: seconds."""
+    """What was found out about one target. `findings`: worst first; `at`: seconds since 1970; `took`: seconds.
+
+    `ways`: the owner names that are aliases, each with the names on its way, the last of which has the records.
+    """
 
     target: Target
     outcome: Delivery
@@ -31,6 +36,7 @@ class Report:
     took: float = 0.0
     why: str = ""
     facts: Facts = field(default_factory=Facts)
+    ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def severity(self) -> Severity:
@@ -58,6 +64,7 @@ class Report:
                     "service": one.service,
                     "address": one.address,
                     "owner": one.owner,
+                    "alias": list(self.ways.get(one.owner, ())),
                     "outcome": str(one.outcome),
                     "dnssec": str(one.dnssec),
                     "why": one.why,

@@ -88,8 +88,11 @@ def full(one: Result, wish: Wish, width: int | None) -> Iterator[Line]:
     why = one.value.get("why", "")
     if why and outcome is not Delivery.AUTH and all(at.get("why") != why for at in one.value["services"]):
         yield from ((text, "") for text in wrapped(flat(why), width, indent=2))
-    for service, places in groupby(one.value["services"], key=lambda at: at["service"]):
+    for service, group in groupby(one.value["services"], key=lambda at: at["service"]):
         yield f"  {flat(service)}", ""
+        places = list(group)
+        for way in dict.fromkeys((at.get("owner", ""), *at["alias"]) for at in places if at.get("alias")):
+            yield from ((text, "") for text in wrapped(flat(f"alias: {' -> '.join(way)}"), width, indent=4))
         for at in places:
             yield from _place(at, wish, width)
     yield from _findings(one, wish, width)

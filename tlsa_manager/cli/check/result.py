@@ -28,7 +28,7 @@ class RecordValue(TypedDict):
 
 
 class ServiceValue(TypedDict):
-    """What senders do at one address of one service."""
+    """What senders do at one address of one service. `alias`: where the owner leads, step by step; empty where it is none."""
 
     service: str
     address: str
@@ -36,6 +36,7 @@ class ServiceValue(TypedDict):
     dnssec: str
     records: list[RecordValue]
     owner: NotRequired[str]
+    alias: NotRequired[list[str]]
     why: NotRequired[str]
 
 
