@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 20  # octets of an answer; nothing that is asked for here comes near it
 LONGEST = 31 * 86400.0  # seconds; nobody's limit lasts longer: more is a mistake, or meant to stop us for ever
+MINDED = 240.0  # seconds that a clock may be off: 300 are allowed by AWS (SigV4), Google (JWT) and others
 _GRACE = 2.0  # seconds: a server that is silent is found out by the socket, one that drips by the watch over it
 
 
@@ -47,6 +48,12 @@ class Answer:
     def retry_at(self) -> float:
         """Not before when to ask again, seconds since 1970; 0: it does not say."""
         return retry_at(self.headers["retry-after"], self.at) if "retry-after" in self.headers else 0.0
+
+    @property
+    def clock_off(self) -> float:
+        """By how many seconds our clock is ahead of the server's; 0 where it does not say, or where signatures do not mind."""
+        said = _date(self.headers.get("date", ""))
+        return self.at - said if said is not None and abs(self.at - said) > MINDED else 0.0
 
     @property
     def parsed(self) -> Any:
@@ -112,14 +119,8 @@ def retry_at(value: str, now: float) -> float:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return now + min(float(text[:12]), LONGEST)
-    from email.utils import parsedate_to_datetime
-
-    try:
-        found = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return 0.0
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return min(max(aware.timestamp(), now), now + LONGEST)
+    found = _date(text)
+    return 0.0 if found is None else min(max(found, now), now + LONGEST)
 
 
 def printable(value: object, longest: int) -> str:
@@ -166,6 +167,17 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return printable(cause.strerror, 80)
     return "the connection ended"
+
+
+def _date(text: str) -> float | None:
+    """Return the moment of an HTTP date, seconds since 1970 (RFC 9110 §5.6.7); None where it is none."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        found = parsedate_to_datetime(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -40,14 +40,18 @@ class Api:
     """One provider's API. `base`: URL without final slash; `access`: what to do when it does not let us in, for people.
 
     `headers` go with each question; `sign`: adds what proves who asks. `secrets`: texts that no message may hold.
+    `tell`: returns the words in an answer, where they are not texts in JSON. `judge`: returns what a refusal means that says more
+    than its HTTP status, or None; what it returns as PublishTemporary was not done, and is tried again.
     """
 
     def __init__(
         self, title: str, base: str, timeout: float, *, access: str, headers: Mapping[str, str] | None = None,
         secrets: tuple[str, ...] = (), sign: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
-        trust: str = "",
+        trust: str = "", tell: Callable[[Answer], str] | None = None,
+        judge: Callable[[Answer], PublishError | None] | None = None,
     ) -> None:  # fmt: skip
         """Open nothing yet."""
+        self._tell, self._judge = tell or (lambda answer: words(answer.parsed)), judge
         self.title, self.base, self.access = title, base.rstrip("/"), access
         self._headers, self._sign, self._timeout, self._trust = dict(headers or {}), sign, timeout, trust
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
@@ -86,7 +90,7 @@ class Api:
 
     def refused(self, answer: Answer, act: str, hint: str = "") -> PublishError:
         """Return the error for a refusal. `act`: what was asked for, as in `refused ACT`; the provider's own words are added."""
-        said = self.clean(words(answer.parsed) or web.printable(answer.body.decode("utf-8", "replace"), 200))
+        said = self.clean(self._tell(answer) or web.printable(answer.body.decode("utf-8", "replace"), 200))
         reason = f"HTTP status {answer.status}{': ' + said if said else ' without a reason'}"
         hint = hint or "its own words say what it wants"
         return PublishError(f"{self.title} refused {act}: {reason}; nothing was changed", hint)
@@ -100,10 +104,16 @@ class Api:
         words = self.clean(said)
         return PublishTemporary(f"{self.title} wants to be asked later: {words}", _LATER, until)
 
-    def shut(self, said: str) -> PublishError:
-        """Return the error for "you may not", however the provider says it."""
-        words = self.clean(said)
-        return PublishError(f"{self.title} does not let us in: {words}; nothing was changed", self.access)
+    def shut(self, said: str, answer: Answer | None = None) -> PublishError:
+        """Return the error for "you may not", however the provider says it. What is signed has a time: a wrong clock is told."""
+        words, hint = self.clean(said), self.access
+        if answer and (off := answer.clock_off):
+            hint = f"the clock of this host is {abs(off):.0f} seconds {'ahead' if off > 0 else 'behind'}: set it right; {hint}"
+        return PublishError(f"{self.title} does not let us in: {words}; nothing was changed", hint)
+
+    def hide(self, secret: str) -> None:
+        """Keep a secret out of messages that was got later: a token for an hour."""
+        self._secrets = sorted({*self._secrets, secret} - {""}, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
         """Return a text that may be shown."""
@@ -136,7 +146,12 @@ class Api:
 
     def _judged(self, answer: Answer) -> Answer:
         """Return an answer that is one. Raises _TroubleError, PublishError."""
-        status, said = answer.status, words(answer.parsed)
+        meant = self._judge(answer) if self._judge and not answer.ok else None
+        if isinstance(meant, PublishTemporary):
+            raise _TroubleError(meant, untouched=True, pause=meant.until - answer.at)
+        if meant is not None:
+            raise meant
+        status, said = answer.status, self._tell(answer)
         if status == _TOO_MANY or (status == _UNAVAILABLE and answer.retry_at):
             raise _TroubleError(
                 self._limited(answer, said or "it was asked too often"), untouched=True, pause=answer.retry_at - answer.at
@@ -145,7 +160,7 @@ class Api:
             message = f"{self.title} has trouble of its own (HTTP status {status}){': ' + self.clean(said) if said else ''}"
             raise _TroubleError(UnclearError(message, _LATER))
         if status in {401, 403}:
-            raise self.shut(f"HTTP status {status}{': ' + said if said else ''}")
+            raise self.shut(f"HTTP status {status}{': ' + said if said else ''}", answer)
         if 300 <= status < 400:
             place = web.printable(answer.headers.get("location"), 200)
             raise PublishError(f"{self.base} answers with a redirection to {place}, which is not followed", "correct its address")
