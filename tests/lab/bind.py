@@ -92,4 +92,8 @@ class Named:
 
     def rndc(self, *words: str) -> str:
         """Command the server through its control channel and return its answer."""
-        return run("rndc", "-s", "127.0.0.1", "-p", str(self.control), "-k", str(self._secrets.rndc), *words)
+        return run(*self.rndc_words(*words))
+
+    def rndc_words(self, *words: str) -> list[str]:
+        """Return the command line of a command for it."""
+        return ["rndc", "-s", "127.0.0.1", "-p", str(self.control), "-k", str(self._secrets.rndc), *words]

@@ -21,11 +21,17 @@ PACKAGE_OF = {
     "knotc": "knot",
     "pdns_server": "pdns-server",
     "pdnsutil": "pdns-server and pdns-backend-sqlite3",
+    "nsd": "nsd",
+    "nsd-control": "nsd",
+    "ldns-signzone": "ldnsutils",
     "unbound": "unbound",
     "unbound-control": "unbound",
     "postfix": "postfix",
     "posttls-finger": "postfix",
     "exim4": "exim4-daemon-light",
+    "smtpd": "opensmtpd",
+    "nginx": "nginx-light",
+    "haproxy": "haproxy",
     "dovecot": "dovecot-imapd, dovecot-pop3d, dovecot-managesieved and dovecot-lmtpd",
     "gnutls-serv": "gnutls-bin",
     "pebble": "pebble",
@@ -51,6 +57,6 @@ def missing(needed: tuple[str, ...]) -> str:
 def widen_path() -> None:
     """Find servers that are not on a normal user's PATH."""
     known = os.environ.get("PATH", "").split(os.pathsep)
-    unpacked = f"{sys.prefix}/exim4/usr/sbin"  # last: it has a sendmail, too
-    extra = [folder for folder in ("/usr/sbin", "/sbin", unpacked) if folder not in known]
+    unpacked = [f"{sys.prefix}/{one}/usr/sbin" for one in ("exim4", "opensmtpd")]  # last: they have a sendmail, too
+    extra = [folder for folder in ("/usr/sbin", "/sbin", *unpacked) if folder not in known]
     os.environ["PATH"] = os.pathsep.join([*known, *extra])

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import pytest
 from lab.certificate import record
 from lab.daemon import until
 from lab.installation import Installation, Timer
 from lab.maildomain import establish
+from lab.rolling import LastServer, await_end, moment, swap_of
 from lab.stream import Stream
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_five_renewals_by_certbot_defer_no_mail(
             if turn:
                 acme_lab.renew(mail.host, env=installation.environment)
             new = record((live / "fullchain.pem").read_bytes())
-            with LastServer(dns_lab, mail, new) as watch:
+            with LastServer(dns_lab, (dns_lab.primary, dns_lab.secondary), mail, new) as watch:
                 await_end(installation, new)
             keys.append(new)
             assert_swapped_in_time(installation, watch.all_new_at, new)
@@ -134,34 +134,6 @@ def test_kill_9_at_any_moment_defers_no_mail(
     assert happened(installation, "Confirmed")
 
 
-class LastServer:
-    """Watches from outside when the last authoritative server hands out a record for every owner."""
-
-    def __init__(self, dns_lab: DnsLab, mail: MailDomain, new: str) -> None:
-        self._dns_lab, self._mail, self._new = dns_lab, mail, new
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.all_new_at = float("inf")
-
-    def __enter__(self) -> Self:
-        """Begin to watch."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._ends.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._ends.wait(0.05):
-            servers = (self._dns_lab.primary, self._dns_lab.secondary)
-            asked = time.time()
-            if all(self._new in (self._dns_lab.records(s, o) or ()) for s in servers for o in self._mail.owners):
-                self.all_new_at = asked
-                return
-
-
 def is_alone(dns_lab: DnsLab, server: str, mail: MailDomain, record: str) -> bool:
     """Whether a server hands out this record and no other."""
     return dns_lab.records(server, mail.owners[0]) == {record}
@@ -175,40 +147,6 @@ def assert_swapped_in_time(installation: Installation, all_new_at: float, new: s
     if late > 2.0:
         print("\n".join(f"{e['at']} {e['text']}" for e in installation.events() if e["event"] != "Staged"))
     assert late >= -0.2, "the swap was too early"  # our own watch sees the last server up to two of its rounds late
-
-
-def swap_of(installation: Installation, new: str) -> dict[str, Any]:
-    """The event that began the swap to the key of this record."""
-    digest = new.rsplit(maxsplit=1)[-1]
-    events = installation.events()
-    ids = {
-        e["details"]["generation"]["id"] for e in events
-        if e["event"] == "Staged" and e["details"]["generation"]["chain"]["certificates"][0]["spki_sha256"] == digest
-    }  # fmt: skip
-    return next(e for e in events if e["event"] == "Deploying" and e["details"]["generation"] in ids)
-
-
-def moment(event: dict[str, Any]) -> float:
-    """When an event happened, seconds since 1970."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(event["at"]).timestamp()
-
-
-def await_end(installation: Installation, new: str) -> None:
-    """Wait until the rollover to the key of this record is over; if it does not end, tell what it waits for."""
-    try:
-        until(lambda: finished(installation, new), "the rollover is over", timeout=90, every=0.5)
-    except AssertionError:
-        print(installation.start("status").communicate(timeout=60)[0], installation.command("history", "-n", "30"))
-        raise
-
-
-def finished(installation: Installation, new: str) -> bool:
-    """Whether the rollover to the key of this record is over."""
-    status = installation.status()
-    digest = new.rsplit(maxsplit=1)[-1]
-    return status["phase"] == "stable" and digest in str(status["current"]) and not status["next"]
 
 
 def names_secondary(installation: Installation) -> bool:
