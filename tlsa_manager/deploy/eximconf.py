@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import process
+from tlsa_manager.deploy import beside, process
 from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.value import dataclass
 
@@ -76,7 +76,7 @@ def path_of_key(configuration: Configuration, path: Path) -> str | None:
     if at is None:
         return None
     key = keys[at] if at < len(keys) else ""
-    return None if _same(key, path) else key
+    return None if beside.same(key, path) else key
 
 
 def problems(configuration: Configuration, path: Path) -> Iterator[str]:
@@ -94,14 +94,13 @@ def problems(configuration: Configuration, path: Path) -> Iterator[str]:
             f" would offer no TLS; {remedy}"
         )
     elif not is_read:
-        instead = (
-            f"but {configuration.certificate}" if configuration.certificate else "but makes up a certificate for each connection"
-        )
+        instead = f"but {configuration.certificate}" if configuration.certificate else "but has no certificate of its own"
         yield f"Exim does not read {path}, {instead}, so a new one there would never be presented; {remedy}"
     elif not os.path.lexists(path):
-        yield f"Exim is configured to read {path}, which does not exist: it cannot offer TLS; install a certificate there first"
+        yield f"Exim is configured to read {path}, which does not exist: it cannot offer TLS; {_copy(configuration, path, ())}"
     yield from from_acme(configuration, path)
     yield from _links(configuration, path)
+    yield from _same_kind(configuration, path)
 
 
 def from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
@@ -118,7 +117,7 @@ def _links(configuration: Configuration, path: Path) -> Iterator[str]:
     """What a turned link does: Exim watches the directory that each name led to when it started, and the names in there."""
     for one in dict.fromkeys((*(configuration.certificates or ()), *(configuration.private_keys or ()))):
         real = os.path.realpath(one)
-        if not _same(one, path) or real == os.path.normpath(one):
+        if not beside.same(one, path) or real == os.path.normpath(one):
             continue
         effect = (
             "whoever turns the link swaps the key within seconds, published or not"
@@ -131,18 +130,44 @@ def _links(configuration: Configuration, path: Path) -> Iterator[str]:
         )
 
 
+def _same_kind(configuration: Configuration, path: Path) -> Iterator[str]:
+    """Measured with 4.96: given two, OpenSSL offers no TLS at all, GnuTLS presents one of them."""
+    files = configuration.certificates or ()
+    for other in beside.rivals(files, path) if _place(files, path) is not None else ():
+        yield (
+            f"tls_certificate names two files with {beside.kind(other)} keys, {path} and {other}: Exim with OpenSSL then "
+            f"offers no TLS, with GnuTLS it presents one of them; {_remedy(configuration, path)}"
+        )
+
+
 def _remedy(configuration: Configuration, path: Path) -> str:
+    """Return what to do: a file that is not there yet is made first, of what is in use, so that the change is none to senders."""
+    files = configuration.certificates or ()
+    is_absent = not os.path.lexists(path)
+    copied = files if is_absent and len(files) == 1 else ()
+    value = " : ".join([*beside.kept(files, path, copied), str(path)])
+    made = f"{_copy(configuration, path, copied)}, then " if is_absent and files else ""
+    return made + _written(configuration, value)
+
+
+def _copy(configuration: Configuration, path: Path, copied: Sequence[str]) -> str:
+    """Return the commands that make the file, for Exim's group to read."""
+    group = configuration.group
+    keys = configuration.private_keys or ()
+    present = " ".join(dict.fromkeys((*keys, *copied))) if copied and len(keys) == 1 else "KEY-IN-USE CHAIN-IN-USE"
+    make = "" if path.parent.exists() else f"install -d -m 750 -g {group} {path.parent} && "
+    return f"{make}(umask 077; cat {present} > {path}) && chgrp {group} {path} && chmod 640 {path}"
+
+
+def _written(configuration: Configuration, value: str) -> str:
     """Return what to write where: Debian's macros where its tool makes the configuration, else the options themselves."""
-    kept = [one for one in configuration.certificates or () if not is_acme(one) and not _same(one, path)]
-    value = " : ".join([*kept, str(path)])
     if configuration.file == _DEBIAN:
         return (
             f"write MAIN_TLS_ENABLE = yes and MAIN_TLS_CERTKEY = {value} into /etc/exim4/exim4.conf.localmacros (with split "
             "configuration: /etc/exim4/conf.d/main/000_localmacros), then: update-exim4.conf && exim4 -bV && service exim4 reload"
         )
-    beside = ", without those that it supersedes," if kept else ""
     return (
-        f"write tls_certificate = {value}{beside} and tls_privatekey = the same into the main section of"
+        f"write tls_certificate = {value} and tls_privatekey = the same into the main section of"
         f" {configuration.file or 'the configuration'}, and reload Exim"
     )
 
@@ -157,12 +182,7 @@ def _list(value: str) -> tuple[str, ...] | None:
 
 
 def _place(files: Sequence[str], path: Path) -> int | None:
-    return next((number for number, one in enumerate(files) if _same(one, path)), None)
-
-
-def _same(file: str, path: Path) -> bool:
-    """Whether this is the file, by whatever name: a link to it goes on leading to what is renamed into its place."""
-    return os.path.realpath(file) == os.path.realpath(path) if file else False
+    return next((number for number, one in enumerate(files) if beside.same(one, path)), None)
 
 
 def _shown(configuration: Configuration) -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.certificates import certificates_in
-from tlsa_manager.deploy import process
+from tlsa_manager.deploy import beside, process
 from tlsa_manager.deploy.acme import is_acme
-from tlsa_manager.deploy.files import read_current
-from tlsa_manager.der import certificate_spki, kind_of_key
-from tlsa_manager.errors import BadInput, DeployError
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -112,7 +107,7 @@ def _remedy(configuration: Configuration, path: Path) -> str:
     A file that is not there yet is made first, from what Postfix presents now: so the change is none to senders.
     """
     chains, legacy, present = configuration.chain_files(), configuration.legacy_files(), _in_use(configuration)
-    kept = _kept(chains, path, present if _is_absent(path) else ())
+    kept = beside.kept(chains, path, present if _is_absent(path) else ())
     commands = [*_copy(present, path)] if _is_absent(path) and (chains or legacy) else []
     commands += [f"postconf -c {configuration.directory} -e '{CHAINS} = {', '.join([*kept, str(path)])}'"]
     commands += [_without_legacy(configuration)] if legacy else []
@@ -137,13 +132,6 @@ def _copy(present: tuple[str, ...], path: Path) -> Iterator[str]:
     yield f"(umask 077; cat {' '.join(present) or 'KEY-IN-USE CHAIN-IN-USE'} > {path})"
 
 
-def _kept(chains: tuple[str, ...], path: Path, copied: tuple[str, ...]) -> list[str]:
-    """Return which files of smtpd_tls_chain_files stay beside ours: not what it supersedes."""
-    mine = _kind(str(path))
-    superseded = {str(path), *copied}
-    return [one for one in chains if one not in superseded and not is_acme(one) and not (mine and _kind(one) == mine)]
-
-
 def _without_legacy(configuration: Configuration) -> str:
     named = " ".join(one for one in LEGACY if _set(configuration.parameters.get(one, "")))
     return f"postconf -c {configuration.directory} -X {named}"
@@ -163,24 +151,13 @@ def _overridden(configuration: Configuration, path: Path) -> Iterator[str]:
 
 def _same_kind(chains: tuple[str, ...], path: Path) -> Iterator[str]:
     """Postfix holds one key of each algorithm: of two, one is never presented."""
-    mine = _kind(str(path))
-    for other in chains if _among(chains, path) else ():
-        if not _among((other,), path) and mine and _kind(other) == mine:
-            yield f"{CHAINS} names two files with {mine} keys, {path} and {other}; Postfix presents one: name one of each kind"
-
-
-def _kind(file: str) -> str:
-    """Return the kind of key a file is for, or an empty text when that cannot be told."""
-    try:
-        content = read_current(Path(file))
-        return kind_of_key(certificate_spki(certificates_in(content)[0])) if content else ""
-    except (BadInput, DeployError):
-        return ""
+    for other in beside.rivals(chains, path) if _among(chains, path) else ():
+        mine = beside.kind(other)
+        yield f"{CHAINS} names two files with {mine} keys, {path} and {other}; Postfix presents one: name one of each kind"
 
 
 def _among(files: Iterable[str], path: Path) -> bool:
-    """Whether one of these is the file, by whatever name: a link to it goes on leading to what is renamed into its place."""
-    return os.path.realpath(path) in {os.path.realpath(one) for one in files}
+    return any(beside.same(one, path) for one in files)
 
 
 def _maps(configuration: Configuration) -> tuple[str, ...]:
