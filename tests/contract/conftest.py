@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from lab.fixtures import needs
 
+from contract.stands import STANDS, stand_of
+from tlsa_manager import clock
 from tlsa_manager.errors import PublishError
 from tlsa_manager.publish import Backend, Change, Text, open_backend
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from contract.primaries import Primary
+    from contract.stand import Stand
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "exec-backend" / "nsupdate-backend"
 _numbers = itertools.count(1)
@@ -106,3 +111,49 @@ def updates(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) ->
 def fresh() -> Callable[[], str]:
     """Return owner names that no other test has used."""
     return lambda: f"_25._tcp.mx{next(_numbers)}.pub.example."
+
+
+@pytest.fixture
+def fresh_in() -> Callable[[str], str]:
+    """Return owner names in a zone that no other test has used."""
+    return lambda zone: f"_25._tcp.mx{next(_numbers)}.{zone}"
+
+
+# --- the stands of the suite of promises ------------------------------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test over every stand; one that plays troubles, over every stand that can be brought into them."""
+    if "stand" not in metafunc.fixturenames:
+        return
+    if "trouble" not in metafunc.fixturenames:
+        metafunc.parametrize("stand", list(STANDS), indirect=True)
+        return
+    played = metafunc.function.troubles
+    pairs = [(name, one) for name in STANDS for one in played if one in stand_of(name).troubles]
+    metafunc.parametrize(("stand", "trouble"), pairs, indirect=["stand"], ids=["-".join(pair) for pair in pairs])
+
+
+@pytest.fixture(scope="session")
+def stands_made() -> Iterator[tuple[contextlib.ExitStack, dict[str, Stand]]]:
+    """Keep what has been made until the end: servers are started once."""
+    with contextlib.ExitStack() as stack:
+        yield stack, {}
+
+
+@pytest.fixture
+def stand(
+    request: pytest.FixtureRequest, lab_dir: Path, stands_made: tuple[contextlib.ExitStack, dict[str, Stand]],
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Stand]:  # fmt: skip
+    """One backend and what stands behind it. Whatever is not asked as the server's documents say fails the test."""
+    stack, made = stands_made
+    name = request.param
+    if name not in made:
+        made[name] = stack.enter_context(stand_of(name)(lab_dir / f"stand-{name}", request.getfixturevalue))
+    one = made[name]
+    caplog.set_level("DEBUG")
+    monkeypatch.setattr(clock, "sleep", lambda seconds: time.sleep(min(seconds, 0.02)))  # what is waited for is on loopback
+    one.complaints()
+    yield one
+    assert one.complaints() == []

@@ -54,7 +54,7 @@ class Double:
         self.complaints: list[str] = []
         self.requests: list[Request] = []
         self.in_trouble: Trouble | None = None
-        self.at = ""
+        self.at, self.with_reads = "", False
         self.released = threading.Event()
         self._lock = threading.Lock()
         double = self
@@ -74,12 +74,13 @@ class Double:
             def log_message(self, *words: object) -> None:
                 """Say nothing."""
 
+        self._handler = Handler
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         """Begin to answer."""
+        self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
@@ -88,6 +89,16 @@ class Double:
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
+
+    @contextlib.contextmanager
+    def _absent(self) -> Iterator[None]:
+        """Be not there for a while; then at the same place again."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self._server = ThreadingHTTPServer(self._server.server_address[:2], self._handler)
+            self.__enter__()
 
     def answer(self, request: Request) -> Reply:
         """Check and play. Called for one request at a time."""
@@ -111,12 +122,13 @@ class Double:
         self.sets[name, "TLSA"] = ttl, [*records, f"3 1 1 {'9' * 64}"]
 
     @contextlib.contextmanager
-    def trouble(self, which: Trouble, name: str) -> Iterator[None]:
-        """Be in trouble with whatever would change the zone."""
-        self.in_trouble, self.at = which, name
+    def trouble(self, which: Trouble, name: str, *, reads: bool = False) -> Iterator[None]:
+        """Be in trouble with whatever would change the zone; with `reads` with every question."""
+        self.in_trouble, self.at, self.with_reads = which, name, reads
         self.released.clear()
         try:
-            yield
+            with self._absent() if which == "dead" else contextlib.nullcontext():
+                yield
         finally:
             self.in_trouble = None
             self.released.set()
@@ -129,8 +141,8 @@ class Double:
     def serve(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
         """Answer one request, with whatever trouble is on."""
         self.requests.append(request)
-        trouble = self.in_trouble if self.writes(request) else None
-        if trouble == "lost-request":
+        trouble = self.in_trouble if self.with_reads or self.writes(request) else None
+        if trouble in {"lost-request", "dead"}:  # dead: who was connected before is heard no more
             self.released.wait(60)
             handler.close_connection = True
             return

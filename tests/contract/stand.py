@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 
 import pytest
 
@@ -22,19 +22,32 @@ Trouble = Literal[
     "lost-request",  # no answer in time, nothing done
     "lost-answer",  # done, but the answer never comes
     "nonsense",  # an answer that is not what it should be
-    "conflict",  # somebody else changes the set between our reading and our writing
+    "conflict",  # somebody else adds a record between our reading and our writing; only where it must survive
 ]
+TROUBLES: frozenset[Trouble] = frozenset(get_args(Trouble))
+ALWAYS = TROUBLES - {"conflict"}  # what every API over HTTP can be brought into
 
 
 class Stand(Protocol):
-    """One backend as the program opens it, and what stands behind it. A test keeps apart from others by its owner name."""
+    """One backend as the program opens it, and what stands behind it. A test keeps apart from others by its owner name.
 
-    kind: str
-    zone: str  # absolute; the names that tests use lie in it
-    troubles: frozenset[Trouble]  # that this one can be brought into; the suite demands the same behaviour in each
+    Its class is made with a directory of its own, that is not there yet, and a function that returns a session fixture by its name
+    (`server("bind")`); it is opened by `with`. The class variables are also what docs/backends/README.md says of the kind.
+    """
+
+    kind: ClassVar[str]  # of `[dns.NAME] backend`
+    troubles: ClassVar[frozenset[Trouble]]  # that this one can be brought into; the suite demands the same behaviour in each
+    compares: ClassVar[bool]  # compares and writes in one step: Conflict when somebody else comes between
+    together: ClassVar[bool]  # all records of one change are written in one step
+    late: ClassVar[bool]  # changes come into force later, and it can be asked when
+    zone: ClassVar[str]  # absolute; the names that tests use lie in it
+    patience: ClassVar[str]  # the `timeout` of the tests in which an answer never comes
 
     def backend(self, **options: object) -> Backend:
         """Open the backend; options replace or add."""
+
+    def stranger(self) -> Backend:
+        """Open the backend with a secret that the server does not know."""
 
     def put(self, name: str, ttl: int, *records: str, kind: str = "TLSA") -> None:
         """Make these records (presentation form) the whole set of a name, beside the backend's back."""
@@ -42,11 +55,32 @@ class Stand(Protocol):
     def stands(self, name: str, kind: str = "TLSA") -> tuple[set[str], int]:
         """Return what stands at a name on the server: records in presentation form (TLSA in lower case), and the TTL."""
 
-    def trouble(self, which: Trouble, name: str) -> AbstractContextManager[None]:
-        """Be in trouble while the test writes at this name. `conflict` adds a record of somebody else there in the middle."""
+    def spelled(self, name: str, kind: str = "TLSA") -> list[str]:
+        """Return what stands at a name as the server spells it, each record as often as it stands there."""
+
+    def new_ttl(self, wanted: int) -> int:
+        """Return the TTL of a new set for which `wanted` is asked."""
+
+    def other_ttl(self) -> int:
+        """Return a TTL that a set of somebody else may have here, other than all that tests ask for where that can be."""
+
+    def trouble(self, which: Trouble, name: str, *, reads: bool = False) -> AbstractContextManager[None]:
+        """Be in trouble while the test writes at this name; with `reads` at every question.
+
+        `conflict` adds a record of somebody else there in the middle.
+        """
+
+    def asked(self) -> int:
+        """Return how many questions have come to the server."""
+
+    def writes(self) -> int:
+        """Return how many of them would change something."""
 
     def secrets(self) -> set[str]:
         """Return what no message may hold."""
+
+    def complaints(self) -> list[str]:
+        """Return what was not asked as the server's documents say, and forget it."""
 
 
 def refusal(stand: Stand, change: Change | Text, log: pytest.LogCaptureFixture, backend: Backend | None = None) -> PublishError:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from contract.double import Double, Reply, Request
+from contract.hosted import HostedStand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOKEN = "i-T3b1h_OI-H9ab8tRS98stGtURe"
 LEAST_TTL, LARGEST_TTL = 3600, 86400
@@ -79,3 +84,13 @@ class Desec(Double):
         if not isinstance(ttl, int) or not LEAST_TTL <= ttl <= LARGEST_TTL:
             return {"ttl": [f"Ensure this value is greater than or equal to {LEAST_TTL}."]}
         return {}
+
+
+class DesecStand(HostedStand):
+    """Whole sets, in one request."""
+
+    kind, double, least_ttl = "desec", Desec, LEAST_TTL
+
+    def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
+        """Return what a section of the configuration has."""
+        return {"token-file": secret("token", TOKEN), "api": f"{self.server.url}/api/v1"}

@@ -1,0 +1,19 @@
+"""Every backend with the server behind it that the suite of promises runs over: one line each, by what the tests are called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+STANDS = {
+    "rfc2136-bind": "contract.dynamic:BindStand",
+    "rfc2136-knot": "contract.dynamic:KnotStand",
+    "rfc2136-pdns": "contract.dynamic:PowerDnsStand",
+    "desec": "contract.desec:DesecStand",
+}
+
+
+def stand_of(name: str) -> Any:
+    """Return the class of a stand (`contract.stand.Stand`), which tells its class variables before it is made."""
+    module, _, attribute = STANDS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
