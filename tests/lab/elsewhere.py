@@ -89,7 +89,11 @@ class Elsewhere(ABC):
 
     def serve(self, mail: MailDomain, records: set[str]) -> bool:
         """Whether every server answers exactly these records for every port."""
-        return all(self.dns_lab.records(server, owner) == records for server in self.servers for owner in mail.owners)
+        return self.have(records, mail.owners)
+
+    def have(self, records: set[str], owners: tuple[str, ...]) -> bool:
+        """Whether every server answers exactly these records for each of these names."""
+        return all(self.dns_lab.records(server, owner) == records for server in self.servers for owner in owners)
 
     def ttls(self, mail: MailDomain) -> set[int]:
         """Return the TTLs of the TLSA records that the servers answer."""

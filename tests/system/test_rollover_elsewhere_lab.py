@@ -10,8 +10,10 @@ from lab.certificate import self_signed
 from lab.daemon import until
 from lab.fixtures import needs
 from lab.installation import TIMING, Installation, Timer
+from lab.maildomain import MailDomain
 from lab.rolling import LastServer, await_end, hand_over, moment, swap_of
 from lab.stream import Stream
+from lab.zones import MX_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from lab.elsewhere import Elsewhere
     from lab.hierarchy import DnsLab
+    from lab.knot import KnotAndNsd
     from lab.receiver import MxLab
     from lab.sender import SenderLab
 
@@ -72,3 +75,57 @@ def test_rollover(place: Elsewhere, dns_lab: DnsLab, mx_lab: MxLab, sender_lab: 
     assert late >= -0.2, "the swap was too early"  # our own watch sees the last server up to two of its rounds late
     assert place.ttls(mail) == {TTL}
     assert not [said for said, code in zip(timer.said, timer.codes, strict=True) if code not in (0, 75)]
+
+
+ALIAS, DOMAIN = "_tlsa.k.example.", "alias.b.example"
+
+
+@pytest.fixture
+def aliased(dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path) -> Iterator[tuple[KnotAndNsd, MailDomain]]:
+    """A mail domain at BIND whose owner names are all aliases of one name in a zone of Knot, which has another key."""
+    from lab.knot import KnotAndNsd
+
+    needs("knotd", "nsd")
+    host, pair, file = f"mx.{DOMAIN}", self_signed(f"mx.{DOMAIN}"), tmp_path / "tls" / "mx.pem"
+    pair.install(file)
+    mail = MailDomain(DOMAIN, host, file, pair, mx_lab.receiver(file, hostname=host, domains=(DOMAIN,)))
+    lines = [f"{DOMAIN}. {TTL} MX 10 {host}.", f"{host}. {TTL} A {MX_ADDRESS}"]
+    lines += [f"{owner} {TTL} CNAME {ALIAS}" for owner in mail.owners]
+    zone = KnotAndNsd(dns_lab)
+    try:
+        zone.start()
+        zone.put(ALIAS, TTL, pair.record, FOREIGN)
+        dns_lab.update("".join(f"update add {line}\n" for line in lines))
+        for server in (dns_lab.primary, dns_lab.secondary):
+            until(lambda: dns_lab.records(server, mail.owners[2], "CNAME") == {ALIAS}, "the aliases are there")  # noqa: B023
+        until(lambda: zone.have({pair.record, FOREIGN}, (ALIAS,)), "the records are there")
+        dns_lab.flush()
+        yield zone, mail
+    finally:
+        zone.stop()
+
+
+def test_aliases_into_one_small_zone(
+    aliased: tuple[KnotAndNsd, MailDomain], dns_lab: DnsLab, sender_lab: SenderLab, tmp_path: Path
+) -> None:
+    """Three owner names are rolled by one update in the zone they lead into; the mail domain's own zone is never touched."""
+    zone, mail = aliased
+    installation = Installation(tmp_path, dns_lab, mail, backend=zone.backend())
+    installation.command("run")
+    installation.command("records", mail.host, "--adopt")
+    for words in (("status",), ("records", mail.host)):
+        assert ALIAS in installation.start(*words).communicate(timeout=60)[0]
+    new, serial = self_signed(mail.host), dns_lab.serial(dns_lab.primary, "b.example")
+    sender_lab.flush()
+    with Timer(installation), Stream(sender_lab, mail.domain) as stream:
+        hand_over(installation, new, tmp_path)
+        until(lambda: zone.have({mail.pair.record, new.record, FOREIGN}, (ALIAS,)), "both keys are published", timeout=60)
+        await_end(installation, new.record)
+        until(lambda: zone.have({new.record, FOREIGN}, (ALIAS,)), "the old record is gone", timeout=30)
+    totals = stream.drain()
+
+    assert totals.deferred == totals.bounced == 0, str(totals)
+    changes = [event["details"] for event in installation.events() if event["event"] in {"Published", "Retired"}]
+    assert [change["target"] for change in changes] == [ALIAS, ALIAS], "one record added and one removed, for three names"
+    assert dns_lab.serial(dns_lab.primary, "b.example") == serial
+    assert all(dns_lab.records(dns_lab.primary, owner, "CNAME") == {ALIAS} for owner in mail.owners)
