@@ -10,6 +10,7 @@ STANDS = {
     "rfc2136-knot": "contract.dynamic:KnotStand",
     "rfc2136-pdns": "contract.dynamic:PowerDnsStand",
     "desec": "contract.desec:DesecStand",
+    "inwx": "contract.inwx:InwxStand",
 }
 
 

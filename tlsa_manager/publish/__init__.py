@@ -29,6 +29,10 @@ ENTRY_POINTS = "tlsa_manager.backends"
 KINDS = {
     "rfc2136": "tlsa_manager.publish.rfc2136",
     "desec": "tlsa_manager.publish.desec",
+    "cloudflare": "tlsa_manager.publish.cloudflare",
+    "gandi": "tlsa_manager.publish.gandi",
+    "hetzner": "tlsa_manager.publish.hetzner",
+    "inwx": "tlsa_manager.publish.inwx",
     "zonefile": "tlsa_manager.publish.zonefile",
     "exec": "tlsa_manager.publish.exec",
     "manual": "tlsa_manager.publish.manual",
