@@ -31,6 +31,7 @@ PACKAGE_OF = {
     "exim4": "exim4-daemon-light",
     "smtpd": "opensmtpd",
     "nginx": "nginx-light",
+    "node": "nodejs",
     "haproxy": "haproxy",
     "dovecot": "dovecot-imapd, dovecot-pop3d, dovecot-managesieved and dovecot-lmtpd",
     "gnutls-serv": "gnutls-bin",

@@ -36,6 +36,13 @@ def way_line(owner: str, way: list[str]) -> str:
     return f"{' -> '.join((owner, *way))}: an alias; its records are written at {way[-1]}"
 
 
+def led_there(facts: Facts, step: str) -> str:
+    """Why a step that failed was tried at a name that the configuration does not have; empty where that is not so."""
+    led = (owner for owner, known in facts.owners.items() if known.target != owner and step.endswith(f" {known.target}"))
+    owner = next(led, "")
+    return f"; that name is in question since {owner} is an alias that leads there (docs/backends/aliases.md)" if owner else ""
+
+
 def alias_values(lineage: Lineage, facts: Facts) -> list[dict[str, Any]]:
     """The names where the records are, each with its owners, for --json."""
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsa_manager.cli.aliases import alias_lines, alias_values
+from tlsa_manager.cli.aliases import alias_lines, alias_values, led_there
 from tlsa_manager.cli.key_text import next_lines, next_value, service_line, service_value
 from tlsa_manager.cli.order_text import again, order_lines
 from tlsa_manager.cli.stolen_text import stolen_lines, stolen_value
@@ -200,5 +200,5 @@ def _remedy(facts: Facts, plan: Plan | None) -> str:
         return facts.hold.remedy
     if plan and plan.remedy:
         return plan.remedy
-    latest = sorted(facts.failures.values(), key=lambda one: one.at, reverse=True)
-    return next((one.hint for one in latest if one.hint), "")
+    latest = sorted(facts.failures.items(), key=lambda one: one[1].at, reverse=True)
+    return next((one.hint + led_there(facts, step) for step, one in latest if one.hint), "")
