@@ -60,6 +60,7 @@ class ZoneFile:
         from tlsa_manager.publish.zonefile.place import opened
 
         try:
+            self._inside(target)
             with opened(self.path, 0, shared=True) as place:
                 content = place.read()
                 self._own(content, target)
