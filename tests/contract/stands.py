@@ -9,6 +9,7 @@ STANDS = {
     "rfc2136-bind": "contract.dynamic:BindStand",
     "rfc2136-knot": "contract.dynamic:KnotStand",
     "rfc2136-pdns": "contract.dynamic:PowerDnsStand",
+    "zonefile-nsd": "contract.zonefile:NsdStand",
     "desec": "contract.desec:DesecStand",
     "inwx": "contract.inwx:InwxStand",
 }
