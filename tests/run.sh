@@ -66,16 +66,16 @@ make_environment() {
     printf '%s\n' "$wanted" >"$installed"
 }
 
-# Debian lets one mail server be installed at a time: Exim is unpacked beside the lab's Postfix, and nothing of the host runs it.
-unpack_exim() (
+# Debian lets one mail server be installed at a time: others are unpacked beside the lab's Postfix; nothing of the host runs them.
+unpack() ( # PACKAGE DIRECTORY PROGRAM
     command -v apt-get >/dev/null || return 0
-    [ ! -x "$venv/exim4/usr/sbin/exim4" ] || return 0
-    say "unpacking exim4-daemon-light into $venv/exim4"
+    [ ! -x "$venv/$2/usr/sbin/$3" ] || return 0
+    say "unpacking $1 into $venv/$2"
     work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT && cd "$work" || return 0
-    if apt-get -q download exim4-daemon-light </dev/null >&2; then
-        dpkg -x exim4-daemon-light_*.deb "$venv/exim4" && chmod u-s "$venv"/exim4/usr/sbin/exim*
+    if apt-get -q download "$1" </dev/null >&2; then
+        dpkg -x "$1"_*.deb "$venv/$2" && chmod u-s,g-s "$venv/$2"/usr/sbin/*
     else
-        say "apt-get could not download exim4-daemon-light"
+        say "apt-get could not download $1"
     fi
 )
 
@@ -98,7 +98,8 @@ export TLSA_MANAGER_LAB="${TLSA_MANAGER_LAB:-}"
 cd "$root"
 install_packages
 make_environment
-unpack_exim
+unpack exim4-daemon-light exim4 exim4
+unpack opensmtpd opensmtpd smtpd
 # The tools and `tlsa-manager` itself are found by the tests and by the hooks they run.
 PATH=$venv/bin:$PATH
 export PATH

@@ -11,10 +11,11 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pki
 import pytest
+from deploy import readers
 from lab import programs
 from lab.exim import Exim
 from lab.fixtures import needs
@@ -54,6 +55,27 @@ def mailer(lab_dir: Path) -> Iterator[Exim]:
     exim.stop()
 
 
+@pytest.fixture(scope="module")
+def started(lab_dir: Path) -> Iterator[Callable[[str], dict[str, object]]]:
+    """Start a real server of one of the other kinds when it is first asked for; it reads a certificate of its own."""
+    servers: dict[str, Any] = {}
+
+    def options(kind: str) -> dict[str, object]:
+        if kind not in servers:
+            server = readers.KINDS[kind].make(lab_dir / "consumers-readers", f"127.25.9.{20 + len(servers)}")
+            own = server.directory / "own.pem"
+            own.touch(mode=0o600)
+            own.write_bytes(combined())
+            server.configure(readers.KINDS[kind].tls(str(own), str(own)))
+            server.start()
+            servers[kind] = server
+        return readers.KINDS[kind].options(servers[kind])
+
+    yield options
+    for server in servers.values():
+        server.stop()
+
+
 @pytest.fixture(params=sorted(KINDS))
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -69,6 +91,8 @@ def make(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     if kind == "exim":
         exim = request.getfixturevalue("mailer")
         own = {"command": str(exim.command), "configuration": str(exim.configuration)}
+    if kind in readers.KINDS:
+        own = request.getfixturevalue("started")(kind)
     return lambda **options: open_consumer("one", kind, {"file": str(tmp_path / "mx.pem"), **own, **options})
 
 

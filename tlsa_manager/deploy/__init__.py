@@ -26,6 +26,10 @@ ENTRY_POINTS = "tlsa_manager.consumers"
 KINDS = {
     "postfix": "tlsa_manager.deploy.postfix",
     "exim": "tlsa_manager.deploy.exim",
+    "dovecot": "tlsa_manager.deploy.dovecot",
+    "opensmtpd": "tlsa_manager.deploy.opensmtpd",
+    "nginx": "tlsa_manager.deploy.nginx",
+    "haproxy": "tlsa_manager.deploy.haproxy",
     "command": "tlsa_manager.deploy.command",
 }
 

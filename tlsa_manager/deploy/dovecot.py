@@ -1,0 +1,96 @@
+"""Dovecot: IMAP, POP3, ManageSieve, LMTP and submission; the certificate and the key both name the combined file.
+
+What it reads is asked of `doveconf`: the global settings, and those of `protocol`, `local` and `local_name` blocks. It names the
+file of a key only with -P, which shows passwords, too; they are left where they are. Dovecot 2.3 has `ssl_cert = </path`, 2.4
+has `ssl_server_cert_file = /path` (https://doc.dovecot.org/2.4.0/core/config/ssl.html); it reads them as root, when it loads
+its configuration, and login processes that are there keep what they have until `doveadm reload`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsa_manager.deploy import process, running, server, service
+from tlsa_manager.deploy.reading import Reading, Use
+from tlsa_manager.option import Option
+from tlsa_manager.value import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.option import Settings
+
+_CONFIG = "/etc/dovecot/dovecot.conf"
+OPTIONS = server.options(
+    Option("config", "file", "dovecot.conf; one consumer for each Dovecot that runs here", default=_CONFIG),
+    file="/etc/dovecot/tls/mx.pem", reload=("/usr/bin/systemctl", "reload", "dovecot"),
+    unasked="systemctl reload dovecot where systemd runs it, else doveadm reload",
+)  # fmt: skip
+_SETTING = re.compile(r"(?:ssl_server_|ssl_)?((?:alt_)?(?:cert|key))(?:_file)?")  # 2.4 leaves the front out inside `ssl_server {`
+
+
+def build(name: str, settings: Settings) -> server.Server:
+    """Make the consumer. Raises ConfigError."""
+    software = Dovecot(Path(settings.text("config")), settings.words("reload"), settings.seconds("timeout"))
+    return server.consumer(name, settings, software)
+
+
+@dataclass(frozen=True, slots=True)
+class Dovecot:
+    """One Dovecot, by its configuration file."""
+
+    config: Path
+    reload_words: tuple[str, ...] = ()
+    timeout: float = 60.0
+
+    def ask(self, path: Path) -> Reading:
+        """Ask doveconf. Raises DeployError."""
+        said = process.run(("doveconf", "-c", str(self.config), "-n", "-P"), self.timeout)
+        base = re.search(r"^base_dir = (/.+)$", said, re.MULTILINE)
+        is_older = said.startswith(("# 2.3", "# 2.2"))
+        chain, key = ("ssl_cert = <", "ssl_key = <") if is_older else ("ssl_server_cert_file = ", "ssl_server_key_file = ")
+        return Reading(
+            "Dovecot", tuple(dict.fromkeys(_uses(said))), f"{chain}{path} and {key}{path}", f"doveadm -c {self.config} reload",
+            user=running.user(Path(base[1] if base else "/run/dovecot") / "master.pid", "dovecot"),
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """Run `doveconf -n`. Raises DeployError."""
+        process.run(("doveconf", "-c", str(self.config), "-n"), self.timeout)
+
+    def reload(self) -> None:
+        """Have it start new login processes. Raises DeployError, also when it does not run."""
+        units = ("dovecot.service",) if str(self.config) == _CONFIG else ()  # any other is told by its own pid file
+        service.tell(units, self._doveadm, self.timeout, given=self.reload_words)
+
+    def _doveadm(self) -> None:
+        process.run(("doveadm", "-c", str(self.config), "reload"), self.timeout)
+
+
+def _uses(said: str) -> Iterator[Use]:
+    """Read what doveconf printed. A block that names one of a pair has the other from what is around it."""
+    for where, own, all_around in _blocks(said):
+        for chain, key in (("cert", "key"), ("alt_cert", "alt_key")):
+            if {chain, key} & own and all_around.get(chain):
+                yield Use(where, all_around[chain], all_around.get(key, ""))
+
+
+def _blocks(said: str) -> Iterator[tuple[str, frozenset[str], dict[str, str]]]:
+    """Yield for each block its name, which settings of certificates it has itself, and those that hold in it."""
+    found: dict[tuple[str, ...], dict[str, str]] = {(): {}}
+    open_blocks: list[str] = []
+    for line in map(str.strip, said.splitlines()):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        setting = _SETTING.fullmatch(name) if equals and (name.startswith("ssl_") or open_blocks[-1:] == ["ssl_server"]) else None
+        if line.endswith("{"):
+            open_blocks.append(line[:-1].strip())
+        elif line == "}":
+            open_blocks = open_blocks[:-1]
+        elif setting and (file := value.removeprefix("<").strip()).startswith("/"):  # anything else is the certificate itself
+            place = tuple(one for one in open_blocks if one != "ssl_server")
+            found.setdefault(place, {})[setting[1]] = file
+    for place, own in found.items():
+        around = [found.get(place[:depth], {}) for depth in range(len(place) + 1)]
+        yield (", ".join(place) or "everywhere"), frozenset(own), {name: file for level in around for name, file in level.items()}

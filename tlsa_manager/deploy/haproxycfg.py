@@ -1,0 +1,147 @@
+"""The language of haproxy.cfg as far as it names certificates: lines of words in sections (configuration.txt §2).
+
+`bind ... ssl crt FILE-OR-DIRECTORY`, `crt-list FILE`, and since 3.0 `crt-store` with `load crt FILE key FILE`, since 3.2
+`ssl-f-use crt FILE`. Conditions (`.if`) are not decided: what stands in any of their branches counts.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsa_manager.deploy.reading import Use
+from tlsa_manager.disk import in_words
+from tlsa_manager.errors import DeployError
+from tlsa_manager.value import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_LISTENS = {"bind", "default-bind", "ssl-f-use"}
+_SECTIONS = {
+    "global", "defaults", "frontend", "backend", "listen", "peers", "resolvers", "mailers", "userlist", "program", "http-errors",
+    "ring", "cache", "log-forward", "fcgi-app", "crt-store", "traces", "log-profile", "acme",
+}  # fmt: skip
+_BESIDE = (".key", ".issuer", ".ocsp", ".sctl")  # in a directory of certificates these are none themselves
+_BUNDLE = (".rsa", ".dsa", ".ecdsa")  # where the file itself is missing (ssl-load-extra-files)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its words, the section it stands in (`crt-store web`), the directory its relative names are of, its place."""
+
+    words: tuple[str, ...]
+    section: tuple[str, ...]
+    base: Path
+    place: str
+
+    def after(self, word: str) -> tuple[str, ...]:
+        """Return what follows each time the word stands there: `a` and `b` of `crt a crt b`."""
+        return tuple(value for name, value in zip(self.words, self.words[1:], strict=False) if name == word)
+
+
+def read(configs: Iterable[Path]) -> tuple[Line, ...]:
+    """Read configuration files; of a directory all files *.cfg, as `haproxy -f` does. Raises DeployError."""
+    lines: list[Line] = []
+    for config in configs:
+        for file in sorted(config.glob("*.cfg")) if config.is_dir() else [config]:
+            lines += _read(file)
+    return tuple(lines)
+
+
+def uses(lines: tuple[Line, ...]) -> Iterator[Use]:
+    """Name each certificate that a listener presents. Raises DeployError where a crt-list cannot be read."""
+    bases = [
+        Path(line.words[1])
+        for line in lines
+        if line.words[0] == "crt-base" and line.section[:1] == ("global",) and line.words[1:]
+    ]
+    stores = dict(_stored(lines))
+    for line in lines:
+        if line.words[0] not in _LISTENS:
+            continue
+        base = bases[-1] if bases else line.base
+        where = f"{' '.join(line.words[:2])} at {line.place}"
+        for crt in line.after("crt"):
+            if crt.startswith("@"):
+                yield from (Use(where, *pair) for pair in stores.get(crt, ()))
+            else:
+                yield from _found(where, base / crt, next(iter(line.after("key")), ""))
+        for name in line.after("crt-list"):
+            yield from _listed(line.base / name, base)
+
+
+def _read(file: Path) -> Iterator[Line]:
+    section: tuple[str, ...] = ("",)
+    base = Path("/")  # where systemd starts it; an administrator's shell is nobody's business
+    for number, text in enumerate(_text(file).splitlines(), 1):
+        words = _words(text, f"{file}:{number}")
+        if not words:
+            continue
+        if words[0] in _SECTIONS:
+            section = words
+        elif words[0] == "default-path" and words[1:]:
+            places = {"config": file.parent, "parent": file.parent.parent, "origin": Path(words[-1])}
+            base = places.get(words[1], base)
+        yield Line(words, section, base, f"{file}:{number}")
+
+
+def _stored(lines: Iterable[Line]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Yield how a listener calls a certificate of a store, `@web/site`, with its chain and key (configuration.txt §3.11)."""
+    bases: dict[tuple[tuple[str, ...], str], Path] = {}
+    for line in lines:
+        if line.section[:1] != ("crt-store",):
+            continue
+        if line.words[0] in {"crt-base", "key-base"} and line.words[1:]:
+            bases[line.section, line.words[0]] = Path(line.words[1])
+        for crt in line.after("crt") if line.words[0] == "load" else ():
+            chain = bases.get((line.section, "crt-base"), line.base) / crt
+            keys = [str(bases.get((line.section, "key-base"), line.base) / key) for key in line.after("key")]
+            store = line.section[1] if len(line.section) > 1 else ""
+            for name in (crt, *line.after("alias")):
+                yield f"@{store}/{name}", ((str(chain), keys[0] if keys else _key_beside(chain)),)
+
+
+def _listed(file: Path, base: Path) -> Iterator[Use]:
+    """Read a crt-list: on each line a certificate, then perhaps options in brackets and names."""
+    for number, text in enumerate(_text(file).splitlines(), 1):
+        words = _words(text.replace("[", " ").replace("]", " "), f"{file}:{number}")
+        if words:
+            line = Line(words, (), base, f"{file}:{number}")
+            yield from _found(line.place, base / words[0], next(iter(line.after("key")), ""))
+
+
+def _found(where: str, crt: Path, key: str) -> Iterator[Use]:
+    """Name what a word after `crt` stands for: a file, a bundle of files, or all files of a directory."""
+    if crt.is_dir():
+        files = [one for one in sorted(crt.iterdir()) if not one.name.startswith(".") and one.suffix not in _BESIDE]
+    else:
+        bundle = [one for one in (Path(f"{crt}{end}") for end in _BUNDLE) if one.exists()]
+        files = [crt] if crt.exists() or not bundle else bundle
+    for file in files:
+        yield Use(where, str(file), str(crt.parent / key) if key else _key_beside(file))
+
+
+def _key_beside(chain: Path) -> str:
+    """Return the file that HAProxy takes the key from where the file of the chain has none; empty where it has it."""
+    beside = Path(f"{chain}.key")
+    try:
+        return str(beside) if beside.exists() and b"PRIVATE KEY" not in chain.read_bytes() else ""
+    except OSError:
+        return ""
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        message = f"{file} cannot be read: {in_words(error)}"
+        raise DeployError(message, "name the files that haproxy is started with (-f) in the option config") from None
+
+
+def _words(text: str, place: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text, comments=True))
+    except ValueError:
+        raise DeployError(f"{place} cannot be understood: a quote is left open", "haproxy -c says more") from None

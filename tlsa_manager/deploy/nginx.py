@@ -1,0 +1,97 @@
+"""nginx, as a web server or in front of mail: `ssl_certificate` and `ssl_certificate_key` both name the combined file.
+
+Its configuration is read as nginx reads it, file by file. `nginx -T` would print the same, but refuses to say anything while a
+certificate file is missing, which is when somebody needs to be told; and it makes files. The pair that a `server` inherits from
+`http`, `mail` or `stream` counts as its own (ngx_http_ssl_module: inherited where a level names none).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsa_manager.deploy import nginxconf, process, running, server, service
+from tlsa_manager.deploy.reading import Reading, Use
+from tlsa_manager.option import Option
+from tlsa_manager.value import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsa_manager.deploy.nginxconf import Directive
+    from tlsa_manager.option import Settings
+
+_CONFIG = "/etc/nginx/nginx.conf"
+OPTIONS = server.options(
+    Option("config", "file", "nginx.conf; one consumer for each nginx that runs here", default=_CONFIG),
+    Option("program", "file", "the nginx itself, where it is not the one in PATH", example="/usr/local/nginx/sbin/nginx"),
+    file="/etc/nginx/tls/mx.pem", reload=("/usr/bin/systemctl", "reload", "nginx"),
+    unasked="systemctl reload nginx where systemd runs it, else nginx -s reload",
+)  # fmt: skip
+_CHAIN, _KEY = "ssl_certificate", "ssl_certificate_key"
+
+
+def build(name: str, settings: Settings) -> server.Server:
+    """Make the consumer. Raises ConfigError."""
+    config, program = Path(settings.text("config")), settings.text("program") or "nginx"
+    software = Nginx(config, program, settings.words("reload"), settings.seconds("timeout"))
+    return server.consumer(name, settings, software)
+
+
+@dataclass(frozen=True, slots=True)
+class Nginx:
+    """One nginx, by its configuration file."""
+
+    config: Path
+    program: str = "nginx"
+    reload_words: tuple[str, ...] = ()
+    timeout: float = 60.0
+
+    def ask(self, path: Path) -> Reading:
+        """Read the configuration. Raises DeployError."""
+        directives = nginxconf.read(self.config)
+        uses = tuple(_uses(directives, (), (), self.config.parent))
+        is_open = any("$" in use.chain for use in uses) or any("_by_lua" in one.name for one in nginxconf.walk(directives))
+        pid_file = next((Path(one.words[0]) for one in directives if one.name == "pid" and one.words), Path("/run/nginx.pid"))
+        return Reading(
+            "nginx", uses,
+            f"in its server block: {_CHAIN} {path}; {_KEY} {path};",
+            f"{self.program} -t -c {self.config} && {self.program} -s reload -c {self.config}",
+            "it makes the name of a certificate file at each handshake, of a variable or by a program" if is_open else "",
+            running.user(pid_file, Path(self.program).name),
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """Run `nginx -t`. Raises DeployError."""
+        process.run((self.program, "-t", "-q", "-c", str(self.config)), self.timeout)
+
+    def reload(self) -> None:
+        """Have the master start new workers; the old ones end with their last connection. Raises DeployError.
+
+        A configuration that it cannot use nginx refuses only in its log, and goes on with what it has.
+        """
+        units = ("nginx.service",) if str(self.config) == _CONFIG else ()  # any other is told by its own pid file
+        service.tell(units, self._signal, self.timeout, given=self.reload_words)
+
+    def _signal(self) -> None:
+        process.run((self.program, "-s", "reload", "-c", str(self.config)), self.timeout)
+
+
+def _uses(inside: tuple[Directive, ...], chains: tuple[str, ...], keys: tuple[str, ...], base: Path) -> Iterator[Use]:
+    """Name what each server presents. `chains`, `keys`: what it inherits; several are of different algorithms, in one order."""
+    for block in inside:
+        own = {name: tuple(one.words[0] for one in block.inside if one.name == name and one.words) for name in (_CHAIN, _KEY)}
+        ours, fitting = own[_CHAIN] or chains, own[_KEY] or keys
+        if block.name == "server":
+            for number, chain in enumerate(ours):
+                key = fitting[number] if number < len(fitting) else ""
+                yield Use(_called(block), str(base / chain), str(base / key) if key else "")
+        else:
+            yield from _uses(block.inside, ours, fitting, base)
+
+
+def _called(block: Directive) -> str:
+    """Say which server block: its names, or where it listens, and its place."""
+    words = {one.name: " ".join(one.words) for one in reversed(block.inside)}
+    named = words.get("server_name") or words.get("listen") or "without a name"
+    return f"server {named} at {block.place}"
