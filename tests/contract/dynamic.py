@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from lab import namespace
@@ -15,12 +16,12 @@ from tlsa_manager.publish import open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from contract.primaries import Primary
     from contract.stand import Trouble
     from tlsa_manager.publish import Backend
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "exec-backend" / "nsupdate-backend"
 MEDDLED = f"3 1 1 {'9' * 64}"  # what somebody else adds in the middle, here as at the doubles
 
 
@@ -134,3 +135,15 @@ class PowerDnsStand(DynamicStand):
 
     fixture, address = "pdns", "127.53.4.13"
     _refused_key = "unknown."
+
+
+class ExecStand(DynamicStand):
+    """The program of the examples, over BIND. What is no answer ends that program, and with it the change: test_exec.py."""
+
+    kind = "exec"
+    troubles = DynamicStand.troubles - {"nonsense"}
+    fixture, address, patience = "bind", "127.53.4.14", "5s"  # a program has to be started, several times
+
+    def _open(self, key: str, options: dict[str, object]) -> Backend:
+        command = [str(EXAMPLE), self.address, self.primary.keys.path(key)]
+        return open_backend("ns1", "exec", {"command": command, **options})

@@ -5,14 +5,16 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 
-import pytest
-
 from tlsa_manager.errors import PublishError
+from tlsa_manager.publish import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from tlsa_manager.publish import Backend, Change, Text
+    import pytest
+
+    from tlsa_manager.publish import Backend, Change, Ticket
 
 Trouble = Literal[
     "refusal",  # we may not: wrong secret, or not allowed
@@ -31,8 +33,8 @@ ALWAYS = TROUBLES - {"conflict"}  # what every API over HTTP can be brought into
 class Stand(Protocol):
     """One backend as the program opens it, and what stands behind it. A test keeps apart from others by its owner name.
 
-    Its class is made with a directory of its own, that is not there yet, and a function that returns a session fixture by its name
-    (`server("bind")`); it is opened by `with`. The class variables are also what docs/backends/README.md says of the kind.
+    Its class is made with a directory of its own, that is not there yet, and a function that returns a session fixture by its
+    name (`server("bind")`); it is opened by `with`. The class variables are also what docs/backends/README.md says of the kind.
     """
 
     kind: ClassVar[str]  # of `[dns.NAME] backend`
@@ -83,13 +85,30 @@ class Stand(Protocol):
         """Return what was not asked as the server's documents say, and forget it."""
 
 
+def playing(*troubles: Trouble) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Have a test collected for each of these troubles and every stand that can be brought into it."""
+
+    def note(test: Callable[..., None]) -> Callable[..., None]:
+        test.troubles = troubles  # type: ignore[attr-defined]  # conftest.py looks for it
+        return test
+
+    return note
+
+
 def refusal(stand: Stand, change: Change | Text, log: pytest.LogCaptureFixture, backend: Backend | None = None) -> PublishError:
     """Return the error a change ends with, having made sure that it tells what to do and tells no secret."""
-    one = backend or stand.backend()
-    with pytest.raises(PublishError) as caught:
-        one.text(change) if hasattr(change, "value") else one.change(change)
-    error = caught.value
-    assert error.hint, "an error names its remedy"
-    everything = "".join(traceback.format_exception(error)) + error.message + error.hint + repr(one) + log.text
-    assert not [secret for secret in stand.secrets() if secret in everything]
+    error = outcome(stand, change, log, backend or stand.backend())
+    assert isinstance(error, PublishError), error
     return error
+
+
+def outcome(stand: Stand, change: Change | Text, log: pytest.LogCaptureFixture, backend: Backend) -> Ticket | PublishError:
+    """Return how a change ends: its ticket, or an error that tells what to do; neither it nor the log tells a secret."""
+    try:
+        end: Ticket | PublishError = backend.text(change) if isinstance(change, Text) else backend.change(change)
+        words = end.message
+    except PublishError as error:
+        end, words = error, "".join(traceback.format_exception(error)) + error.message + error.hint
+    assert not isinstance(end, PublishError) or end.hint, "an error names its remedy"
+    assert not [secret for secret in stand.secrets() if secret in words + repr(backend) + log.text]
+    return end

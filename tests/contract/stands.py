@@ -9,9 +9,15 @@ STANDS = {
     "rfc2136-bind": "contract.dynamic:BindStand",
     "rfc2136-knot": "contract.dynamic:KnotStand",
     "rfc2136-pdns": "contract.dynamic:PowerDnsStand",
+    "exec-bind": "contract.dynamic:ExecStand",
     "zonefile-nsd": "contract.zonefile:NsdStand",
     "desec": "contract.desec:DesecStand",
+    "cloudflare": "contract.cloudflare:CloudflareStand",
+    "gandi": "contract.gandi:GandiStand",
+    "hetzner": "contract.hetzner:HetznerStand",
+    "route53": "contract.route53:Route53Stand",
     "inwx": "contract.inwx:InwxStand",
+    "ovh": "contract.ovh:OvhStand",
 }
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.stand import ALWAYS, refusal
+from contract.stand import ALWAYS, outcome, playing, refusal
 from tlsa_manager import clock
-from tlsa_manager.errors import Conflict, PublishError, PublishTemporary
-from tlsa_manager.publish import Change, LateBackend
+from tlsa_manager.errors import Conflict, PublishTemporary
+from tlsa_manager.publish import Change, LateBackend, Ticket
 from tlsa_manager.tlsa import RRset, Tlsa
 
 if TYPE_CHECKING:
@@ -202,16 +202,6 @@ def test_stranger(stand: Stand, owner: str, caplog: pytest.LogCaptureFixture) ->
 # --- in trouble -----------------------------------------------------------------------------------------------------------
 
 
-def playing(*troubles: Trouble) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Have a test collected for each of these troubles and every stand that can be brought into it."""
-
-    def note(test: Callable[..., None]) -> Callable[..., None]:
-        test.troubles = troubles  # type: ignore[attr-defined]  # conftest.py looks for it
-        return test
-
-    return note
-
-
 def patient(stand: Stand) -> Backend:
     """Open a backend that gives up soon."""
     return stand.backend(timeout=stand.patience)
@@ -247,15 +237,9 @@ def test_done_or_not(stand: Stand, trouble: Trouble, owner: str, what: str, capl
     """When the answer says nothing, the backend looks; or else it says so, and the same may be asked again."""
     change = adding(owner, NEXT, expect=OURS_AND_OTHERS) if what == "add" else removing(owner, NOW, expect=OURS_AND_OTHERS)
     with stand.trouble(trouble, owner):
-        try:
-            done = patient(stand).change(change).state == "done"
-        except PublishError:
-            done = False
-    if not done:
-        stand.put(owner, stand.other_ttl(), *map(str, OURS_AND_OTHERS))
-        with stand.trouble(trouble, owner):
-            assert isinstance(refusal(stand, change, caplog, patient(stand)), PublishTemporary) or trouble == "nonsense"
-        assert stand.backend().change(change).state == "done"
+        end = outcome(stand, change, caplog, patient(stand))
+    assert isinstance(end, (Ticket, PublishTemporary))
+    assert stand.backend().change(change).state == "done"
     stands(stand, owner, *(OURS_AND_OTHERS | change.add) - change.remove)
     assert stand.stands(owner)[1] == stand.other_ttl()
 

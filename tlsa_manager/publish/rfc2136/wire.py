@@ -158,7 +158,8 @@ def ask(message: dns.message.Message, server: Server, key: TsigKey, place: Place
     except (dns.exception.DNSException, ValueError):
         fits = False
     if not fits:
-        raise PublishError(f"{place.server} sent something that is not an answer", "check `server`: is that a DNS server?")
+        kind = PublishTemporary if place.update else PublishError  # an update may have been done all the same
+        raise kind(f"{place.server} sent something that is not an answer", "check `server`: is that a DNS server?")
     for fault in answer.errors:
         if isinstance(fault.exception, dns.exception.DNSException) and type(fault.exception) in _TSIG_WORDS:
             raise refusals.tsig(_TSIG_WORDS[type(fault.exception)], place, _skew(octets)) from None
