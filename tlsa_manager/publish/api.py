@@ -26,6 +26,7 @@ TRIES = 3
 PATIENCE = 5.0  # seconds that are waited here when a provider asks for it; longer is for the next run
 _BACKOFF = 0.5  # seconds before the second try, twice as long before the third
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})  # RFC 9110 §9.2.2, unless a provider's documents say otherwise
+_SLIP = 0.05  # seconds: what is slept is not measured by the wall clock, by which providers say when to come again
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _URL = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _HERE = re.compile(r"localhost|\[::1\]|127\.[0-9]+\.[0-9]+\.[0-9]+")
@@ -36,22 +37,27 @@ class UnclearError(PublishTemporary):
     """What was asked for may have been done or not: look."""
 
 
+class SoonError(PublishTemporary):
+    """Nothing was done, and a moment later it may be, or else not before `until`: a limit of so many questions a second."""
+
+
 class Api:
     """One provider's API. `base`: URL without final slash; `access`: what to do when it does not let us in, for people.
 
     `headers` go with each question; `sign`: adds what proves who asks. `secrets`: texts that no message may hold.
     `tell`: returns the words in an answer, where they are not texts in JSON. `judge`: returns what a refusal means that says more
-    than its HTTP status, or None; what it returns as PublishTemporary was not done, and is tried again.
+    than its HTTP status, or None; what it returns as PublishTemporary was not done, and is tried again. `window`: seconds after
+    which a limit is over, where the provider does not say when to come again (Retry-After).
     """
 
     def __init__(
         self, title: str, base: str, timeout: float, *, access: str, headers: Mapping[str, str] | None = None,
         secrets: tuple[str, ...] = (), sign: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
         trust: str = "", tell: Callable[[Answer], str] | None = None,
-        judge: Callable[[Answer], PublishError | None] | None = None,
+        judge: Callable[[Answer], PublishError | None] | None = None, window: float = 0.0,
     ) -> None:  # fmt: skip
         """Open nothing yet."""
-        self._tell, self._judge = tell or (lambda answer: words(answer.parsed)), judge
+        self._tell, self._judge, self._window = tell or (lambda answer: words(answer.parsed)), judge, window
         self.title, self.base, self.access = title, base.rstrip("/"), access
         self._headers, self._sign, self._timeout, self._trust = dict(headers or {}), sign, timeout, trust
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
@@ -77,8 +83,9 @@ class Api:
             except _TroubleError as trouble:
                 pause = trouble.pause or _BACKOFF * 2**turn
                 if turn == TRIES - 1 or pause > PATIENCE or not (twice or trouble.untouched):
+                    self._not_before = max(self._not_before, trouble.error.until)
                     raise trouble.error from None
-                clock.sleep(pause)
+                clock.sleep(pause + _SLIP)
         raise AssertionError("the last try returns or raises")
 
     def parsed(self, answer: Answer) -> Any:
@@ -148,14 +155,14 @@ class Api:
         """Return an answer that is one. Raises _TroubleError, PublishError."""
         meant = self._judge(answer) if self._judge and not answer.ok else None
         if isinstance(meant, PublishTemporary):
-            raise _TroubleError(meant, untouched=True, pause=meant.until - answer.at)
+            soon = isinstance(meant, SoonError)
+            raise _TroubleError(meant, untouched=True, pause=0.0 if soon else meant.until - answer.at)
         if meant is not None:
             raise meant
         status, said = answer.status, self._tell(answer)
         if status == _TOO_MANY or (status == _UNAVAILABLE and answer.retry_at):
-            raise _TroubleError(
-                self._limited(answer, said or "it was asked too often"), untouched=True, pause=answer.retry_at - answer.at
-            )
+            limited = self._limited(answer, said or "it was asked too often")
+            raise _TroubleError(limited, untouched=True, pause=limited.until - answer.at)
         if status >= 500:
             message = f"{self.title} has trouble of its own (HTTP status {status}){': ' + self.clean(said) if said else ''}"
             raise _TroubleError(UnclearError(message, _LATER))
@@ -167,10 +174,10 @@ class Api:
         return answer
 
     def _limited(self, answer: Answer, said: str) -> PublishTemporary:
-        wait = answer.retry_at - answer.at
-        if wait > PATIENCE:
-            return self.later(said, answer.retry_at)
-        return PublishTemporary(f"{self.title} wants to be asked later: {self.clean(said)}", _LATER, answer.retry_at)
+        until = answer.retry_at or (answer.at + self._window if self._window else 0.0)
+        if until - answer.at > PATIENCE:
+            return self.later(said, until)
+        return PublishTemporary(f"{self.title} wants to be asked later: {self.clean(said)}", _LATER, until)
 
 
 class _TroubleError(Exception):

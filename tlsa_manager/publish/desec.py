@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tlsa_manager.publish import conflict
 from tlsa_manager.publish.api import Api, address
-from tlsa_manager.publish.hosted import Hosted, Record, Standing, Zone, hosted_options, text_of, value_of, zone_option
+from tlsa_manager.publish.hosted import Hosted, Record, Standing, Zone, hosted_options, relative, text_of, value_of, zone_option
 from tlsa_manager.secret import secret_of, secret_options
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from tlsa_manager.option import Settings
     from tlsa_manager.publish.hosted import Edit, Kind
+    from tlsa_manager.web import Answer
 
 SERVERS = (".desec.io.", ".desec.org.")
 OPTIONS = (
@@ -57,7 +59,7 @@ class Desec:
 
     def standing(self, zone: Zone, name: str, kind: Kind) -> Standing:
         """Read all RRsets of one name, of which there are few: a CNAME among them means that it is an alias."""
-        label = name.removesuffix(zone.name).rstrip(".")
+        label = relative(name, zone.name)
         answer = self.api.ask("GET", f"/domains/{quote(zone.id)}/rrsets/", query={"subname": label})
         if not answer.ok:
             raise self.api.refused(answer, f"to read {name}")
@@ -67,11 +69,24 @@ class Desec:
         return Standing(tuple(Record(value_of(kind, one), one) for one in found["records"]), int(found["ttl"]), alias)
 
     def write(self, edit: Edit) -> str:
-        """Replace the set in one step; an empty one is deleted. Doing it twice does no harm."""
+        """Replace the set in one step; an empty one is deleted. Doing it twice does no harm.
+
+        Of a set that stands the TTL is not told, so that it stays even where it is less than new sets may have; and a set that is
+        gone by now is not made again.
+        """
         records = [*(one.raw for one in edit.kept), *(text_of(edit.kind, one) for one in edit.add)]
-        change = {"subname": edit.label, "type": edit.kind, "ttl": edit.ttl, "records": records}
+        change: dict[str, object] = {"subname": edit.label, "type": edit.kind, "records": records}
+        change |= {} if edit.before.records else {"ttl": edit.ttl}
         path = f"/domains/{quote(edit.zone.id)}/rrsets/"
         answer = self.api.ask("PATCH", path, content=[change], repeatable=True)
+        if not answer.ok and edit.before.records and _wants_ttl(answer):
+            raise conflict(edit.name, edit.kind)
         if not answer.ok:
             raise self.api.refused(answer, f"the change of {edit.name}")
         return ""
+
+
+def _wants_ttl(answer: Answer) -> bool:
+    """Whether the first part of a bulk request (there is one) lacks a TTL: then the set that was to be changed is gone."""
+    parts = answer.parsed
+    return isinstance(parts, list) and bool(parts) and isinstance(parts[0], dict) and "ttl" in parts[0]

@@ -1,4 +1,12 @@
-"""deSEC as its documents describe it (https://desec.readthedocs.io/en/latest/): one domain of one account."""
+"""deSEC as its documents describe it: one domain of one account, and a token that may write TLSA and TXT there, nothing else.
+
+RRsets and bulk requests: https://desec.readthedocs.io/en/latest/dns/rrsets.html
+The domain of a name: https://desec.readthedocs.io/en/latest/dns/domains.html
+What a token may: https://desec.readthedocs.io/en/latest/auth/tokens.html
+Limits: https://desec.readthedocs.io/en/latest/rate-limits.html
+
+Where those only say that an answer explains something, the words are those of the framework that it is written in.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +28,14 @@ class Desec(Double):
     """One domain; every change is a bulk PATCH, as the program sends it."""
 
     domain = "pub.example"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barred: set[tuple[str, str]] = set()  # subnames and types for which the token's policy has perm_write false
+
+    def limited(self) -> Reply:
+        """Throttled: the body tells people, the header programs, how long to wait."""
+        return Reply(429, {"detail": "Request was throttled. Expected available in 600 seconds."}, {"Retry-After": "600"})
 
     def answer(self, request: Request) -> Reply:
         """Play the part of the API that is used."""
@@ -62,13 +78,16 @@ class Desec(Double):
         """All or nothing; an empty list of records deletes the set."""
         if not isinstance(request.content, list):
             return self.complain(request, "a bulk request is a list")
+        if any((one["subname"], one["type"]) in self.barred or one["type"] not in {"TLSA", "TXT"} for one in request.content):
+            return self.refused()
         faults = [self._fault(one) for one in request.content]
         if any(faults):
             return Reply(400, faults)
         for one in request.content:
             name = f"{one['subname']}.{self.domain}." if one["subname"] else f"{self.domain}."
             if one["records"]:
-                self.sets[name, one["type"]] = one["ttl"], list(one["records"])
+                ttl = one.get("ttl") or self.sets[name, one["type"]][0]
+                self.sets[name, one["type"]] = ttl, list(one["records"])
             else:
                 self.sets.pop((name, one["type"]), None)
         return Reply(200, [])
@@ -76,11 +95,14 @@ class Desec(Double):
     def _fault(self, one: dict[str, object]) -> dict[str, list[str]]:
         """What the API says of one RRset, as its documents show it."""
         records, ttl = one.get("records"), one.get("ttl")
-        if set(one) != {"subname", "type", "ttl", "records"} or not isinstance(records, list):
+        if set(one) - {"ttl"} != {"subname", "type", "records"} or not isinstance(records, list):
             self.complaints.append(f"not an RRset: {sorted(one)}")
             return {"non_field_errors": ["Invalid input."]}
         if len(set(records)) != len(records):
             return {"records": ["Duplicate record content."]}
+        if ttl is None:  # "to create a new RRset using PATCH, all fields but subname must be specified"
+            name = f"{one['subname']}.{self.domain}."
+            return {} if not records or (name, one["type"]) in self.sets else {"ttl": ["This field is required."]}
         if not isinstance(ttl, int) or not LEAST_TTL <= ttl <= LARGEST_TTL:
             return {"ttl": [f"Ensure this value is greater than or equal to {LEAST_TTL}."]}
         return {}
