@@ -92,3 +92,7 @@ class BindZoneFile(ZoneFiles):
     def command(self) -> list[str]:
         """Return the command that raises the serial and reloads."""
         return [str(SCRIPT), self.zone, str(self.file), *self._named.rndc_words("reload", self.zone)]
+
+    def backend(self) -> str:
+        """Return the lines of `[dns.primary]`, with a check before the command."""
+        return f'{super().backend()}check = ["/usr/bin/named-checkzone", "-q", "{self.zone}", "{self.file}"]\n'

@@ -98,7 +98,7 @@ def _formerr(place: Place, unsigned: str) -> PublishError:
 def _notimp(place: Place, _unsigned: str) -> PublishError:
     return PublishError(
         f"{place.server} does not take dynamic updates; nothing was changed",
-        "NSD never does: use the `exec` or `manual` backend; PowerDNS needs dnsupdate=yes; or name the real primary in `server`",
+        'NSD never does: use backend = "zonefile"; PowerDNS needs dnsupdate=yes; or name the real primary in `server`',
     )
 
 

@@ -33,7 +33,7 @@ OPTIONS = (
     ),
     Option(
         "command", "argv", "what has the name server serve it: raises the serial, signs where signing is done outside, reloads",
-        required=True, example=("/usr/local/lib/tlsa-manager/zone-changed", "nsd", "example.org", "/etc/nsd/example.org.zone"),
+        required=True, example=("/usr/sbin/knotc", "-b", "zone-reload", "example.org"),
     ),
     Option(
         "check", "argv", "checks the zone with the new snippet in place, before the command; if it fails, the former is put back",

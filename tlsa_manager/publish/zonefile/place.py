@@ -117,5 +117,6 @@ def _unusable(path: Path, error: OSError) -> PublishError:
     reason = _REASONS.get(error.errno or 0) or disk.in_words(error)
     if error.errno == errno.ENOENT:
         message = f"{path} does not exist, so no zone file includes it and no record can be published there"
-        return PublishError(message, f'make it: touch {path}; then end the zone file with: $INCLUDE {path}')
-    return PublishError(f"{path} cannot be used: {reason}", _OWN_FILE)
+        return PublishError(message, f"make it: touch {path}; then end the zone file with: $INCLUDE {path}")
+    hint = f"in a service of systemd: ReadWritePaths={path.parent}" if error.errno == errno.EROFS else _OWN_FILE
+    return PublishError(f"{path} cannot be used: {reason}", hint)
