@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tlsa_manager.config import load, toml
 from tlsa_manager.config.duration import duration, seconds
 from tlsa_manager.config.effective import effective
+from tlsa_manager.config.sections import kinds
 from tlsa_manager.config.tables import Timing
 from tlsa_manager.errors import BadInput, ConfigError
 from tlsa_manager.policy import Policy
@@ -106,7 +107,7 @@ def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("[timing]", "[timming]", "timming: unknown key; did you mean timing?"),
         ("[defaults]", "defaults = 1\n[timing.x]", "defaults: is not a section"),
         ('"rfc2136"', '"rfc2316"', "did you mean 'rfc2136'?"),
-        ('backend = "rfc2136"', "", "dns.ns1.backend: is missing; one of: rfc2136, exec, manual"),
+        ('backend = "rfc2136"', "", "dns.ns1.backend: is missing; one of: " + ", ".join(kinds("dns"))),
         ('type = "postfix"', 'type = "postfx"', "did you mean 'postfix'?"),
         ('[lineage."mx.example.org"]', "[lineage.mx.example.org]", 'needs quotes: [lineage."mx.example.org"]'),
         ('[lineage."mx.example.org"]', '[lineage."../../etc"]', "is not a lineage name"),

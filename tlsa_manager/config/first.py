@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from tlsa_manager.config import toml
+from tlsa_manager.config.backend import chosen
 from tlsa_manager.config.mistake import choices
 from tlsa_manager.config.sections import KIND_KEY, declaration
 from tlsa_manager.config.tables import DefaultsTable, LineageTable, Timing
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tlsa_manager.config.found import Found
 
 _WIDTH = 52
+_PROSE = 118  # characters a line of a comment
 _HEAD = """\
 # Configuration of tlsa-manager, begun by `tlsa-manager config init` from what it found on this host.
 # Look through it, then try: tlsa-manager config check
@@ -40,9 +43,15 @@ def _lines(found: Found) -> Iterator[str]:
     yield from _issuer(found)
     names = _names(found)
     for number, name in enumerate(names):
-        consumer = "postfix" if number == 0 else f"postfix-{number + 1}"
-        yield from _consumer(found, consumer, name, found.chain_file if number == 0 else "")
-        yield from _lineage(found, name, consumer)
+        last = "" if number == 0 else f"-{number + 1}"
+        consumers = [f"{one.kind}{last}" for one in found.mail_servers]
+        if found.postfix or not found.mail_servers:
+            yield from _postfix(found, f"postfix{last}", name, found.chain_file if number == 0 else "")
+            consumers.insert(0, f"postfix{last}")
+        for one in found.mail_servers:
+            yield f"\n[consumer.{one.kind}{last}]"
+            yield from _section("consumer", one.kind, {"file": f"{one.directory}/{name}.pem"})
+        yield from _lineage(found, name, consumers)
 
 
 def _defaults(found: Found) -> dict[str, object]:
@@ -51,14 +60,12 @@ def _defaults(found: Found) -> dict[str, object]:
 
 
 def _dns(found: Found) -> Iterator[str]:
-    if found.tsig_key:
-        yield "\n[dns.primary]"
-        yield from _section("dns", "rfc2136", {"server": "127.0.0.1", "tsig-key-file": found.tsig_key})
-        return
-    yield "\n# No TSIG key was found here, so you are told what to publish. Better: let the name server be updated,"
-    yield '# with backend = "rfc2136"; see the section on BIND in the README.'
+    """The backend, with why it is this one: what DNS will say of it later counts, and this is only where to begin."""
+    choice = chosen(found)
+    yield ""
+    yield from (f"# {line}" for sentence in choice.why for line in wrap(sentence, _PROSE))
     yield "[dns.primary]"
-    yield from _section("dns", "manual", {})
+    yield from _section("dns", choice.kind, choice.given)
 
 
 def _issuer(found: Found) -> Iterator[str]:
@@ -75,7 +82,7 @@ def _names(found: Found) -> tuple[str, ...]:
     return mail or found.lineages or (found.host,)
 
 
-def _consumer(found: Found, consumer: str, name: str, file: str) -> Iterator[str]:
+def _postfix(found: Found, consumer: str, name: str, file: str) -> Iterator[str]:
     directory = found.postfix or "/etc/postfix"
     if not found.postfix:
         yield "\n# Postfix was not found on this host: this is an example."
@@ -84,14 +91,14 @@ def _consumer(found: Found, consumer: str, name: str, file: str) -> Iterator[str
     yield from _section("consumer", "postfix", given)
 
 
-def _lineage(found: Found, name: str, consumer: str) -> Iterator[str]:
+def _lineage(found: Found, name: str, consumers: list[str]) -> Iterator[str]:
     host = found.host if name.startswith(found.host) or "." not in name else name
     services = [f"{host}:{port}" for port in found.ports]
     yield f"\n[lineage.{toml.key(name)}]"
     note = "what presents the certificate" if found.lineages else "an example: say what presents the certificate"
     yield _line("services", services, note)
     yield _line("dns", "primary", "the [dns.NAME] that changes the zone of the services")
-    yield _line("consumers", [consumer], "the [consumer.NAME] that are given the certificate")
+    yield _line("consumers", consumers, "the [consumer.NAME] that are given the certificate")
     yield from _fixed(LineageTable, {"next-key": True}, besides={"services", "dns", "consumers", "timing"})
 
 
@@ -113,7 +120,7 @@ def _section(name: str, kind: str, given: Mapping[str, object]) -> Iterator[str]
     yield _line(KIND_KEY[name], kind, "")
     for option in declaration(name, kind).values():
         if option.name in given or option.required:
-            yield _line(option.name, given.get(option.name, option.example), option.help)
+            yield _line(option.name, given.get(option.name, option.example or f"your {option.name}"), option.help)
             continue
         if option.default not in (None, ()):
             yield _line("# " + option.name, option.default, option.help)

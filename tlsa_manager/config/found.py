@@ -7,21 +7,31 @@ import socket
 import stat
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tlsa_manager.config.mailserver import MailServer, mail_servers
+from tlsa_manager.config.nameserver import NameServer, name_servers
 from tlsa_manager.errors import BadInput
 from tlsa_manager.lineage import lineage_name
 from tlsa_manager.service import host_name
 from tlsa_manager.value import dataclass
 
+if TYPE_CHECKING:
+    from tlsa_manager.observe.delegation import Delegation
+
 _PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _ANCHORS = ("/usr/share/dns/root.key", "/var/lib/unbound/root.key", "/etc/unbound/root.key")
 _KEYS = ("etc/tlsa-manager/*.key", "etc/bind/*.key", "etc/named/*.key", "etc/knot/*.key")
+UNKNOWN = "mx.example.org"  # the mail host where nothing tells how this one is called
 _NOT_OURS = {"rndc.key", "session.key", "bind.keys"}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`lineages`: names of certificates of certbot. `ports`: what Postfix listens on. `tsig_key`: a key file, or empty."""
+    """`lineages`: names of certificates of certbot. `ports`: what Postfix listens on. `tsig_key`: a key file, or empty.
+
+    `name_servers`, `mail_servers`: what else was found; `delegation`: what DNS says of the host, where it was asked.
+    """
 
     host: str
     lineages: tuple[str, ...] = ()
@@ -31,11 +41,15 @@ class Found:
     trust_anchor: str = ""
     tsig_key: str = ""
     chain_file: str = ""  # the one combined file that Postfix reads, if it is no ACME client's
+    name_servers: tuple[NameServer, ...] = ()
+    mail_servers: tuple[MailServer, ...] = ()
+    delegation: Delegation | None = None
 
 
 def look(root: Path = Path("/")) -> Found:
     """Look at the host, or at a tree that looks like one."""
     postfix, host, ports = _postfix() if root == Path("/") else ("", "", (25,))
+    tsig_key = _tsig_key(root)
     return Found(
         host=host or _hostname(),
         lineages=_lineages(root / "etc/letsencrypt/live"),
@@ -43,8 +57,10 @@ def look(root: Path = Path("/")) -> Found:
         ports=ports,
         resolvers=_resolvers(root / "etc/resolv.conf"),
         trust_anchor=next((path for path in _ANCHORS if (root / path.lstrip("/")).is_file()), ""),
-        tsig_key=_tsig_key(root),
+        tsig_key=tsig_key,
         chain_file=_chain_file() if postfix else "",
+        name_servers=name_servers(root, tsig_key),
+        mail_servers=mail_servers(root),
     )
 
 
@@ -81,7 +97,7 @@ def _says(*argv: str) -> str:
 
 
 def _hostname() -> str:
-    return _host(socket.getfqdn()) or "mx.example.org"
+    return _host(socket.getfqdn()) or UNKNOWN
 
 
 def _host(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from tlsa_manager.cli.command import Command
 from tlsa_manager.cli.voice import voice_of
-from tlsa_manager.errors import BadInput
+from tlsa_manager.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,16 +18,27 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, name="init", short_help="Write a first file from what is found on this host.")
 @click.option("--stdout", "show", is_flag=True, help="Print it instead of writing it.")
+@click.option("--offline", is_flag=True, help="Do not ask DNS whose the zone of this host is.")
+@click.option("--resolver", metavar="ADDRESS", default="", help="Ask this resolver; else the one that the system uses.")
 @click.pass_context
-def command(context: click.Context, show: bool) -> None:  # noqa: FBT001  click gives flags so
-    """Write a first configuration from what is found on this host: Postfix, certbot's certificates, a TSIG key. A file
-    that exists is never touched. Every key is explained beside it.
+def command(context: click.Context, show: bool, offline: bool, resolver: str) -> None:  # noqa: FBT001  click gives flags so
+    """Write a first configuration from what is found on this host: mail servers, certbot's certificates, a name server or a
+    TSIG key; and from who serves the zone of this host, as DNS says. A file that exists is never touched. Every key is
+    explained beside it.
     """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.config.first import first_file
-    from tlsa_manager.config.found import look
+    from tlsa_manager.config.found import UNKNOWN, look
+    from tlsa_manager.resolver import address_problem
 
     voice = voice_of(context)
-    text = first_file(look())
+    if resolver and (problem := address_problem(resolver)):
+        raise UsageError(f"--resolver: {problem}", "write ADDRESS or ADDRESS#PORT")
+    found = look()
+    if not offline and found.host != UNKNOWN:
+        from tlsa_manager.observe.delegation import delegation
+
+        found = replace(found, delegation=delegation(found.host, resolver))  # a few seconds at most
+    text = first_file(found)
     if show:
         voice.answer({"text": text}, text.rstrip())
         return

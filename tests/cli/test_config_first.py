@@ -1,0 +1,222 @@
+"""A first configuration from what a host has and what DNS says of it: right for each, loadable always, explained for a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tlsa_manager.cli.ending import run
+from tlsa_manager.config import load
+from tlsa_manager.config.first import first_file
+from tlsa_manager.config.found import Found, look
+from tlsa_manager.observe.delegation import Delegation, delegation
+from tlsa_manager.publish import KINDS
+from tlsa_manager.publish.whose import warning, whose
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.hierarchy import DnsLab
+    from program import Say
+
+    from tlsa_manager.config import Config
+
+HOST = "mx.example.org"
+BIND = """
+// zone "commented.org" { type primary; };
+options { directory "/var/cache/bind"; };
+zone "localhost" { type master; file "/etc/bind/db.local"; };
+zone "example.org" IN {
+    type primary;  # a comment }
+    file "/var/lib/bind/example.org";
+};
+zone "elsewhere.net" { type secondary; primaries { 192.0.2.1; }; };
+"""
+KNOT = """
+server:
+    listen: 127.0.0.1@53
+zone:
+  - domain: example.org
+    storage: /var/lib/knot
+  - domain: "example.net."
+"""
+PDNS = "launch=gsqlite3\napi=yes\napi-key=notforshow\nwebserver-port=8082\n# dnsupdate=yes\n"
+NSD = 'server:\n\tport: 53\nzone:\n\tname: "example.org"\n\tzonefile: "example.org.zone"\n'
+SERVERS = {kind: import_module(module).SERVERS for kind, module in KINDS.items() if hasattr(import_module(module), "SERVERS")}
+
+
+def tree(root: Path, **files: str) -> Path:
+    """Make a tree that looks like a host."""
+    for name, text in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return root
+
+
+def begun(root: Path, found: Found) -> tuple[Config, str]:
+    """Write the first file, and read it as the program does."""
+    text = first_file(found)
+    (root / "config.toml").write_text(text)
+    return load(root / "config.toml"), text
+
+
+CASES = (
+    ("etc/bind/named.conf.local", BIND, "rfc2136", "BIND on this host has the zone of mx.example.org"),
+    ("etc/knot/knot.conf", KNOT, "rfc2136", "Knot DNS on this host has the zone of mx.example.org"),
+    ("etc/nsd/nsd.conf", NSD, "zonefile", "NSD on this host has the zone of mx.example.org"),
+    ("etc/powerdns/pdns.conf", PDNS, "powerdns", "PowerDNS on this host may have the zone of mx.example.org"),
+    ("etc/powerdns/pdns.conf", "dnsupdate=yes\n", "rfc2136", "PowerDNS on this host may have the zone of mx.example.org"),
+)
+
+
+@pytest.mark.parametrize(("file", "text", "kind", "told"), [case for case in CASES if case[2] in KINDS])
+def test_a_name_server_on_the_host(tmp_path: Path, file: str, text: str, kind: str, told: str) -> None:
+    """Its zones are read from its own files; what is still to be done is told, and no secret of it gets into ours."""
+    found = replace(look(tree(tmp_path, **{file: text})), host=HOST)
+    config, written = begun(tmp_path, found)
+    assert config.dns["primary"].kind == kind
+    flat = " ".join(written.replace("\n# ", " ").split())
+    assert told in flat
+    assert "To do: " in flat
+    assert "docs/backends/" in flat
+    assert "notforshow" not in written
+
+
+def test_what_files_name_as_zones(tmp_path: Path) -> None:
+    """Neither comments nor zones of others, nor those that every BIND has."""
+    bind, knot = look(tree(tmp_path, **{"etc/bind/named.conf.local": BIND, "etc/knot/knot.conf": KNOT})).name_servers
+    assert bind.zones == ("example.org",)
+    assert knot.zones == ("example.net", "example.org")
+    assert bind.has(HOST)
+    assert not bind.has("mx.notexample.org")
+
+
+def test_where_the_api_of_powerdns_is(tmp_path: Path) -> None:
+    """As its configuration says; where it listens everywhere, at this host."""
+    for more, url in (
+        ("", "http://127.0.0.1:8082"),
+        ("webserver-address=::1\n", "http://[::1]:8082"),
+        ("webserver-address=0.0.0.0\n", "http://127.0.0.1:8082"),
+    ):
+        (found,) = look(tree(tmp_path, **{"etc/powerdns/pdns.conf": PDNS + more})).name_servers
+        assert (found.kind, found.given) == ("powerdns", {"api": url})
+
+
+def test_an_installed_server_without_zones_is_no_answer(tmp_path: Path) -> None:
+    """A BIND that only resolves has localhost and no more."""
+    found = look(tree(tmp_path, **{"etc/bind/named.conf.default-zones": 'zone "localhost" { type master; };'}))
+    assert found.name_servers == ()
+    assert begun(tmp_path, found)[0].dns["primary"].kind == "manual"
+
+
+@pytest.mark.parametrize("kind", sorted(SERVERS))
+def test_the_provider_whose_name_servers_they_are(tmp_path: Path, kind: str) -> None:
+    """By the names of the zone's servers: the backend, why, which page tells of credentials, and its warning if it has one."""
+    served = Delegation("example.org.", tuple(f"ns{number}{SERVERS[kind][-1]}" for number in (1, 2)))
+    config, text = begun(tmp_path, replace(look(tmp_path), host=HOST, delegation=served))
+    assert config.dns["primary"].kind == kind
+    flat = " ".join(text.replace("\n# ", " ").split())
+    assert f"The name servers of example.org are ns1{SERVERS[kind][-1].rstrip('.')}, " in flat
+    assert f"docs/backends/{kind}.md" in flat
+    assert warning(kind) in flat
+
+
+def test_what_everybody_has_to_know_is_told() -> None:
+    """Hetzner does not sign its zones."""
+    assert "DNSSEC" in warning("hetzner")
+    assert warning("manual") == ""
+
+
+def test_name_servers_that_nobody_knows(tmp_path: Path) -> None:
+    """Of none or of several providers: by hand, and why."""
+    assert whose(["ns1.desec.io.", "NS2.DESEC.ORG."]) == "desec"
+    assert whose(["ns1.desec.io.", "ns1.example.org."]) == "desec"
+    assert whose(["ns1.desec.io.", "a.ns.cloudflare.com."]) == ""
+    assert whose(["ns1.notdesec.io."]) == ""
+    served = Delegation("example.org.", ("ns1.example.org.",))
+    config, text = begun(tmp_path, replace(look(tmp_path), host=HOST, delegation=served))
+    assert config.dns["primary"].kind == "manual"
+    assert "The name servers of example.org are ns1.example.org: this program has no backend" in text
+
+
+def test_the_server_here_goes_before_the_provider(tmp_path: Path) -> None:
+    """A hidden primary is not in NS: where it has the zone, it is what has to be changed; else the provider is."""
+    served = Delegation("example.org.", ("ns1.desec.io.",))
+    found = replace(look(tree(tmp_path, **{"etc/bind/named.conf.local": BIND})), delegation=served)
+    assert begun(tmp_path, replace(found, host=HOST))[0].dns["primary"].kind == "rfc2136"
+    assert begun(tmp_path, replace(found, host="mx.other.org"))[0].dns["primary"].kind == "desec"
+
+
+def test_other_mail_servers_become_consumers(tmp_path: Path) -> None:
+    """Each with a file of its own in its directory; web servers and proxies only where they speak mail."""
+    names = ("etc/exim4/update-exim4.conf.conf", "etc/dovecot/dovecot.conf", "etc/nginx/nginx.conf", "etc/haproxy/haproxy.cfg")
+    root = tree(tmp_path, **dict.fromkeys(names, "http {\n  bind :443\n}\n"))
+    config, text = begun(tmp_path, replace(look(root), host=HOST))
+    assert config.lineages[HOST].consumers == ("exim", "dovecot")
+    assert {name: one.options["file"] for name, one in config.consumers.items()} == {
+        "exim": f"/etc/exim4/tls/{HOST}.pem",
+        "dovecot": f"/etc/dovecot/tls/{HOST}.pem",
+    }
+    assert "Postfix was not found" not in text
+    tree(
+        tmp_path,
+        **{names[2]: "mail {\n}\n", names[3]: "frontend imap\n  bind :993 ssl\n", "etc/smtpd.conf": "listen on eth0 tls\n"},
+    )
+    found = replace(look(root), host=HOST, postfix="/etc/postfix", lineages=(HOST, f"{HOST}-rsa"))
+    config, _ = begun(tmp_path, found)
+    kinds = ("postfix", "exim", "opensmtpd", "dovecot", "haproxy", "nginx")
+    assert config.lineages[HOST].consumers == kinds
+    assert config.lineages[f"{HOST}-rsa"].consumers == tuple(f"{kind}-2" for kind in kinds)
+
+
+def test_files_that_cannot_be_read_are_not_there(tmp_path: Path) -> None:
+    """Directories where files should be, octets that are no text: nothing is found, and nothing fails."""
+    for name in ("etc/bind/named.conf", "etc/dovecot/dovecot.conf", "etc/nsd/nsd.conf"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "etc/knot").mkdir()
+    (tmp_path / "etc/knot/knot.conf").write_bytes(b"\xff\xfe\x00zone")
+    found = look(tmp_path)
+    assert (found.name_servers, found.mail_servers) == ((), ())
+
+
+def test_without_a_network_it_is_as_before(say: Say, tmp_path: Path) -> None:
+    """No answer is no hint: nothing hangs, nothing fails; what is no address is told."""
+    assert delegation(HOST, "127.0.0.1#1") is None
+    assert delegation("org", "127.0.0.1#1") is None
+    offline = say("config", "init", "--stdout", "--offline")
+    assert offline.code == 0
+    assert say("config", "init", "--stdout", "--resolver", "127.0.0.1#1").out == offline.out
+    refused = say("config", "init", "--stdout", "--resolver", "nobody")
+    assert (refused.code, refused.out) == (2, "")
+    assert load_of(tmp_path, offline.out).lineages
+
+
+def load_of(directory: Path, text: str) -> Config:
+    (directory / "config.toml").write_text(text)
+    return load(directory / "config.toml")
+
+
+def test_the_zone_of_a_host_is_asked_of_dns(dns_lab: DnsLab) -> None:
+    """The nearest zone above the host and its name servers; a name that does not exist has the zone it would be in."""
+    known = Delegation("a.example.", ("ns1.a.example.", "ns2.a.example."))
+    for host in ("mx.a.example", "a.example", "not.there.a.example"):
+        assert delegation(host, dns_lab.resolver) == known
+    assert delegation("nothing-of-the-kind.example", dns_lab.resolver) is None, "a registry's zone is nobody's own"
+
+
+def test_init_asks_dns(
+    dns_lab: DnsLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For the zone of this host; not when told to stay offline."""
+    monkeypatch.setattr("tlsa_manager.config.found._hostname", lambda: "mx.a.example")
+    monkeypatch.setenv("TLSA_MANAGER_CONFIG", str(tmp_path / "config.toml"))
+    words = ["config", "init", "--stdout", "--resolver", dns_lab.resolver]
+    assert run(words) == 0
+    told = "The name servers of a.example are ns1.a.example, ns2.a.example: this program has no backend"
+    assert told in capsys.readouterr().out
+    assert run([*words, "--offline"]) == 0
+    assert told not in capsys.readouterr().out
