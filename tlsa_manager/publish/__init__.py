@@ -29,10 +29,12 @@ ENTRY_POINTS = "tlsa_manager.backends"
 KINDS = {
     "rfc2136": "tlsa_manager.publish.rfc2136",
     "desec": "tlsa_manager.publish.desec",
+    "route53": "tlsa_manager.publish.route53",
     "cloudflare": "tlsa_manager.publish.cloudflare",
     "gandi": "tlsa_manager.publish.gandi",
     "hetzner": "tlsa_manager.publish.hetzner",
     "inwx": "tlsa_manager.publish.inwx",
+    "ovh": "tlsa_manager.publish.ovh",
     "zonefile": "tlsa_manager.publish.zonefile",
     "exec": "tlsa_manager.publish.exec",
     "manual": "tlsa_manager.publish.manual",
@@ -178,6 +180,11 @@ def open_backend(name: str, kind: str, options: Mapping[str, object]) -> Backend
 def options_of(kind: str) -> tuple[Option, ...]:
     """Return what the kind of backend declares. Raises ConfigError when there is no such kind."""
     return _kind("dns", kind).OPTIONS
+
+
+def warning_of(kind: str) -> str:
+    """Return what everybody has to know who uses this kind of backend; mostly nothing. Raises ConfigError."""
+    return str(getattr(_kind("dns", kind), "WARNING", ""))
 
 
 def conflict(target: str, kind: str = "TLSA") -> Conflict:

@@ -121,6 +121,14 @@ class LateProvider(Provider, Protocol):
         """Whether the change of that number is in force on all of its servers. Raises PublishError."""
 
 
+@runtime_checkable
+class StagedProvider(Provider, Protocol):
+    """A provider that keeps changes to itself until it is told to serve them. What it keeps, it shows when it is read."""
+
+    def serve(self, zone: Zone) -> None:
+        """Have the zone served as it stands. Doing it twice does no harm. Raises PublishError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hosted:
     """A backend of this kind: `[dns.NAME]`. `zone`: the only one that it may change, absolute, or empty."""
@@ -145,6 +153,7 @@ class Hosted:
         zone = self._zone(name, change.zone)
         before = self._standing(zone, name, "TLSA")
         if change.stands_in(_records(before)):
+            self._serve(zone)
             return Ticket("done", f"{change.target} is so already at {self.provider.title}")
         change.compare(_records(before))
         edit = _edit(Edit(zone, name, "TLSA", before, (), (), change.ttl), map(str, change.add), map(str, change.remove))
@@ -157,6 +166,7 @@ class Hosted:
         zone = self._zone(name, text.zone)
         before = self._standing(zone, name, "TXT", to_add=text.present)
         if text.fits(before.values):
+            self._serve(zone)
             return Ticket("done", f"the TXT record at {text.target} is so already at {self.provider.title}")
         add, gone = ((text.value,), ()) if text.present else ((), (text.value,))
         edit = _edit(Edit(zone, name, "TXT", before, (), (), text.ttl), add, gone)
@@ -239,13 +249,21 @@ class Hosted:
         except UnclearError:
             if not fits(self._standing(edit.zone, edit.name, edit.kind)):
                 raise
+            self._serve(edit.zone)
             return ""
         if not number and not fits(self._standing(edit.zone, edit.name, edit.kind)):
             raise PublishTemporary(
                 f"{self.provider.title} said yes, but the {edit.kind} records of {edit.name} are not as they should be",
                 "looked at again by itself; if it stays so, look whether another program manages the same records",
             )
+        self._serve(edit.zone)
         return number
+
+    def _serve(self, zone: Zone) -> None:
+        """Have what stands served, also what stood before: whoever wrote it may have died before he could have it served."""
+        if isinstance(self.provider, StagedProvider):
+            with self._understood():
+                self.provider.serve(zone)
 
     def _await(self, number: str) -> None:
         """Wait until a change is in force; what takes longer is seen by whoever asks the name servers."""
