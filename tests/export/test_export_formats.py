@@ -136,6 +136,17 @@ def test_terraform_reads_the_locals() -> None:
     assert value["owners"] == ["_25._tcp.a.example.com.", "_25._tcp.b.example.com."]
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_records_that_begin_alike_are_two(form: str) -> None:
+    """Whole certificates do: none takes the place of the other."""
+    records = frozenset(Tlsa.parse(f"3 0 0 {'30820300' * 20}{digit * 64}") for digit in "12")
+    one = RecordSet(MX.name, MX.zone, 60, records, records)
+    text = render(form, [one])
+    assert all(record.data in text for record in records)
+    if form == "terraform":
+        assert of_terraform(text) == meant(one)
+
+
 def test_nsupdate_adds_what_is_ours_and_removes_what_was_asked_for() -> None:
     """What others published is neither; an alias at the name makes the server refuse."""
     lines = render("nsupdate", [MX, IMAP, DANE]).splitlines()

@@ -5,13 +5,16 @@ No resource of any provider: those are a few lines around `for_each = local.tlsa
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager.export import HEAD, plain
+from tlsa_manager.tlsa import DIGEST_BYTES
 
 if TYPE_CHECKING:
     from tlsa_manager.export import RecordSet
+    from tlsa_manager.tlsa import Tlsa
 
 
 def render(sets: tuple[RecordSet, ...]) -> str:
@@ -30,7 +33,7 @@ def _value(one: RecordSet) -> dict[str, Any]:
         "ttl": one.ttl,
         "rrset": [str(record) for record in sorted(one.records)],
         "records": {
-            f"{record.params} {record.data[:16]}": {
+            _key(record): {
                 "usage": record.usage,
                 "selector": record.selector,
                 "matching_type": record.matching,
@@ -40,3 +43,9 @@ def _value(one: RecordSet) -> dict[str, Any]:
         },
         "owners": sorted(one.owners),
     }
+
+
+def _key(record: Tlsa) -> str:
+    """A short name for a record: whole certificates and keys begin alike, so that of them a digest is taken."""
+    data = record.data if record.matching in DIGEST_BYTES else hashlib.sha256(bytes.fromhex(record.data)).hexdigest()
+    return f"{record.params} {data[:32]}"
