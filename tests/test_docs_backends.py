@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import shlex
+import sqlite3
 import subprocess
 import tomllib
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 from lab import namespace
 from lab.bind import tsig_key
-from lab.daemon import run
+from lab.daemon import Daemon, run
 from lab.fixtures import needs, needs_only
 from lab.nsd import Nsd
+from lab.powerdns import SCHEMA
 
+from tlsa_manager.errors import PublishError
 from tlsa_manager.option import settle
-from tlsa_manager.publish import Change, open_backend, options_of
+from tlsa_manager.publish import Change, Text, open_backend, options_of
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
@@ -80,10 +83,7 @@ def test_recipe_for_nsd(tmp_path: Path) -> None:
     needs("nsd", "nsd-control", "nsd-checkzone", "ldns-signzone")
     etc, conf = tmp_path / "nsd", tmp_path / "server" / "nsd.conf"
     etc.mkdir()
-    (etc / "example.org.zone").write_text(
-        "$TTL 60\nexample.org. SOA ns.example.org. hostmaster.example.org. (\n    2026010101 ; serial\n    3600 600 864000 60 )\n"
-        "example.org. NS ns.example.org.\nns.example.org. A 192.0.2.53\n"
-    )
+    (etc / "example.org.zone").write_text(zone_text("127.53.4.32"))
     steps = block("zonefile.md", "ldns-keygen").replace("/etc/nsd", str(etc)).split("\n", 1)[1]
     assert "zone-changed /usr/local/lib/tlsa-manager/zone-changed\n" in steps
     script = tmp_path / "zone-changed"
@@ -101,15 +101,130 @@ def test_recipe_for_nsd(tmp_path: Path) -> None:
     run(*command[: at - 1], "/bin/true")
     nsd.daemon.start()
     try:
-        nsd.daemon.wait_until(lambda: bool(dig("example.org", "SOA")))
+        nsd.daemon.wait_until(lambda: bool(dig("example.org", "SOA", nsd.address)))
         owner = "_25._tcp.mx.example.org."
         assert section.pop("backend") == "zonefile"
         backend = open_backend("nsd", "zonefile", {**section, "command": command})
         backend.change(Change(owner, "", frozenset({RECORD}), frozenset(), frozenset(), 60))
-        nsd.daemon.wait_until(lambda: "TLSA" in dig(owner, "TLSA") and "RRSIG" in dig(owner, "TLSA"))
+        nsd.daemon.wait_until(lambda: {"TLSA", "RRSIG"} <= set(dig(owner, "TLSA", nsd.address).split()))
     finally:
         nsd.daemon.stop()
 
 
-def dig(name: str, kind: str) -> str:
-    return run(*shlex.split(f"dig +noall +answer +dnssec +tries=1 +time=1 @127.53.4.32 {name} {kind}"))
+# --- servers that take updates, set up as a new user would ----------------------------------------------------------------
+
+
+def test_as_the_page_says_for_bind(tmp_path: Path) -> None:
+    """Key, statement and the line for dns-01 copied from the page: TLSA and proof of these names, and nothing else."""
+    needs("named", "tsig-keygen")
+    etc, var = tmp_path / "bind", tmp_path / "var"
+    var.mkdir()
+    etc.mkdir()
+    steps = block("bind.md", "tsig-keygen").replace("chown root:bind", "chown root:root")
+    shell(moved(steps, {"/etc/bind": etc, "/etc/tlsa-manager": tmp_path}))
+    (var / "example.org.zone").write_text(zone_text("127.53.4.33"))
+    proof = block("bind.md", "TXT;").strip()
+    statement = block("bind.md", "update-policy {\n").replace("update-policy {", f"update-policy {{ {proof}")
+    (etc / "named.conf").write_text(
+        f'options {{ directory "{var}"; pid-file none; session-keyfile none; lock-file none; listen-on {{ 127.53.4.33; }};'
+        " listen-on-v6 { none; }; recursion no; dnssec-validation no; empty-zones-enable no; };\ncontrols { };\n"
+        + moved(statement, {"/etc/bind": etc, "/var/lib/bind": var})
+    )
+    with serving("127.53.4.33", "named", "-g", "-n", "1", "-c", str(etc / "named.conf"), log=tmp_path / "log"):
+        updates("bind.md", "127.53.4.33", tmp_path / "tsig.key", refused="may not change")
+
+
+def test_as_the_page_says_for_knot(tmp_path: Path) -> None:
+    """Key, acl and the second acl for dns-01 copied from the page."""
+    needs("knotd", "keymgr")
+    shell(moved(block("knot.md", "keymgr -t"), {"/etc/tlsa-manager": tmp_path}))
+    secret = next(line.split()[1] for line in (tmp_path / "tsig.key").read_text().splitlines() if "secret:" in line)
+    (tmp_path / "example.org.zone").write_text(zone_text("127.53.4.34"))
+    acl, zone = block("knot.md", "update-owner-name").replace('"..."', secret).split("zone:\n")
+    proof = "  - id: proof\n    key: tlsa-manager.\n    action: update\n    update-type: [TXT]\n    update-owner: name\n"
+    proof += "    update-owner-match: equal\n    update-owner-name: [_acme-challenge.mx.example.org.]\n"
+    (tmp_path / "knot.conf").write_text(
+        f'server:\n    rundir: "{tmp_path}"\n    listen: 127.53.4.34@53\ndatabase:\n    storage: "{tmp_path}/db"\n'
+        "    journal-db-max-size: 10M\n    kasp-db-max-size: 10M\n    timer-db-max-size: 10M\n"
+        f"{acl.rstrip()}\n{proof}zone:\n{zone.replace('[tlsa-manager]', '[tlsa-manager, proof]')}    storage: {tmp_path}\n"
+    )
+    with serving("127.53.4.34", "knotd", "-c", str(tmp_path / "knot.conf"), log=tmp_path / "log"):
+        updates("knot.md", "127.53.4.34", tmp_path / "tsig.key", refused="BADKEY")
+
+
+def test_as_the_page_says_for_powerdns(tmp_path: Path) -> None:
+    """Its two lines, the key of the page and the commands of the page; it cannot refuse single names."""
+    needs("pdns_server", "pdnsutil", "tsig-keygen")
+    database = tmp_path / "pdns.sqlite3"
+    with contextlib.closing(sqlite3.connect(database)) as empty:
+        empty.executescript(SCHEMA.read_text())
+    (tmp_path / "pdns.conf").write_text(
+        f"launch=gsqlite3\ngsqlite3-database={database}\ngsqlite3-dnssec=yes\nlocal-address=127.53.4.35\nsocket-dir={tmp_path}\n"
+        "daemon=no\nguardian=no\nwrite-pid=no\nsecurity-poll-suffix=\n"
+        + block("powerdns.md", "dnsupdate=yes").replace("192.0.2.25/32", "127.0.0.0/8")
+    )
+    (tmp_path / "example.org.zone").write_text(zone_text("127.53.4.35"))
+    pdnsutil = f"pdnsutil --config-dir={tmp_path}"
+    shell(f"{pdnsutil} load-zone example.org {tmp_path}/example.org.zone")
+    make, *steps = block("powerdns.md", "import-tsig-key").splitlines()
+    shell(moved(make, {"/etc/tlsa-manager": tmp_path}))
+    secret = (tmp_path / "tsig.key").read_text().split('secret "')[1].split('"')[0]
+    shell("\n".join(steps).replace("pdnsutil", pdnsutil).replace("THE SECRET IN THAT FILE", secret))
+    with serving("127.53.4.35", "pdns_server", f"--config-dir={tmp_path}", log=tmp_path / "log"):
+        updates("powerdns.md", "127.53.4.35", tmp_path / "tsig.key", refused="")
+
+
+def updates(page: str, server: str, key: Path, *, refused: str) -> None:
+    """Open the backend that the page configures, publish and prove what its lines allow, and be refused anything else."""
+    given = tomllib.loads(next(one for one in blocks(page) if one.startswith("[dns.") and "rfc2136" in one))["dns"].popitem()[1]
+    kind = given.pop("backend")
+    backend = open_backend("own", kind, {**given, "server": server, "tsig-key-file": str(key)})
+    for name in ("_25._tcp.mx.example.org.", "_465._tcp.mx.example.org.", "_587._tcp.mx.example.org."):
+        assert backend.change(Change(name, "", frozenset({RECORD}), frozenset(), frozenset(), 60)).state == "done"
+    assert backend.text(Text("_acme-challenge.mx.example.org.", "", "A" * 43, present=True)).state == "done"
+    other = Change("_25._tcp.other.example.org.", "", frozenset({RECORD}), frozenset(), None, 60)
+    if refused:
+        with pytest.raises(PublishError, match=refused):
+            backend.change(other)
+
+
+@contextlib.contextmanager
+def serving(address: str, *argv: str, log: Path) -> Iterator[None]:
+    """Have a server run while the block does."""
+    namespace.add_address(address)
+    (log.parent / "db").mkdir(exist_ok=True)
+    daemon = Daemon(list(argv), log=log)
+    daemon.start()
+    try:
+        daemon.wait_until(lambda: "RRSIG" in dig("example.org", "SOA", address))
+        yield
+    finally:
+        daemon.stop()
+
+
+def shell(steps: str) -> None:
+    """Run commands of a page."""
+    done = subprocess.run(["sh", "-euc", steps], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{steps}\n{done.stdout}{done.stderr}"
+
+
+def moved(text: str, places: dict[str, Path]) -> str:
+    """Return the text with directories of this host replaced."""
+    for place, instead in places.items():
+        text = text.replace(place, str(instead))
+    return text
+
+
+def zone_text(address: str) -> str:
+    return (
+        "$TTL 60\nexample.org. SOA ns.example.org. hostmaster.example.org. (\n    2026010101 ; serial\n    3600 600 864000 60 )\n"
+        f"example.org. NS ns.example.org.\nns.example.org. A {address}\nmx.example.org. A 192.0.2.25\n"
+    )
+
+
+def dig(name: str, kind: str, server: str) -> str:
+    done = subprocess.run(
+        ["dig", "+noall", "+answer", "+dnssec", "+tries=1", "+time=1", f"@{server}", name, kind],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from lab import namespace
@@ -11,6 +12,8 @@ from lab.nsd import Nsd
 from lab.updates import Updates, backend
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.hierarchy import DnsLab
 
 
@@ -38,7 +41,7 @@ class HiddenPrimary(Updates, Elsewhere):
             + f'zone "{self.zone}" {{ type primary; file "zone.db"; dnssec-policy lab; inline-signing no;\n'
             f"  update-policy {{ {names}; grant lab-update. zonesub ANY; }}; also-notify {{ {'; '.join(self.servers)}; }}; }};\n"
         )
-        public = Named(self.directory / "public", secrets, listen=self.servers[:1], control=9542)
+        self._public = public = Named(self.directory / "public", secrets, listen=self.servers[:1], control=9542)
         public.configure(
             f'server {self.primary} {{ keys {{ "lab-transfer."; }}; }};\n'
             f'zone "{self.zone}" {{ type secondary; primaries {{ {self.primary}; }}; file "zone.db"; }};\n'
@@ -50,6 +53,17 @@ class HiddenPrimary(Updates, Elsewhere):
         hidden.daemon.wait_until(lambda: self._is_signed(self.primary))
         public.daemon.start()
         nsd.daemon.start()
+
+    @contextlib.contextmanager
+    def without(self, server: str) -> Iterator[None]:
+        """Have the BIND among the public servers hear nothing for a while; back again, it catches up."""
+        assert server == self._public.listen[0]
+        self._public.daemon.freeze()
+        try:
+            yield
+        finally:
+            self._public.daemon.thaw()
+            self._public.rndc("refresh", self.zone)
 
     def backend(self) -> str:
         """Return the lines of `[dns.primary]`: the hidden one, by its address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -75,6 +76,34 @@ def test_rollover(place: Elsewhere, dns_lab: DnsLab, mx_lab: MxLab, sender_lab: 
     assert late >= -0.2, "the swap was too early"  # our own watch sees the last server up to two of its rounds late
     assert place.ttls(mail) == {TTL}
     assert not [said for said, code in zip(timer.said, timer.codes, strict=True) if code not in (0, 75)]
+
+
+def test_the_hidden_primary_alone_is_not_enough(dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path) -> None:
+    """That the primary has the new record counts for nothing: while one public server is silent nothing is swapped."""
+    from lab.hidden import HiddenPrimary
+
+    needs("nsd")
+    place = HiddenPrimary(dns_lab)
+    try:
+        place.start()
+        mail = place.establish(mx_lab, tmp_path, FOREIGN, TTL)
+        installation = Installation(tmp_path, dns_lab, mail, backend=place.backend())
+        installation.command("run")
+        installation.command("records", mail.host, "--adopt")
+        new, both = self_signed(mail.host), {mail.pair.record, FOREIGN}
+        with place.without(place.servers[0]), Timer(installation):
+            hand_over(installation, new, tmp_path)
+            for server in (place.primary, place.servers[1]):
+                until(lambda: dns_lab.records(server, mail.owners[2]) == both | {new.record}, "the others have it", timeout=60)  # noqa: B023
+            time.sleep(WAIT + 2)
+            said = installation.start("status").communicate(timeout=60)[0]
+        assert place.servers[0] in said
+        assert place.primary not in said
+        assert not [event for event in installation.events() if event["event"] == "Deploying"]
+        with Timer(installation):
+            await_end(installation, new.record)
+    finally:
+        place.stop()
 
 
 ALIAS, DOMAIN = "_tlsa.k.example.", "alias.b.example"
