@@ -188,7 +188,7 @@ class _TroubleError(Exception):
         self.error, self.untouched, self.pause = error, untouched, max(pause, 0.0)
 
 
-def words(value: Any, left: int = 4) -> str:
+def words(value: Any, left: int = 6) -> str:
     """Return the texts in a provider's answer, wherever in it they stand, as one line: they say what it does not like."""
     if isinstance(value, str):
         return web.printable(value, 200)
