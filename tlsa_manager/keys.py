@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Material", "Pair", "account_key", "chain_of", "generate", "load_pair", "names_cover", "public_half", "read_any",
-    "read_chain", "request", "self_signed", "split_combined",
+    "read_chain", "request", "self_signed", "signature", "split_combined",
 ]  # fmt: skip
 
 MIN_RSA_BITS = 2048  # OpenSSL's security level 2, the default of today's senders, refuses less
@@ -149,6 +149,17 @@ def account_key(key_pem: bytes) -> JWKEC:
     if _type_of(key) != "ecdsa-p256":
         raise BadInput("the key of the account is not ECDSA P-256", "restore the one that was made for it")
     return JWKEC(key=key)
+
+
+def signature(key_pem: bytes, message: bytes) -> bytes:
+    """Sign a message with an RSA key by PKCS #1 v1.5 and SHA-512, for an API that knows us by our key. Raises BadInput."""
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.hazmat.primitives.hashes import SHA512
+
+    key = _open_key(key_pem)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise BadInput("the private key is not an RSA key", "take the key that was shown when the pair was made")
+    return key.sign(message, padding.PKCS1v15(), SHA512())
 
 
 def self_signed(names: Sequence[str], key_pem: bytes, *, days: int = 3650) -> Pair:

@@ -10,6 +10,8 @@ STANDS = {
     "rfc2136-knot": "contract.dynamic:KnotStand",
     "rfc2136-pdns": "contract.dynamic:PowerDnsStand",
     "exec-bind": "contract.dynamic:ExecStand",
+    "powerdns-old": "contract.powerdns:OldStand",
+    "powerdns-new": "contract.powerdns:NewStand",
     "zonefile-nsd": "contract.zonefile:NsdStand",
     "desec": "contract.desec:DesecStand",
     "cloudflare": "contract.cloudflare:CloudflareStand",
@@ -18,6 +20,7 @@ STANDS = {
     "route53": "contract.route53:Route53Stand",
     "inwx": "contract.inwx:InwxStand",
     "ovh": "contract.ovh:OvhStand",
+    "transip": "contract.transip:TransipStand",
 }
 
 

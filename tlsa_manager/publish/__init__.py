@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "tlsa_manager.backends"
 KINDS = {
     "rfc2136": "tlsa_manager.publish.rfc2136",
+    "powerdns": "tlsa_manager.publish.powerdns",
     "desec": "tlsa_manager.publish.desec",
     "route53": "tlsa_manager.publish.route53",
     "cloudflare": "tlsa_manager.publish.cloudflare",
@@ -35,6 +36,7 @@ KINDS = {
     "hetzner": "tlsa_manager.publish.hetzner",
     "inwx": "tlsa_manager.publish.inwx",
     "ovh": "tlsa_manager.publish.ovh",
+    "transip": "tlsa_manager.publish.transip",
     "zonefile": "tlsa_manager.publish.zonefile",
     "exec": "tlsa_manager.publish.exec",
     "manual": "tlsa_manager.publish.manual",
