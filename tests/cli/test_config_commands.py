@@ -133,6 +133,22 @@ def test_a_hint_is_not_the_command_that_was_typed(say: Say, host: Path) -> None:
     assert f"tlsa-manager --config {file} config check" in say("config", "show").err
 
 
+def test_what_a_backend_warns_of_is_told(say: Say, host: Path) -> None:
+    """A provider whose zones nobody signs can be configured, and it is told that DANE cannot work there."""
+    text = (host / "config.toml").read_text()
+    token = host / "token"
+    token.touch(mode=0o600)
+    token.write_text("jEheVytlAoFl7F8MqUQ7jAo2hOXASztX")
+    (host / "config.toml").write_text(
+        text.replace("rfc2136", "hetzner").replace('server = "127.0.0.1"', "").replace("tsig-key-file", "token-file")
+        .replace("tsig.key", "token")
+    )  # fmt: skip
+    ending = say("config", "check")
+    assert ending.code == 0
+    assert "note: dns.ns1.backend: Hetzner does not sign its zones with DNSSEC" in ending.out
+    assert "DANE cannot work there" in ending.out
+
+
 def test_notes_are_no_mistakes(say: Say, host: Path) -> None:
     """What is unusual is told, and the configuration is in order: files beside an issuer, keys that hardly live."""
     with (host / "config.toml").open("a") as file:

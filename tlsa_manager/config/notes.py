@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.config import issuers
 from tlsa_manager.config.duration import duration
+from tlsa_manager.publish import warning_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,9 @@ _OFTEN = 2 * 86400.0  # seconds; Let's Encrypt makes five certificates for the s
 
 def notes(config: Config) -> tuple[str, ...]:
     """Return what a person may want to know, one sentence each."""
+    warnings = ((name, warning_of(section.kind)) for name, section in config.dns.items())
     return (
+        *(f"dns.{name}.backend: {warning}" for name, warning in warnings if warning),
         *issuers.notes(config),
         *(line for lineage in config.lineages.values() for line in _of(config, lineage)),
     )

@@ -198,6 +198,7 @@ class CloudflareStand(HostedStand):
     """Single records, several in one batch."""
 
     kind, double, least_ttl = "cloudflare", Cloudflare, LEAST_TTL
+    server: Cloudflare
     troubles: ClassVar[frozenset[Trouble]] = HostedStand.troubles | {"conflict"}
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:

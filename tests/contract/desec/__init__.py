@@ -112,6 +112,7 @@ class DesecStand(HostedStand):
     """Whole sets, in one request."""
 
     kind, double, least_ttl = "desec", Desec, LEAST_TTL
+    server: Desec
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return what a section of the configuration has."""

@@ -108,6 +108,7 @@ class GandiStand(HostedStand):
     """Whole sets, in one request."""
 
     kind, double, least_ttl = "gandi", Gandi, LEAST_TTL
+    server: Gandi
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return what a section of the configuration has."""

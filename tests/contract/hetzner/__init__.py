@@ -176,6 +176,7 @@ class HetznerStand(HostedStand):
     """Single records, together in one action that ends later."""
 
     kind, double, least_ttl, late = "hetzner", Hetzner, LEAST_TTL, True
+    server: Hetzner
     troubles: ClassVar[frozenset[Trouble]] = HostedStand.troubles | {"conflict"}
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
