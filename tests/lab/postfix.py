@@ -40,7 +40,7 @@ smtp_tls_loglevel = 1
 smtpd_tls_loglevel = 1
 """
 _MASTER = """
-25         inet  n - n - - smtpd
+25         inet  {inbound}
 pickup     unix  n - n 60 1 pickup
 cleanup    unix  n - n - 0 cleanup
 qmgr       unix  n - n 300 1 qmgr
@@ -68,7 +68,9 @@ postlog    unix-dgram n - n - 1 postlogd
 class Postfix:
     """One Postfix instance on one address."""
 
-    def __init__(self, directory: Path, *, address: str, hostname: str, main: str, master: str = "") -> None:
+    def __init__(
+        self, directory: Path, *, address: str, hostname: str, main: str, master: str = "", inbound: str = "n - n - - smtpd"
+    ) -> None:
         self.address, self.hostname, self.directory = address, hostname, directory
         self.config_directory = directory / "conf"
         self.maillog = directory / "maillog"
@@ -77,7 +79,7 @@ class Postfix:
         shutil.chown(directory / "data", "postfix")
         common = _MAIN.format(directory=directory, name=directory.name, hostname=hostname, address=address)
         self._write("main.cf", common + main)
-        self._write("master.cf", _MASTER + master)
+        self._write("master.cf", _MASTER.format(inbound=inbound) + master)
 
     def start(self, *, resolver: str = namespace.RESOLVER) -> None:
         """Start it with this resolver in its own view of /etc/resolv.conf; return when port 25 answers."""
@@ -115,7 +117,7 @@ class Postfix:
     def _answers(self) -> bool:
         try:
             with socket.create_connection((self.address, 25), timeout=1) as connection:
-                return connection.recv(4) == b"220 "
+                return connection.recv(3) == b"220"  # postscreen goes on with a line of its own
         except OSError:
             return False
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import beside, process
+from tlsa_manager.deploy import beside, process, snimaps
 from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
 CHAINS = "smtpd_tls_chain_files"  # Postfix 3.4 and later: key first, then the chain; wins over all others
 LEGACY = (
@@ -19,7 +18,7 @@ LEGACY = (
     "smtpd_tls_dcert_file", "smtpd_tls_dkey_file",
 )  # fmt: skip
 SNI = "tls_server_sni_maps"
-_INDEXED = {"hash", "btree", "lmdb", "cdb", "dbm", "sdbm"}  # postmap -F puts copies of the files into these
+PROXIED = "tlsproxy_tls_chain_files"  # Postfix 3.4 and later: of whoever postscreen talks to; as CHAINS unless it is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +31,21 @@ class Configuration:
 
     def chain_files(self) -> tuple[str, ...]:
         """Return the combined files of main.cf."""
-        return _words(self.parameters.get(CHAINS, ""))
+        return snimaps.words(self.parameters.get(CHAINS, ""))
 
     def legacy_files(self) -> tuple[str, ...]:
         """Return the files that the older parameters name."""
         return tuple(dict.fromkeys(self.parameters[one] for one in LEGACY if _set(self.parameters.get(one, ""))))
 
+    def proxied_files(self) -> tuple[str, ...]:
+        """Return the combined files that postscreen's tlsproxy has for itself; none where it has those of main.cf."""
+        files = snimaps.words(self.parameters.get(PROXIED, ""))
+        return files if files != self.chain_files() else ()
+
 
 def read(directory: Path, timeout: float) -> Configuration:
     """Ask postconf. Raises DeployError."""
-    main = process.run(("postconf", "-c", str(directory), "-x", CHAINS, *LEGACY, SNI), timeout)
+    main = process.run(("postconf", "-c", str(directory), "-x", CHAINS, PROXIED, *LEGACY, SNI), timeout)
     parameters = {name: value for name, value in _lines(main) if "/" not in name}
     overrides: dict[str, dict[str, str]] = {}
     for name, value in _lines(process.run(("postconf", "-c", str(directory), "-Px"), timeout)):
@@ -56,14 +60,15 @@ def reads(configuration: Configuration, path: Path) -> bool:
     return (
         _among(configuration.chain_files(), path)
         or (not configuration.chain_files() and _among(configuration.legacy_files(), path))
-        or any(_among(_words(values.get(CHAINS, "")), path) for values in configuration.overrides.values())
-        or any(_mentions(table, path) for table in _maps(configuration))
+        or _among(configuration.proxied_files(), path)
+        or any(_among(snimaps.words(values.get(CHAINS, "")), path) for values in configuration.overrides.values())
+        or any(snimaps.mentions(table, path) for table in _maps(configuration))
     )
 
 
 def copies(configuration: Configuration, path: Path) -> tuple[str, ...]:
     """Return the indexed SNI maps, `hash:/etc/postfix/sni`, that hold a copy of the file; postmap -F must make it anew."""
-    return tuple(table for table in _maps(configuration) if table.partition(":")[0] in _INDEXED and _mentions(table, path))
+    return snimaps.copies(_maps(configuration), path)
 
 
 def problems(configuration: Configuration, path: Path) -> Iterator[str]:
@@ -86,14 +91,16 @@ def problems(configuration: Configuration, path: Path) -> Iterator[str]:
         )
     yield from from_acme(configuration, path)
     yield from _overridden(configuration, path)
+    yield from _proxied(configuration, path)
     yield from _same_kind(chains, path)
 
 
 def from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
     """Fault F-HOOK: a file that an ACME client writes is the new key the moment it is renewed, published or not."""
     named = {*configuration.chain_files(), *(() if configuration.chain_files() else configuration.legacy_files()), str(path)}
+    named |= {*configuration.proxied_files()}
     for values in configuration.overrides.values():
-        named |= {word for name, value in values.items() if name != SNI and _set(value) for word in _words(value)}
+        named |= {word for name, value in values.items() if name != SNI and _set(value) for word in snimaps.words(value)}
     if theirs := sorted(file for file in named if is_acme(file)):
         yield (
             f"Postfix reads {', '.join(theirs)}, which an ACME client replaces at each renewal: any restart would then present a "
@@ -140,13 +147,23 @@ def _without_legacy(configuration: Configuration) -> str:
 def _overridden(configuration: Configuration, path: Path) -> Iterator[str]:
     """Name the services that do not get the new certificate, because their -o in master.cf leads elsewhere."""
     for service, values in configuration.overrides.items():
-        own = _words(values.get(CHAINS, "")) or tuple(values[one] for one in LEGACY if one in values and _set(values[one]))
+        own = snimaps.words(values.get(CHAINS, "")) or tuple(values[one] for one in LEGACY if one in values and _set(values[one]))
         effective = bool(values.get(CHAINS)) or not configuration.chain_files()
         if own and effective and _among(configuration.chain_files(), path) and not _among(own, path):
             yield (
                 f"the service {service} has certificate files of its own in master.cf ({', '.join(own)}), so it does not present "
                 f"{path}; take the override out if the service belongs to this lineage"
             )
+
+
+def _proxied(configuration: Configuration, path: Path) -> Iterator[str]:
+    """A sender that postscreen keeps waiting is spoken to by tlsproxy, from its first greeting to its first mail."""
+    own = configuration.proxied_files()
+    if own and _among(configuration.chain_files(), path) and not _among(own, path):
+        yield (
+            f"postscreen's tlsproxy has certificate files of its own ({', '.join(own)}), so it does not present {path} to "
+            f"senders that postscreen tests first; take them out: postconf -c {configuration.directory} -X {PROXIED}"
+        )
 
 
 def _same_kind(chains: tuple[str, ...], path: Path) -> Iterator[str]:
@@ -163,19 +180,7 @@ def _among(files: Iterable[str], path: Path) -> bool:
 def _maps(configuration: Configuration) -> tuple[str, ...]:
     """All SNI maps, of main.cf and of the overrides."""
     everywhere = (configuration.parameters, *configuration.overrides.values())
-    return tuple(dict.fromkeys(table for values in everywhere for table in _words(values.get(SNI, "")) if ":" in table))
-
-
-def _mentions(table: str, path: Path) -> bool:
-    """Whether the source text of a map names the file (or the map itself does: inline)."""
-    kind, _, source = table.partition(":")
-    if kind == "inline":
-        return str(path) in re.split(r"[{}\s,=]+", source)
-    try:
-        text = Path(source).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return any(str(path) in re.split(r"[\s,]+", line) for line in text.splitlines() if not line.startswith("#"))
+    return tuple(dict.fromkeys(table for values in everywhere for table in snimaps.tables(values.get(SNI, ""))))
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:
@@ -183,11 +188,6 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
         name, equals, value = line.partition("=")
         if equals:
             yield name.strip(), value.strip()
-
-
-def _words(value: str) -> tuple[str, ...]:
-    """Split as Postfix does, at blanks and commas, but not inside braces (`inline:{...}`)."""
-    return tuple(re.findall(r"(?:[^\s,{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})+", value))
 
 
 def _is_absent(path: Path) -> bool:

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import files, maincf, process
+from tlsa_manager.deploy import files, instances, maincf, process, service
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
+    from tlsa_manager.deploy.instances import Instance
+    from tlsa_manager.deploy.maincf import Configuration
     from tlsa_manager.option import Settings
     from tlsa_manager.snapshot import FileView
 
@@ -25,9 +27,9 @@ OPTIONS = (
         "file", "file", "the combined file, key first, then the chain; this program's to write, named in smtpd_tls_chain_files",
         required=True, example="/etc/postfix/tls/mx.pem",
     ),
-    Option("config-directory", "file", "where main.cf is; one consumer for each instance", default="/etc/postfix"),
+    Option("config-directory", "file", "where main.cf of the instance is", default="/etc/postfix"),
     Option(
-        "reload", "argv", "has Postfix read its files anew; none: postfix -c CONFIG-DIRECTORY reload",
+        "reload", "argv", "has Postfix read its files anew; none: systemctl reload where systemd runs it, else postfix reload",
         example=("/usr/bin/systemctl", "reload", "postfix"),
     ),
     Option("timeout", "duration", "how long each command may take", default="1m"),
@@ -74,10 +76,24 @@ class Postfix:
         files.install(self.path, combined)
 
     def reload(self) -> None:
-        """Rebuild the indexed SNI maps that hold a copy of the file, then reload. Raises DeployError.
+        """Reload this instance, and the others on this host that run and read the file, too. Raises DeployError.
 
-        Without `postmap -F` an indexed map goes on presenting the old certificate, whatever is reloaded.
+        Before, the indexed SNI maps that hold a copy of the file are made anew: without `postmap -F` they go on presenting the
+        old certificate, whatever is reloaded.
         """
-        for table in maincf.copies(maincf.read(self.directory, self.timeout), self.path):
-            process.run(("postmap", "-c", str(self.directory), "-F", table), self.timeout)
-        process.run(self.reload_words or ("postfix", "-c", str(self.directory), "reload"), self.timeout, at_terminal=True)
+        this, *others = instances.family(self.directory, self.timeout)
+        self._reload(this, maincf.read(this.directory, self.timeout), self.reload_words)
+        for other in others:
+            configuration = maincf.read(other.directory, self.timeout)
+            if maincf.reads(configuration, self.path) and instances.is_running(other, self.timeout):
+                self._reload(other, configuration)
+
+    def _reload(self, instance: Instance, configuration: Configuration, given: tuple[str, ...] = ()) -> None:
+        place = str(instance.directory)
+        for table in maincf.copies(configuration, self.path):
+            process.run(("postmap", "-c", place, "-F", table), self.timeout)
+
+        def own() -> None:
+            process.run(("postfix", "-c", place, "reload"), self.timeout, at_terminal=True)
+
+        service.tell(instance.units, own, self.timeout, given=given)
