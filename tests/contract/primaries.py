@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import os
+import secrets
 import sqlite3
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -270,6 +272,7 @@ class PowerDns(Primary):
     """PowerDNS with dnsupdate. It limits a key to a zone, not to names or types: keys that may not are left out there."""
 
     address, kind = "127.53.4.3", "pdns"
+    api_key = secrets.token_hex(16)
 
     def argv(self) -> list[str]:
         """Return the command line."""
@@ -282,6 +285,8 @@ class PowerDns(Primary):
             f"launch=gsqlite3\ngsqlite3-database={database}\ngsqlite3-dnssec=yes\nlocal-address={self.address}\n"
             f"socket-dir={self.directory}\ndaemon=no\nguardian=no\nwrite-pid=no\nsecurity-poll-suffix=\n"
             "dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\ndistributor-threads=1\n"
+            f"webserver=yes\nwebserver-address={self.address}\nwebserver-port=8081\nwebserver-allow-from=127.0.0.0/8\n"
+            f"api=yes\napi-key={self.api_key}\n"
         )
         with contextlib.closing(sqlite3.connect(database)) as empty:
             empty.executescript(Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").read_text())
@@ -291,6 +296,14 @@ class PowerDns(Primary):
             key = self.keys.load(name)
             self._util("import-tsig-key", name.rstrip("."), key.algorithm, base64.b64encode(key.secret).decode())
             self._util("add-meta", "pub.example", "TSIG-ALLOW-DNSUPDATE", name.rstrip("."))
+
+    def api(self, method: str, path: str, body: bytes | None = None, key: str = "") -> tuple[int, bytes]:
+        """Ask the HTTP API, below `/api/v1/servers/`; return status and body."""
+        connection = http.client.HTTPConnection(self.address, 8081, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, f"/api/v1/servers/{path}", body, {"X-API-Key": key or self.api_key})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def _util(self, *words: str) -> str:
         return run("pdnsutil", f"--config-dir={self.directory}", *words)
