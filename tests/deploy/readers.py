@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pki
 from lab import handshake, readers
 from lab.fixtures import needs
 from lab.opensmtpd import OpenSmtpd
 
+from tlsa_manager import keys
 from tlsa_manager.deploy import Consumer, open_consumer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+_PORTS = "+net_bind_service"
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", f"--inh-caps={_PORTS}", f"--ambient-caps={_PORTS}")
 
 
 @dataclass(frozen=True)
@@ -71,3 +76,22 @@ KINDS = {
         ),
     )
 }  # fmt: skip
+
+
+def pair(name: str = "mx.example", algorithm: str = "RSA") -> keys.Pair:
+    """Make a chain and its key."""
+    return keys.load_pair(*pki.pair(name, kind=algorithm))
+
+
+def written(path: Path, content: bytes) -> Path:
+    """Put a private file there."""
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return path
+
+
+def told(one: Consumer, words: str) -> str:
+    """Return the one problem with these words; it has a remedy, after the first semicolon."""
+    (problem,) = [problem for problem in one.look().problems if words in problem]
+    assert problem.partition("; ")[2]
+    return problem

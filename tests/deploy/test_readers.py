@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-import pki
 import pytest
 from lab.daemon import until
 
-from deploy.readers import KINDS, Kind
-from tlsa_manager import keys
+from deploy.readers import KINDS, Kind, pair, told, written
+from tlsa_manager.deploy import open_consumer, process, service
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from tlsa_manager.deploy import Consumer
-
-_numbers = itertools.count(10)
 
 
 @pytest.fixture(params=sorted(KINDS))
@@ -31,38 +24,11 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def place(lab_dir: Path) -> Iterator[Path]:
-    """Make a directory for one server and its files."""
-    directory = lab_dir / f"reader-{next(_numbers)}"
-    (directory / "tls").mkdir(parents=True)
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
-
-
-@pytest.fixture
-def server(kind: Kind, place: Path) -> Iterator[Any]:
+def server(kind: Kind, place: Path, address: Callable[[], str]) -> Iterator[Any]:
     """Make a server that is not started; it is ended at the end."""
-    made = kind.make(place, f"127.25.10.{next(_numbers)}")
+    made = kind.make(place, address())
     yield made
     made.stop()
-
-
-def pair(name: str = "mx.example", algorithm: str = "RSA") -> keys.Pair:
-    return keys.load_pair(*pki.pair(name, kind=algorithm))
-
-
-def written(path: Path, content: bytes) -> Path:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
-    return path
-
-
-def told(one: Consumer, words: str) -> str:
-    """Return the one problem with these words; it has a remedy, after the first semicolon."""
-    (problem,) = [problem for problem in one.look().problems if words in problem]
-    assert problem.partition("; ")[2]
-    return problem
 
 
 def test_a_swap_is_seen_on_the_wire_and_so_is_the_way_back(kind: Kind, server: Any, place: Path) -> None:
@@ -203,3 +169,30 @@ def test_the_administrator_s_reload_wins(kind: Kind, server: Any, place: Path) -
     one = kind.consumer(server, place / "tls" / "mx.pem", reload=["/usr/bin/touch", str(place / "reloaded")])
     one.reload()
     assert (place / "reloaded").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("dovecot", "reload dovecot.service"),
+        ("nginx", "reload nginx.service"),
+        ("haproxy", "reload haproxy.service"),
+        ("opensmtpd", "restart opensmtpd.service"),
+    ],
+)
+def test_where_systemd_runs_the_server_it_is_asked(kind: str, said: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of the usual configuration is reloaded as its unit; one with a configuration of its own is not that unit."""
+    (place / "bin").mkdir()
+    script = place / "bin" / "systemctl"
+    script.write_text(f'#!/bin/sh\n[ "$1" = show ] && echo active || echo "$*" >> {place}/said\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(process, "PATH", f"{place}/bin:{process.PATH}")
+    monkeypatch.setattr(service, "_BOOTED", place)
+    open_consumer("mx", kind, {"file": str(place / "mx.pem")}).reload()
+    assert (place / "said").read_text() == f"{said}\n"
+    if kind != "opensmtpd":  # whose own way there is none
+        config: object = [f"{place}/other.conf"] if kind == "haproxy" else f"{place}/other.conf"
+        extra = {"pid-file": f"{place}/pid"} if kind == "haproxy" else {}
+        with pytest.raises(DeployError):
+            open_consumer("mx", kind, {"file": str(place / "mx.pem"), "config": config, **extra}).reload()
+        assert (place / "said").read_text() == f"{said}\n"

@@ -56,6 +56,11 @@ class Daemon:
         """Tell whether it is running, frozen or not."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def number(self) -> int:
+        """Its process id."""
+        return self._running().pid
+
     def wait_until(self, ready: Callable[[], bool], *, timeout: float = 20.0) -> None:
         """Wait for the first answer; tell with the log's end when it ended or never answered."""
         deadline = time.monotonic() + timeout

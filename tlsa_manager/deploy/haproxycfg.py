@@ -16,7 +16,9 @@ from tlsa_manager.errors import DeployError
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    _Pair = tuple[Path, Path | None]  # chain and key
 
 _LISTENS = {"bind", "default-bind", "ssl-f-use"}
 _SECTIONS = {
@@ -52,24 +54,26 @@ def read(configs: Iterable[Path]) -> tuple[Line, ...]:
 
 def uses(lines: tuple[Line, ...]) -> Iterator[Use]:
     """Name each certificate that a listener presents. Raises DeployError where a crt-list cannot be read."""
-    bases = [
-        Path(line.words[1])
-        for line in lines
-        if line.words[0] == "crt-base" and line.section[:1] == ("global",) and line.words[1:]
-    ]
     stores = dict(_stored(lines))
     for line in lines:
-        if line.words[0] not in _LISTENS:
-            continue
-        base = bases[-1] if bases else line.base
-        where = f"{' '.join(line.words[:2])} at {line.place}"
-        for crt in line.after("crt"):
-            if crt.startswith("@"):
-                yield from (Use(where, *pair) for pair in stores.get(crt, ()))
-            else:
-                yield from _found(where, base / crt, next(iter(line.after("key")), ""))
-        for name in line.after("crt-list"):
-            yield from _listed(line.base / name, base)
+        if line.words[0] in _LISTENS:
+            where = f"{' '.join(line.words[:2])} at {line.place}"
+            for crt in line.after("crt"):
+                yield from _named(where, crt, line, lines, stores)
+            for name in line.after("crt-list"):
+                for one in _listed(line.base / name, line.base):
+                    yield from _named(one.place, one.words[0], one, lines, stores)
+
+
+def _named(where: str, crt: str, line: Line, lines: tuple[Line, ...], stores: Mapping[str, _Pair]) -> Iterator[Use]:
+    """Name what a word after `crt` stands for: one of a store, a file, a bundle of files, or all files of a directory."""
+    if crt.startswith("@"):
+        pairs = [stores[crt]] if crt in stores else []
+    else:
+        keys = [_base(lines, "key-base", line) / key for key in line.after("key")]
+        pairs = [(file, keys[0] if keys else None) for file in _files(_base(lines, "crt-base", line) / crt)]
+    for chain, key in pairs:
+        yield Use(where, str(chain), str(key or ""), _key_beside(chain))
 
 
 def _read(file: Path) -> Iterator[Line]:
@@ -87,40 +91,35 @@ def _read(file: Path) -> Iterator[Line]:
         yield Line(words, section, base, f"{file}:{number}")
 
 
-def _stored(lines: Iterable[Line]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+def _stored(lines: tuple[Line, ...]) -> Iterator[tuple[str, _Pair]]:
     """Yield how a listener calls a certificate of a store, `@web/site`, with its chain and key (configuration.txt §3.11)."""
-    bases: dict[tuple[tuple[str, ...], str], Path] = {}
     for line in lines:
-        if line.section[:1] != ("crt-store",):
-            continue
-        if line.words[0] in {"crt-base", "key-base"} and line.words[1:]:
-            bases[line.section, line.words[0]] = Path(line.words[1])
-        for crt in line.after("crt") if line.words[0] == "load" else ():
-            chain = bases.get((line.section, "crt-base"), line.base) / crt
-            keys = [str(bases.get((line.section, "key-base"), line.base) / key) for key in line.after("key")]
-            store = line.section[1] if len(line.section) > 1 else ""
-            for name in (crt, *line.after("alias")):
-                yield f"@{store}/{name}", ((str(chain), keys[0] if keys else _key_beside(chain)),)
+        if line.section[0] == "crt-store" and line.words[0] == "load":
+            keys = [_base(lines, "key-base", line) / key for key in line.after("key")]
+            for crt in line.after("crt"):
+                for name in (crt, *line.after("alias")):
+                    yield f"@{''.join(line.section[1:])}/{name}", (_base(lines, "crt-base", line) / crt, keys[0] if keys else None)
 
 
-def _listed(file: Path, base: Path) -> Iterator[Use]:
+def _base(lines: tuple[Line, ...], word: str, line: Line) -> Path:
+    """Return the directory that relative names of certificates or keys are of: what the section says, or the global one."""
+    sections = {line.section, ("global",)} if line.section[0] == "crt-store" else {("global",)}
+    said = [one.words[1] for one in lines if one.words[0] == word and one.section in sections and one.words[1:]]
+    return Path(said[-1]) if said else line.base
+
+
+def _listed(file: Path, base: Path) -> Iterator[Line]:
     """Read a crt-list: on each line a certificate, then perhaps options in brackets and names."""
     for number, text in enumerate(_text(file).splitlines(), 1):
-        words = _words(text.replace("[", " ").replace("]", " "), f"{file}:{number}")
-        if words:
-            line = Line(words, (), base, f"{file}:{number}")
-            yield from _found(line.place, base / words[0], next(iter(line.after("key")), ""))
+        if words := _words(text.replace("[", " ").replace("]", " "), f"{file}:{number}"):
+            yield Line(words, ("",), base, f"{file}:{number}")
 
 
-def _found(where: str, crt: Path, key: str) -> Iterator[Use]:
-    """Name what a word after `crt` stands for: a file, a bundle of files, or all files of a directory."""
+def _files(crt: Path) -> list[Path]:
     if crt.is_dir():
-        files = [one for one in sorted(crt.iterdir()) if not one.name.startswith(".") and one.suffix not in _BESIDE]
-    else:
-        bundle = [one for one in (Path(f"{crt}{end}") for end in _BUNDLE) if one.exists()]
-        files = [crt] if crt.exists() or not bundle else bundle
-    for file in files:
-        yield Use(where, str(file), str(crt.parent / key) if key else _key_beside(file))
+        return [one for one in sorted(crt.iterdir()) if not one.name.startswith(".") and one.suffix not in _BESIDE]
+    bundle = [one for one in (Path(f"{crt}{end}") for end in _BUNDLE) if one.exists()]
+    return [crt] if crt.exists() or not bundle else bundle
 
 
 def _key_beside(chain: Path) -> str:

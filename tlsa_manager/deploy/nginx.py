@@ -66,10 +66,7 @@ class Nginx:
         process.run((self.program, "-t", "-q", "-c", str(self.config)), self.timeout)
 
     def reload(self) -> None:
-        """Have the master start new workers; the old ones end with their last connection. Raises DeployError.
-
-        A configuration that it cannot use nginx refuses only in its log, and goes on with what it has.
-        """
+        """Have the master start new workers; the old ones end with their last connection. Raises DeployError."""
         units = ("nginx.service",) if str(self.config) == _CONFIG else ()  # any other is told by its own pid file
         service.tell(units, self._signal, self.timeout, given=self.reload_words)
 

@@ -22,16 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One place of a configuration that names a certificate. `where`: as a person finds it; `key` empty: beside the chain."""
+    """One place of a configuration that names a certificate. `where`: as a person finds it.
+
+    `key`: the file that the key is always taken from, empty where it is the chain's; `beside`: the one that it is taken from
+    only as long as the chain's has none.
+    """
 
     where: str
     chain: str
     key: str = ""
+    beside: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
         """Its files, key first; one where both are in one."""
-        return tuple(dict.fromkeys(one for one in (self.key, self.chain) if one))
+        return tuple(dict.fromkeys(one for one in (self.key or self.beside, self.chain) if one))
 
 
 @dataclass(frozen=True, slots=True)

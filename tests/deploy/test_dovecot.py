@@ -1,0 +1,105 @@
+"""Dovecot, the real one: blocks and their inheritance, as doveconf tells them; version 2.4 by what its doveconf prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lab.daemon import until
+from lab.handshake import presented, presented_imap
+
+from deploy.readers import KINDS, pair, told, written
+from tlsa_manager.deploy import open_consumer, process
+from tlsa_manager.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KIND = KINDS["dovecot"]
+
+
+@pytest.fixture
+def server(place: Path, address: Callable[[], str]) -> Iterator[Any]:
+    """Make a Dovecot that is not started."""
+    made = KIND.make(place, address())
+    yield made
+    made.stop()
+
+
+def test_starttls_and_implicit_tls_get_the_new_certificate(server: Any, place: Path) -> None:
+    """Port 143 and port 993, also with login processes that serve many: old before the reload, new after it."""
+    one = KIND.consumer(server, place / "tls" / "mx.pem")
+    one.install((old := pair()).combined)
+    many = "service imap-login {\n  service_count = 0\n}"
+    server.configure(f"{KIND.tls(str(one.path), str(one.path))}\n{many}")
+    server.start()
+    assert presented_imap(server.address) == presented(server.address, 993) == old.chain.fingerprint
+    one.install((new := pair()).combined)
+    assert presented_imap(server.address) == presented(server.address, 993) == old.chain.fingerprint
+    one.reload()
+    until(lambda: presented_imap(server.address) == new.chain.fingerprint, "STARTTLS on port 143")
+    until(lambda: presented(server.address, 993) == new.chain.fingerprint, "TLS on port 993")
+
+
+def test_a_block_of_its_own_counts_and_takes_the_rest_from_around_it(server: Any, place: Path) -> None:
+    """local_name, local and protocol blocks: read if one names the file; half a pair where one names the chain alone."""
+    other = written(place / "other.pem", pair("other.example").combined)
+    one = KIND.consumer(server, place / "tls" / "mx.pem")
+    one.install(pair().combined)
+    everywhere, ours = KIND.tls(str(other), str(other)), KIND.tls(str(one.path), str(one.path))
+    for block in ("local_name mx.example {", "local 127.0.0.2 {", "protocol imap {", "local 127.0.0.2 {\nprotocol imap {"):
+        server.configure(f"{everywhere}\n{block}\n{ours}\n{'}' * block.count('{')}".replace("}}", "}\n}"))
+        one.check()
+        assert (one.look().configured, one.look().problems) == (True, ()), block
+    server.configure(f"{everywhere}\nlocal_name mx.example {{\nssl_cert = <{one.path}\n}}")
+    assert one.look().configured is False
+    assert f"Dovecot (local_name mx.example) takes the key from {other}" in told(one, "would not belong together")
+
+
+def test_the_alternative_pair_counts(server: Any, place: Path) -> None:
+    """RSA and ECDSA side by side: ssl_alt_cert is as good as ssl_cert, and the two do not mix."""
+    other = written(place / "other.pem", pair().combined)
+    one = KIND.consumer(server, place / "tls" / "mx.pem")
+    one.install(pair(algorithm="ECDSA").combined)
+    server.configure(f"{KIND.tls(str(other), str(other))}\nssl_alt_cert = <{one.path}\nssl_alt_key = <{one.path}")
+    one.check()
+    assert (one.look().configured, one.look().problems) == (True, ())
+
+
+def test_passwords_of_the_configuration_go_nowhere(server: Any, place: Path) -> None:
+    """Doveconf names a key's file only along with the passwords: none of them is told."""
+    one = KIND.consumer(server, place / "tls" / "mx.pem")
+    server.configure("doveadm_password = geheim\nssl_cert = <nowhere\nssl_key = <nowhere\nssl_key_password = geheim")
+    view = one.look()
+    assert view.configured is False
+    assert "geheim" not in repr(view)
+    server.config.write_text(server.config.read_text() + "nonsense\n")
+    with pytest.raises(DeployError) as caught:
+        one.check()
+    assert "geheim" not in caught.value.message
+    assert "geheim" not in repr(one.look())
+
+
+@pytest.mark.parametrize("form", ["plain", "in a block"])
+def test_version_2_4(form: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ssl_server_cert_file names a file without `<`, and the remedy for that version says so."""
+    ours, other = place / "tls" / "mx.pem", written(place / "other.pem", pair().combined)
+    if form == "plain":
+        printed = f"ssl_server_cert_file = {other}\nssl_server_key_file = {other}\n"
+    else:
+        printed = f"ssl_server {{\n  cert_file = {other}\n  key_file = {other}\n}}\n"
+    mine = f"local_name mx.example {{\n  ssl_server_cert_file = {ours}\n  ssl_server_key_file = {ours}\n}}\n"
+    tail = "ssl_client_cert_file = /client.pem\nservice lmtp {\n  key_file = /nothing\n}\n"
+    (place / "said").write_text(f"# 2.4.1-4 (7d8c0e5759): /etc/dovecot/dovecot.conf\nbase_dir = {place}/run\n{printed}{tail}")
+    (place / "doveconf").write_text(f'#!/bin/sh\n[ "$*" = "-c /etc/dovecot/dovecot.conf -n -P" ] && cat {place}/said\n')
+    (place / "doveconf").chmod(0o755)
+    monkeypatch.setattr(process, "PATH", f"{place}:{process.PATH}")
+    one = open_consumer("mx", "dovecot", {"file": str(ours)})
+    one.install(pair().combined)
+    problem = told(one, "does not read")
+    assert f"(but {other})" in problem
+    assert f"write ssl_server_cert_file = {ours} and ssl_server_key_file = {ours}, then" in problem
+    with (place / "said").open("a") as file:
+        file.write(mine)
+    assert (one.look().configured, one.look().problems) == (True, ())
