@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sim.battery import CAUGHT, PASSED
+from sim.caught import FIRST
 from sim.mutants import MUTANTS, Mutant
 
 import tlsa_manager
@@ -48,6 +49,6 @@ def test_a_planted_fault_is_caught(mutant: Mutant, tmp_path: Path) -> None:
         text = (rollover / file).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{file} has {text.count(old)} times: {old}"
         (rollover / file).write_text(text.replace(old, new), encoding="utf-8")
-    code, said = examine(tmp_path, mutant.first)
+    code, said = examine(tmp_path, FIRST.get(mutant.name, ""))
     print(f"{mutant.name} ({mutant.means}): {said.strip()}")
     assert code == CAUGHT, f"{mutant.means}: {said}"

@@ -1,6 +1,6 @@
 """A quick battery for planted faults: timing cases, stories, regressions and some forty fixed worlds, until one is not passed.
 
-`python -m sim.battery DIRECTORY [MODULE]` examines the `tlsa_manager` in that directory, by the tests of one module first. It
+`python -m sim.battery DIRECTORY [NAME]` examines the `tlsa_manager` in that directory, by the examination of that name first. It
 prints what caught the fault, and ends with 0 = all passed, 1 = caught for a reason (an assertion, the oracle, the veto), 3 = the
 code is broken in some other way.
 """
@@ -20,13 +20,14 @@ PASSED, CAUGHT, BROKEN = 0, 1, 3
 
 
 def examine(directory: str, first: str = "") -> int:
-    """Run everything against the package in a directory, one module of tests `first`; return the exit code."""
+    """Run everything against the package in a directory, what is called so `first`; return the exit code."""
     sys.path[:0] = [directory, str(TESTS), str(TESTS / "rollover")]
     import tlsa_manager
 
     assert Path(tlsa_manager.__file__).is_relative_to(directory), "another package was imported"
     _listen_to_the_veto()
-    for name, examination in _examinations(first):
+    examinations = [*_examinations(), *_worlds()]
+    for name, examination in sorted(examinations, key=lambda one: not (first and one[0].startswith(first))):
         try:
             examination()
         except AssertionError as error:
@@ -39,7 +40,7 @@ def examine(directory: str, first: str = "") -> int:
     return PASSED
 
 
-def _examinations(first: str) -> Iterator[tuple[str, Callable[[], object]]]:
+def _examinations() -> Iterator[tuple[str, Callable[[], object]]]:
     import test_emergency
     import test_leaving
     import test_params
@@ -49,12 +50,11 @@ def _examinations(first: str) -> Iterator[tuple[str, Callable[[], object]]]:
     import test_timing
 
     modules = (test_timing, test_playbooks, test_reviewed, test_succession, test_emergency, test_leaving, test_params)
-    for module in sorted(modules, key=lambda one: one.__name__ != first):
+    for module in modules:
         for name, function in vars(module).items():
             if name.startswith("test_"):
                 for values in _parameters(function):
                     yield f"{name}{list(values) or ''}", lambda function=function, values=values: function(**values)
-    yield from _worlds()
 
 
 def _parameters(function: Callable[..., object]) -> list[dict[str, object]]:
