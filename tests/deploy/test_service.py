@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # Answers as systemctl 252 does: one state for each unit, an empty line between two, exit code 0 also for unknown units.
 _SYSTEMCTL = """#!/bin/sh
@@ -112,8 +112,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_signal_reaches_the_server_that_its_pid_file_names(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     """The pid file's process is told, when it runs the program that it should."""
     (tmp_path / "pid").write_text(f"{sleeper.pid}\n")
-    program = Path(f"/proc/{sleeper.pid}/exe").readlink().name
-    service.hang_up(tmp_path / "pid", ("exim4", program))
+    service.hang_up(tmp_path / "pid", ("exim4", "sleep"))
     assert sleeper.wait(20) == -signal.SIGHUP
 
 
@@ -124,6 +123,16 @@ def test_a_server_that_does_not_run_cannot_be_told(tmp_path: Path, content: str 
         (tmp_path / "pid").write_text(content)
     with pytest.raises(DeployError, match="exim4 does not run"):
         service.hang_up(tmp_path / "pid", ("exim4",))
+
+
+def test_a_long_name_is_known_by_its_beginning(tmp_path: Path) -> None:
+    """The kernel keeps fifteen characters of a program's name."""
+    program = tmp_path / "a-mail-server-of-ours"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "600"]) as process:
+        (tmp_path / "pid").write_text(f"{process.pid}\n")
+        service.hang_up(tmp_path / "pid", (program.name,))
+        assert process.wait(20) == -signal.SIGHUP
 
 
 def test_a_stranger_with_an_old_number_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:

@@ -1,8 +1,8 @@
-"""Any software that reads one combined file and is told by a command to read it anew: Exim, Dovecot, HAProxy, nginx...
+"""Any other software that reads one combined file and is told by a command to read it anew: Haraka, Cyrus, Prosody...
 
 The commands are lists of words, never a shell. They find in their environment, and nothing else but PATH and LC_ALL:
 
-    TLSA_MANAGER_CONSUMER   the name of the section: exim of [consumer.exim]
+    TLSA_MANAGER_CONSUMER   the name of the section: prosody of [consumer.prosody]
     TLSA_MANAGER_FILE       the combined file
     TLSA_MANAGER_ACTION     check or reload
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 OPTIONS = (
     Option(
         "file", "file", "the combined file, key first, then the chain; this program alone writes it",
-        required=True, example="/etc/exim4/tls/mx.pem",
+        required=True, example="/etc/prosody/tls/xmpp.pem",
     ),
     Option(
         "reload", "argv", "makes the software read the file anew",
-        required=True, example=("/usr/bin/systemctl", "reload", "exim4"),
+        required=True, example=("/usr/bin/systemctl", "reload", "prosody"),
     ),
     Option(
         "check", "argv", "checks the software's configuration before anything is changed; none: nothing is checked",
-        example=("/usr/sbin/exim4", "-bV"),
+        example=("/usr/bin/prosodyctl", "check", "config"),
     ),
     *ownership.OPTIONS,
     Option("timeout", "duration", "how long each command may take", default="1m"),

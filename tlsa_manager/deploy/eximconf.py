@@ -94,7 +94,8 @@ def problems(configuration: Configuration, path: Path) -> Iterator[str]:
             f" would offer no TLS; {remedy}"
         )
     elif not is_read:
-        instead = f"but {configuration.certificate}" if configuration.certificate else "but has no certificate of its own"
+        others = ", ".join(configuration.certificates or ())
+        instead = f"but {others}" if others else "but has no certificate of its own"
         yield f"Exim does not read {path}, {instead}, so a new one there would never be presented; {remedy}"
     elif not os.path.lexists(path):
         yield f"Exim is configured to read {path}, which does not exist: it cannot offer TLS; {_copy(configuration, path, ())}"
