@@ -18,7 +18,9 @@ STANDS = {
     "gandi": "contract.gandi:GandiStand",
     "hetzner": "contract.hetzner:HetznerStand",
     "route53": "contract.route53:Route53Stand",
+    "google": "contract.google:GoogleStand",
     "inwx": "contract.inwx:InwxStand",
+    "netcup": "contract.netcup:NetcupStand",
     "ovh": "contract.ovh:OvhStand",
     "transip": "contract.transip:TransipStand",
 }
