@@ -8,7 +8,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lab.fixtures import needs
@@ -142,18 +142,28 @@ def stands_made() -> Iterator[tuple[contextlib.ExitStack, dict[str, Stand]]]:
 
 
 @pytest.fixture
-def stand(
+def stand_named(
     request: pytest.FixtureRequest, lab_dir: Path, stands_made: tuple[contextlib.ExitStack, dict[str, Stand]],
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Stand]:  # fmt: skip
-    """One backend and what stands behind it. Whatever is not asked as the server's documents say fails the test."""
+) -> Iterator[Callable[[str], Any]]:  # fmt: skip
+    """Give any stand by its name. Whatever is not asked as the server's documents say fails the test."""
     stack, made = stands_made
-    name = request.param
-    if name not in made:
-        made[name] = stack.enter_context(stand_of(name)(lab_dir / f"stand-{name}", request.getfixturevalue))
-    one = made[name]
+    used: list[Stand] = []
     caplog.set_level("DEBUG")
     monkeypatch.setattr(clock, "sleep", lambda seconds: time.sleep(min(seconds, 0.02)))  # what is waited for is on loopback
-    one.complaints()
-    yield one
-    assert one.complaints() == []
+
+    def give(name: str) -> Stand:
+        if name not in made:
+            made[name] = stack.enter_context(stand_of(name)(lab_dir / f"stand-{name}", request.getfixturevalue))
+        made[name].complaints()
+        used.append(made[name])
+        return made[name]
+
+    yield give
+    assert [one.complaints() for one in used] == [[] for _ in used]
+
+
+@pytest.fixture
+def stand(request: pytest.FixtureRequest, stand_named: Callable[[str], Stand]) -> Stand:
+    """One backend and what stands behind it."""
+    return stand_named(request.param)

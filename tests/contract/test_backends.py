@@ -1,4 +1,4 @@
-"""The promises of `publish.Backend`, kept by every backend on real servers."""
+"""What dynamic update has beside the promises (test_promises.py): what its servers refuse, and what is said of it."""
 
 from __future__ import annotations
 
@@ -48,87 +48,7 @@ def owner(world: World, fresh: Callable[[], str]) -> str:
     return name
 
 
-# --- every backend that has hands ---------------------------------------------------------------------------------------
-
-
-def test_first_record(world: World, fresh: Callable[[], str]) -> None:
-    """Where nothing stands, the record is added with the TTL asked for, and read again."""
-    name = fresh()
-    assert world.backend().read(name).records == NONE
-    assert world.backend().change(adding(name, NOW, expect=NONE, ttl=1234)).state == "done"
-    assert world.primary.records(name) == ({str(NOW)}, 1234)
-    held = world.backend().read(name)
-    assert (held.target, held.records, held.ttl) == (name, {NOW}, 1234)
-
-
-def test_adding_keeps_what_stands_and_its_ttl(world: World, owner: str) -> None:
-    """Adding one record keeps all others, and the TTL of the set stays theirs."""
-    world.backend().change(adding(owner, NEXT, expect=frozenset({NOW, FOREIGN, OTHER}), ttl=7200))
-    stands(world, owner, NOW, NEXT, FOREIGN, OTHER)
-    assert world.primary.records(owner)[1] == 300
-
-
-def test_removing_keeps_the_others_and_their_ttl(world: World, owner: str) -> None:
-    """Removing one record removes that one only."""
-    world.backend().change(removing(owner, NOW, expect=frozenset({NOW, FOREIGN, OTHER})))
-    stands(world, owner, FOREIGN, OTHER)
-    assert world.primary.records(owner)[1] == 300
-
-
-def test_several_at_once(world: World, owner: str) -> None:
-    """A change may add several records, and remove several."""
-    more = Tlsa.parse(f"3 0 1 {'e' * 64}")
-    world.backend().change(adding(owner, NEXT, more))
-    stands(world, owner, NOW, NEXT, FOREIGN, OTHER, more)
-    world.backend().change(removing(owner, NEXT, more, NOW))
-    stands(world, owner, FOREIGN, OTHER)
-
-
-def test_the_last_record_can_go(world: World, fresh: Callable[[], str]) -> None:
-    """After the last record is removed, the backend says that there is none."""
-    name = fresh()
-    world.backend().change(adding(name, NOW))
-    world.backend().change(removing(name, NOW, expect=frozenset({NOW})))
-    assert world.backend().read(name).records == NONE
-
-
-def test_adding_twice_is_done(world: World, owner: str) -> None:
-    """What stands already is done, even when it was planned from what stood before: the first reply may have been lost."""
-    planned = adding(owner, NEXT, expect=frozenset({NOW, FOREIGN, OTHER}))
-    assert world.backend().change(planned).state == "done"
-    assert world.backend().change(planned).state == "done"
-    stands(world, owner, NOW, NEXT, FOREIGN, OTHER)
-
-
-def test_removing_what_is_gone_is_done(world: World, owner: str, fresh: Callable[[], str]) -> None:
-    """What is gone already is done, also where there is nothing at all."""
-    planned = removing(owner, NOW, expect=frozenset({NOW, FOREIGN, OTHER}))
-    assert world.backend().change(planned).state == "done"
-    assert world.backend().change(planned).state == "done"
-    assert world.backend().change(removing(fresh(), NOW)).state == "done"
-    stands(world, owner, FOREIGN, OTHER)
-
-
-@pytest.mark.parametrize("expected", [{NOW}, {NOW, FOREIGN, OTHER, NEXT}, set()])
-def test_conflict(world: World, owner: str, expected: set[Tlsa]) -> None:
-    """When the set is not exactly what the change was planned from, nothing is written."""
-    for change in (adding(owner, Tlsa.parse(f"3 1 1 {'f' * 64}"), expect=frozenset(expected)), removing(owner, NOW, expect=NONE)):
-        assert isinstance(world.refusal(change), Conflict)
-    stands(world, owner, NOW, FOREIGN, OTHER)
-
-
-def test_alias(world: World, fresh: Callable[[], str]) -> None:
-    """At an alias nothing is written, the answer says where it leads, and reading cannot tell."""
-    name = fresh()
-    world.primary.put(f"{name} 300 CNAME _dane.{ZONE}")
-    error = world.refusal(adding(name, NOW))
-    assert not isinstance(error, PublishTemporary)
-    assert "alias" in error.message
-    assert f"_dane.{ZONE}" in error.message
-    held = world.backend().read(name)
-    assert held.records is None
-    assert "alias" in held.reason
-    assert world.primary.records(name, "CNAME")[0] == {f"_dane.{ZONE}"}
+# --- by the backend, and by the program of the examples -----------------------------------------------------------------
 
 
 def test_dead_server(world: World, fresh: Callable[[], str]) -> None:
@@ -146,14 +66,6 @@ def test_wrong_secret(world: World, owner: str) -> None:
     assert not isinstance(error, PublishTemporary)
     assert ("BADSIG" if world.kind == "rfc2136" and world.primary.kind != "pdns" else "NOTAUTH") in error.message
     stands(world, owner, NOW, FOREIGN, OTHER)
-
-
-def test_spelling_of_the_name(world: World, fresh: Callable[[], str]) -> None:
-    """Capital letters in the name make no difference."""
-    name = fresh()
-    world.backend().change(adding(name.upper(), NOW, expect=NONE))
-    stands(world, name, NOW)
-    assert world.backend().read(name.upper()).records == {NOW}
 
 
 # --- dynamic update -------------------------------------------------------------------------------------------------------

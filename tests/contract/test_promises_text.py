@@ -22,11 +22,16 @@ FOREIGN = '"v=spf1 mx \\"quoted\\" -all" "second piece"'
 
 
 def shown(target: str, value: str = FIRST, *, ttl: int = 60) -> Text:
-    return Text(target, "", value, present=True, ttl=ttl)
+    return Text(target, _zone(target), value, present=True, ttl=ttl)
 
 
 def gone(target: str, value: str = FIRST) -> Text:
-    return Text(target, "", value, present=False)
+    return Text(target, _zone(target), value, present=False)
+
+
+def _zone(target: str) -> str:
+    """Return the zone as it is seen from outside."""
+    return target.lower().split(".", 2)[2]
 
 
 def stands(stand: Stand, target: str, *values: str) -> None:

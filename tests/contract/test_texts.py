@@ -1,4 +1,4 @@
-"""The promises of `Backend.text`, kept by every backend on real servers: what dns-01 puts into a zone and takes out again."""
+"""What proving a name has beside the promises (test_promises_text.py): keys and wildcards at name servers, and what is no proof."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FIRST, SECOND = "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo", "_-" + "A" * 41
 FOREIGN = '"v=spf1 mx \\"quoted\\" -all" "second piece"'
 
 
-def shown(target: str, value: str = FIRST, *, ttl: int = 60) -> Text:
-    return Text(target, ZONE, value, present=True, ttl=ttl)
+def shown(target: str, value: str = FIRST) -> Text:
+    return Text(target, ZONE, value, present=True)
 
 
 def gone(target: str, value: str = FIRST) -> Text:
@@ -43,87 +43,6 @@ def stands(world: World, target: str, *values: str) -> None:
 def name(fresh: Callable[[], str]) -> str:
     """Return the name of a proof that no other test has used, for a host that exists."""
     return "_acme-challenge." + fresh().split("._tcp.", 1)[1]
-
-
-@pytest.fixture
-def shared(world: World, name: str) -> str:
-    """Make a name where somebody else's TXT record stands, with a TTL of 300."""
-    world.primary.put(f"{name} 300 TXT {FOREIGN}")
-    return name
-
-
-def test_shown_and_taken_away(world: World, name: str) -> None:
-    """It stands with the TTL asked for, and is gone again; both may be asked twice, because an answer may be lost."""
-    for _ in range(2):
-        assert world.backend().text(shown(name, ttl=42)).state == "done"
-        assert world.primary.records(name, "TXT") == ({f'"{FIRST}"'}, 42)
-    for _ in range(2):
-        assert world.backend().text(gone(name)).state == "done"
-        stands(world, name)
-
-
-def test_what_never_was_is_gone(world: World, name: str) -> None:
-    """A record that was about to be added when the process was killed can be taken away without looking whether it was."""
-    assert world.backend().text(gone(name)).state == "done"
-
-
-def test_two_proofs_at_one_name(world: World, name: str) -> None:
-    """example.org and *.example.org are proven at one name at the same time, and so are an RSA and an ECDSA certificate."""
-    world.backend().text(shown(name, FIRST))
-    world.backend().text(shown(name, SECOND))
-    stands(world, name, FIRST, SECOND)
-    world.backend().text(gone(name, FIRST))
-    stands(world, name, SECOND)
-
-
-def test_foreign_records_stay(world: World, shared: str) -> None:
-    """What somebody else has at the name stays, with its TTL and its pieces, through adding and removing."""
-    world.backend().text(shown(shared))
-    stands(world, shared, FOREIGN, FIRST)
-    assert world.primary.records(shared, "TXT")[1] == 300
-    world.backend().text(gone(shared))
-    assert world.primary.records(shared, "TXT") == ({FOREIGN}, 300)
-
-
-def test_other_types_stay(world: World, fresh: Callable[[], str]) -> None:
-    """TLSA records of the same name are not touched."""
-    name = fresh()
-    world.primary.put(f"{name} 300 TLSA 3 1 1 {'a' * 64}")
-    world.backend().text(shown(name))
-    world.backend().text(gone(name))
-    assert world.primary.records(name) == ({f"3 1 1 {'a' * 64}"}, 300)
-
-
-def test_alias(world: World, name: str) -> None:
-    """At an alias nothing is written, and the words say where it leads; nothing of ours can stand beside it, so it is gone."""
-    world.primary.put(f"{name} 300 CNAME proofs.{ZONE}")
-    error = world.refusal(shown(name))
-    assert not isinstance(error, PublishTemporary)
-    assert f"proofs.{ZONE}" in error.message
-    assert world.primary.records(name, "CNAME")[0] == {f"proofs.{ZONE}"}
-    assert world.backend().text(gone(name)).state == "done"
-
-
-def test_dead_server(world: World, name: str) -> None:
-    """A server that is not there is a reason to try again, for adding and for removing."""
-    for text in (shown(name), gone(name)):
-        error = world.refusal(text, world.backend(server="127.53.4.77"))
-        assert isinstance(error, PublishTemporary)
-
-
-def test_wrong_secret(world: World, shared: str) -> None:
-    """With a wrong secret nothing is written, it is no passing trouble, and no secret is shown."""
-    for text in (shown(shared), gone(shared)):
-        assert not isinstance(world.refusal(text, world.backend("false/publisher.")), PublishTemporary)
-    stands(world, shared, FOREIGN)
-
-
-def test_spelling_of_the_name(world: World, name: str) -> None:
-    """Capital letters in the name make no difference."""
-    world.backend().text(shown(name.upper()))
-    stands(world, name, FIRST)
-    world.backend().text(gone(name.upper()))
-    stands(world, name)
 
 
 # --- dynamic update -------------------------------------------------------------------------------------------------------

@@ -72,8 +72,7 @@ class NewFront(Front):
         if len(request.content["rrsets"]) != 1 or len(one["records"]) != 1:
             return self.complain(request, "EXTEND and PRUNE take exactly one record")
         path = request.path.removeprefix(_ABOVE)
-        known = request.headers["x-api-key"]
-        before = json.loads(self.real.api("GET", f"{path}?rrset_name={one['name']}&rrset_type={one['type']}", key=known)[1])
+        before = json.loads(self.real.api("GET", path)[1])  # the whole zone: with what is disabled
         sets: list[Any] = [each for each in before["rrsets"] if (each["name"], each["type"]) == (one["name"], one["type"])]
         records = sets[0]["records"] if sets else []
         if records and one["ttl"] != sets[0]["ttl"]:
