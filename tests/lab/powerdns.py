@@ -54,7 +54,6 @@ class PowerDns(Updates, Elsewhere):
     zone = "p.example"
     servers = ("127.53.6.3",)
     primary = servers[0]
-    api = f"http://{primary}:8081"
 
     def __init__(self, dns_lab: DnsLab) -> None:
         super().__init__(dns_lab)
@@ -90,5 +89,22 @@ class PowerDns(Updates, Elsewhere):
         """Return the lines of `[dns.primary]` that change it by dynamic update."""
         return backend(self.primary, self.key)
 
+    @property
+    def api(self) -> str:
+        """Where its HTTP API is."""
+        return f"http://{self.primary}:8081"
+
     def _util(self, *words: str) -> str:
         return run("pdnsutil", f"--config-dir={self.directory}", *words)
+
+
+class PowerDnsApi(PowerDns):
+    """q.example: another one, changed over its HTTP API."""
+
+    zone = "q.example"
+    servers = ("127.53.6.9",)
+    primary = servers[0]
+
+    def backend(self) -> str:
+        """Return the lines of `[dns.primary]`."""
+        return f'backend = "powerdns"\nserver = "{self.api}"\napi-key-file = "{self.api_key}"\n'

@@ -35,6 +35,7 @@ PLACES = {
     "nsd-zonefile": ("lab.zonefiles", "NsdZoneFile", ("nsd", "nsd-control", "ldns-signzone")),
     "bind-zonefile": ("lab.zonefiles", "BindZoneFile", ()),
     "pdns": ("lab.powerdns", "PowerDns", ("pdns_server", "pdnsutil")),
+    "pdns-api": ("lab.powerdns", "PowerDnsApi", ("pdns_server", "pdnsutil")),
 }
 
 
