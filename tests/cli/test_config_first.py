@@ -14,7 +14,8 @@ from tlsa_manager.config.first import first_file
 from tlsa_manager.config.found import Found, look
 from tlsa_manager.observe.delegation import Delegation, delegation
 from tlsa_manager.publish import KINDS
-from tlsa_manager.publish.whose import warning, whose
+from tlsa_manager.publish import warning_of
+from tlsa_manager.publish.whose import whose
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,13 +123,13 @@ def test_the_provider_whose_name_servers_they_are(tmp_path: Path, kind: str) -> 
     flat = " ".join(text.replace("\n# ", " ").split())
     assert f"The name servers of example.org are ns1{SERVERS[kind][-1].rstrip('.')}, " in flat
     assert f"docs/backends/{kind}.md" in flat
-    assert warning(kind) in flat
+    assert warning_of(kind) in flat
 
 
 def test_what_everybody_has_to_know_is_told() -> None:
     """Hetzner does not sign its zones."""
-    assert "DNSSEC" in warning("hetzner")
-    assert warning("manual") == ""
+    assert "DNSSEC" in warning_of("hetzner")
+    assert warning_of("manual") == ""
 
 
 def test_name_servers_that_nobody_knows(tmp_path: Path) -> None:

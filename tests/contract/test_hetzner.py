@@ -55,6 +55,7 @@ def test_asked_until_it_is_over(account: HetznerStand) -> None:
     assert isinstance(backend, LateBackend)
     number = backend.change(ADD).number
     assert [backend.settled(number) for _ in range(4)] == [False, False, True, True]
+    assert backend.settled("1"), "forgotten, so it is long ago"
 
 
 def test_over_at_once(account: HetznerStand) -> None:

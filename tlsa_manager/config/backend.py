@@ -6,7 +6,8 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from tlsa_manager.publish import KINDS, options_of
-from tlsa_manager.publish.whose import warning, whose
+from tlsa_manager.publish import warning_of
+from tlsa_manager.publish.whose import whose
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _there(found: Found, kind: str) -> Choice:
     """The provider's: where its token is has to be told, and what everybody has to know who uses it."""
     given = _secret(kind)
     to_do = f"To do: make a token or key that may change TLSA records only, as docs/backends/{kind}.md tells."
-    return Choice(kind, given, tuple(filter(None, (f"{_served(found)}.", to_do, _sentence(warning(kind))))))
+    return Choice(kind, given, tuple(filter(None, (f"{_served(found)}.", to_do, _sentence(warning_of(kind))))))
 
 
 def _secret(kind: str) -> dict[str, object]:

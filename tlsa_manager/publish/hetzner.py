@@ -103,9 +103,9 @@ class Hetzner:
         return "" if self._over(action) else str(int(action["id"]))
 
     def settled(self, ticket: str) -> bool:
-        """Whether an action is over."""
+        """Whether an action is over; one that is not known any more has been over for long."""
         answer = self.api.ask("GET", f"/actions/{quote(ticket, safe='')}")
-        return self._over(self._value(answer, f"to tell about action {ticket}")["action"])
+        return _code(answer) == "not_found" or self._over(self._value(answer, f"to tell about action {ticket}")["action"])
 
     def _again(self, edit: Edit, answer: Answer) -> str:
         """Ask for what is left to do, if somebody else has changed the set since it was read; otherwise it is refused."""

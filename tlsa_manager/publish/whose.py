@@ -20,11 +20,6 @@ def whose(servers: Collection[str]) -> str:
     return kinds.pop() if len(kinds) == 1 else ""
 
 
-def warning(kind: str) -> str:
-    """Return what everybody has to know who uses this kind of backend, or nothing."""
-    return str(getattr(import_module(KINDS[kind]), "WARNING", ""))
-
-
 def _is_of(server: str, module: str) -> bool:
     ends: tuple[str, ...] = getattr(import_module(module), "SERVERS", ())
     return f".{server.lower()}".endswith(tuple(f".{end.strip('.')}." for end in ends)) if ends else False
