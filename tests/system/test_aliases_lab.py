@@ -63,6 +63,8 @@ def test_first_set_up_and_a_rollover(dns_lab: DnsLab, aliased: Callable[[str], M
     assert (shown["name"], set(shown["owners"])) == (target, set(mail.owners))
     checked = installation.start("check", f"{mail.host}:25").communicate(timeout=60)[0]
     assert f"alias: {mail.owners[0]} -> {target}" in " ".join(checked.split())
+    told = json.loads(installation.start("check", "--json", f"{mail.host}:25").communicate(timeout=60)[0])
+    assert {(one["owner"], *one["alias"]) for one in told["targets"][0]["services"]} == {(mail.owners[0], target)}
 
     new = self_signed(mail.host)
     file = tmp_path / "new.pem"
