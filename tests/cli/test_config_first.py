@@ -13,8 +13,7 @@ from tlsa_manager.config import load
 from tlsa_manager.config.first import first_file
 from tlsa_manager.config.found import Found, look
 from tlsa_manager.observe.delegation import Delegation, delegation
-from tlsa_manager.publish import KINDS
-from tlsa_manager.publish import warning_of
+from tlsa_manager.publish import KINDS, warning_of
 from tlsa_manager.publish.whose import whose
 
 if TYPE_CHECKING:

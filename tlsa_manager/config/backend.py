@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from tlsa_manager.publish import KINDS, options_of
-from tlsa_manager.publish import warning_of
+from tlsa_manager.publish import KINDS, options_of, warning_of
 from tlsa_manager.publish.whose import whose
 from tlsa_manager.value import dataclass
 
