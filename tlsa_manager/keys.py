@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Material", "Pair", "account_key", "chain_of", "generate", "load_pair", "names_cover", "public_half", "read_any",
-    "read_chain", "request", "self_signed", "signature", "split_combined",
+    "read_chain", "request", "rs256", "self_signed", "signature", "split_combined",
 ]  # fmt: skip
 
 MIN_RSA_BITS = 2048  # OpenSSL's security level 2, the default of today's senders, refuses less
@@ -160,6 +160,17 @@ def signature(key_pem: bytes, message: bytes) -> bytes:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise BadInput("the private key is not an RSA key", "take the key that was shown when the pair was made")
     return key.sign(message, padding.PKCS1v15(), SHA512())
+
+
+def rs256(key_pem: bytes, content: bytes) -> bytes:
+    """Return a signature as JSON Web Tokens have it: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3). Raises BadInput."""
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    key = _open_key(key_pem)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise BadInput("the private key is not RSA, which RS256 needs", "take the key that the provider made")
+    return key.sign(content, padding.PKCS1v15(), SHA256())
 
 
 def self_signed(names: Sequence[str], key_pem: bytes, *, days: int = 3650) -> Pair:
