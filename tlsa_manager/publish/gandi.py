@@ -5,7 +5,7 @@ There is no compare-and-swap: a set is read, compared and replaced. A set with a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tlsa_manager.publish.api import Api, address
@@ -37,7 +37,7 @@ OPTIONS = (
 )
 LEAST_TTL = 300  # seconds
 _WINDOW = 60.0  # seconds: 1000 questions a minute from one address (https://api.gandi.net/docs/reference/)
-_PAGE = 100
+_PAGE, _PAGES = 100, 100  # who has more domains than that configures the zone
 _MISSING = 404
 _ACCESS = (
     "is the token right and not expired, does it hold for this domain, and may it manage the domain's technical configuration?"
@@ -102,15 +102,14 @@ class Gandi:
         return ""
 
     def _domains(self) -> Iterator[str]:
-        page = 0
-        found: list[Any] = [None] * _PAGE
-        while len(found) == _PAGE:
-            page += 1
+        for page in range(1, _PAGES + 1):
             answer = self.api.ask("GET", "/domains", query={"per_page": str(_PAGE), "page": str(page)})
             if not answer.ok:
                 raise self.api.refused(answer, "to tell the domains of the token", "set `zone` in the section of this backend")
             found = self.api.parsed(answer)
             yield from (str(one["fqdn"]) for one in found)
+            if len(found) < _PAGE:
+                return
 
 
 def _name(zone: Zone, name: str) -> str:
