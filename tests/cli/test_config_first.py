@@ -33,6 +33,7 @@ zone "example.org" IN {
     type primary;  # a comment }
     file "/var/lib/bind/example.org";
 };
+zone "braces.example.org" { also-notify { 192.0.2.7; }; type primary; file "b"; };
 zone "elsewhere.net" { type secondary; primaries { 192.0.2.1; }; };
 """
 KNOT = """
@@ -89,7 +90,7 @@ def test_a_name_server_on_the_host(tmp_path: Path, file: str, text: str, kind: s
 def test_what_files_name_as_zones(tmp_path: Path) -> None:
     """Neither comments nor zones of others, nor those that every BIND has."""
     bind, knot = look(tree(tmp_path, **{"etc/bind/named.conf.local": BIND, "etc/knot/knot.conf": KNOT})).name_servers
-    assert bind.zones == ("example.org",)
+    assert bind.zones == ("braces.example.org", "example.org")
     assert knot.zones == ("example.net", "example.org")
     assert bind.has(HOST)
     assert not bind.has("mx.notexample.org")
@@ -103,7 +104,9 @@ def test_where_the_api_of_powerdns_is(tmp_path: Path) -> None:
         ("webserver-address=0.0.0.0\n", "http://127.0.0.1:8082"),
     ):
         (found,) = look(tree(tmp_path, **{"etc/powerdns/pdns.conf": PDNS + more})).name_servers
-        assert (found.kind, found.given) == ("powerdns", {"api": url})
+        assert (found.kind, found.given) == ("powerdns", {"server": url})
+        config, _ = begun(tmp_path, look(tmp_path))
+        assert config.dns["primary"].options["server"] == url
 
 
 def test_an_installed_server_without_zones_is_no_answer(tmp_path: Path) -> None:
@@ -111,6 +114,7 @@ def test_an_installed_server_without_zones_is_no_answer(tmp_path: Path) -> None:
     found = look(tree(tmp_path, **{"etc/bind/named.conf.default-zones": 'zone "localhost" { type master; };'}))
     assert found.name_servers == ()
     assert begun(tmp_path, found)[0].dns["primary"].kind == "manual"
+    assert look(tree(tmp_path, **{"etc/powerdns/pdns.conf": "launch=\n# api=no\n"})).name_servers == ()
 
 
 @pytest.mark.parametrize("kind", sorted(SERVERS))
@@ -213,6 +217,8 @@ def test_init_asks_dns(
 ) -> None:
     """For the zone of this host; not when told to stay offline."""
     monkeypatch.setattr("tlsa_manager.config.found._hostname", lambda: "mx.a.example")
+    monkeypatch.setattr("tlsa_manager.config.found.name_servers", lambda root, key: ())
+    monkeypatch.setattr("tlsa_manager.config.found._tsig_key", lambda root: "")
     monkeypatch.setenv("TLSA_MANAGER_CONFIG", str(tmp_path / "config.toml"))
     words = ["config", "init", "--stdout", "--resolver", dns_lab.resolver]
     assert run(words) == 0

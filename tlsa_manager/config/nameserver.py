@@ -21,7 +21,7 @@ _NSD = ("etc/nsd/nsd.conf", "etc/nsd/nsd.conf.d/*.conf")
 _POWERDNS = ("etc/powerdns/pdns.conf", "etc/powerdns/pdns.d/*.conf", "etc/pdns/pdns.conf")
 _EVERYWHERE = {"localhost", "127.in-addr.arpa", "0.in-addr.arpa", "255.in-addr.arpa", "."}  # of Debian's named.conf.default-zones
 _COMMENT = re.compile(r"/\*.*?\*/|(?://|#)[^\n]*", re.DOTALL)
-_BIND_ZONE = re.compile(r'zone\s+"([^"\s]+)"[^{;]*\{[^}]*?\btype\s+(?:primary|master)\b')
+_BIND_ZONE = re.compile(r'\bzone\s+"([^"\s]+)"[^{;]*\{(?:[^{}]|\{[^{}]*\})*?\btype\s+(?:primary|master)\b')
 _KNOT_ZONE = re.compile(r'^\s*(?:-\s*)?domain\s*:\s*"?([^\s"#]+)', re.MULTILINE)
 _NSD_ZONE = re.compile(r'^zone:(?:\n[ \t]+[^\n]*|\n[ \t]*)*?\n[ \t]+name:\s*"?([^\s"]+)', re.MULTILINE)
 _KEY_FILE = "/etc/tlsa-manager/tsig.key"
@@ -79,11 +79,10 @@ def _powerdns(root: Path, tsig_key: str) -> NameServer | None:
         place = "127.0.0.1" if address in {"0.0.0.0", "::", ""} else address  # noqa: S104  it is where we ask, not where we listen
         url = f"http://{f'[{place}]' if ':' in place else place}:{port}"
         todo = ("put the api-key of pdns.conf into the file that is named here, mode 0600: docs/backends/powerdns.md",)
-        return NameServer("PowerDNS", "powerdns", {"api": url}, (), todo)
+        return NameServer("PowerDNS", "powerdns", {"server": url}, (), todo)
     if settings.get("dnsupdate", "no").lower() in {"yes", "on", "true", ""}:
         return _updated("PowerDNS", (), tsig_key, "docs/backends/powerdns.md")
-    todo = ("switch its API on (api=yes, webserver=yes) and give it an api-key: docs/backends/powerdns.md",)
-    return NameServer("PowerDNS", "powerdns", {}, (), todo)
+    return None  # installed, and not made ready to be changed: it may be here for anything
 
 
 def _nsd(root: Path) -> NameServer | None:
