@@ -16,7 +16,7 @@ import pytest
 from lab.daemon import until
 
 from tlsa_manager.errors import Conflict, PublishError, PublishTemporary
-from tlsa_manager.publish import Backend, Change, Text, open_backend
+from tlsa_manager.publish import Backend, Change, LocalBackend, Text, open_backend
 from tlsa_manager.tlsa import RRset, Tlsa
 
 if TYPE_CHECKING:
@@ -403,7 +403,25 @@ def test_files_that_are_no_snippet(own: Own, make: Callable[[Path], object], wor
         assert words in error.message
         assert str(own.file) in error.message
     assert words in own.backend().read(OWNER).reason
+    assert words in " ".join(problems(own))
     assert (own.file.read_bytes() if own.file.is_file() else None) == before
+    assert not own.served.exists()
+
+
+def problems(own: Own, **options: object) -> tuple[str, ...]:
+    """What `config check` tells of it."""
+    backend = own.backend(**options)
+    assert isinstance(backend, LocalBackend)
+    return backend.problems()
+
+
+def test_looked_at_beforehand(own: Own) -> None:
+    """A program that is not there is told before it is needed; in good order nothing is told, nor run."""
+    assert problems(own) == ()
+    assert problems(own, command=["/nonexistent/a"], check=["/nonexistent/b"]) == (
+        "/nonexistent/a is not a program that can be run here; install it, or correct the path",
+        "/nonexistent/b is not a program that can be run here; install it, or correct the path",
+    )
     assert not own.served.exists()
 
 

@@ -55,13 +55,15 @@ def _directory(directory: Path) -> Iterator[str]:
 
 
 def _backends(config: Config) -> Iterator[str]:
-    from tlsa_manager.publish import open_backend
+    from tlsa_manager.publish import LocalBackend, open_backend
 
     for name, section in config.dns.items():
         try:
-            open_backend(name, section.kind, section.options)
+            backend = open_backend(name, section.kind, section.options)
         except TlsaManagerError as error:
             yield from _lines(error)
+            continue
+        yield from (f"dns.{name}: {problem}" for problem in (backend.problems() if isinstance(backend, LocalBackend) else ()))
 
 
 def _consumers(config: Config) -> Iterator[str]:

@@ -162,6 +162,14 @@ class LateBackend(Backend, Protocol):
         """Whether the change of that number is in force on all of its servers. Raises PublishError where it cannot be told."""
 
 
+@runtime_checkable
+class LocalBackend(Backend, Protocol):
+    """A backend that works on this host, with files and programs that may not be there."""
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what has to be put right on this host, one sentence each with its remedy. Changes nothing."""
+
+
 class _Module(Protocol):
     """What a module of a backend offers.
 

@@ -116,6 +116,12 @@ class ZoneFile:
                 raise self._undone(target)
         return Ticket("done", f"TXT record {'added at' if text.present else 'removed from'} {target} in {self.path}")
 
+    def problems(self) -> tuple[str, ...]:
+        """Say why the snippet could not be read or replaced, and which program is not there."""
+        from tlsa_manager.publish.zonefile import commands, place
+
+        return (*place.problems(self.path), *(line for argv in (self.command, self.check) for line in commands.problems(argv)))
+
     def _again(self, place: Place, done: str) -> Ticket:
         """What stands in the file is done, once the command has been run with it."""
         if place.is_owed:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import PublishError, PublishTemporary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tlsa_manager.publish.child import Ended
 
 TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h
@@ -37,6 +40,12 @@ def run(section: str, argv: tuple[str, ...], timeout: float) -> None:
     if ended.code:
         how = f"exit {ended.code}" if ended.code > 0 else f"killed by signal {-ended.code}"
         raise PublishError(f"{name} failed ({how}){said}", _BY_HAND)
+
+
+def problems(argv: tuple[str, ...]) -> Iterator[str]:
+    """Say which program cannot be run."""
+    if argv and not os.access(argv[0], os.X_OK):
+        yield f"{argv[0]} is not a program that can be run here; install it, or correct the path"
 
 
 def shown(argv: tuple[str, ...]) -> str:

@@ -89,6 +89,19 @@ def opened(path: Path, patience: float, *, shared: bool = False) -> Iterator[Pla
         raise _unusable(path, error) from None
 
 
+def problems(path: Path) -> Iterator[str]:
+    """Say why the snippet cannot be worked with, each with its remedy."""
+    try:
+        with opened(path, 0, shared=True) as place:
+            place.read()
+            if not os.access(path.parent, os.W_OK):
+                yield f"{path} could not be replaced: {path.parent} cannot be written by this user (uid {os.geteuid()})"
+    except PublishTemporary:
+        return  # somebody is at work there, so it works
+    except PublishError as error:
+        yield f"{error.message}; {error.hint}"
+
+
 def _lock(path: Path, directory: int, patience: float, kind: int) -> None:
     end = clock.monotonic() + patience
     while True:
@@ -114,9 +127,12 @@ _REASONS = {
 
 def _unusable(path: Path, error: OSError) -> PublishError:
     """Say why the file cannot be used. A file that is not there is not made: it would be one that no zone includes."""
-    reason = _REASONS.get(error.errno or 0) or disk.in_words(error)
     if error.errno == errno.ENOENT:
         message = f"{path} does not exist, so no zone file includes it and no record can be published there"
         return PublishError(message, f"make it: touch {path}; then end the zone file with: $INCLUDE {path}")
-    hint = f"in a service of systemd: ReadWritePaths={path.parent}" if error.errno == errno.EROFS else _OWN_FILE
-    return PublishError(f"{path} cannot be used: {reason}", hint)
+    if reason := _REASONS.get(error.errno or 0):
+        return PublishError(f"{path} cannot be used: {reason}", _OWN_FILE)
+    hint = "nothing is lost: mend that, and it goes on by itself"
+    if error.errno == errno.EROFS:
+        hint = f"for the service of examples/systemd: ReadWritePaths={path.parent} (docs/backends/zonefile.md)"
+    return PublishError(f"{path} cannot be used: {disk.in_words(error)}", hint)
