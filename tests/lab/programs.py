@@ -26,6 +26,7 @@ PACKAGE_OF = {
     "nsd-control": "nsd",
     "nsd-checkzone": "nsd",
     "ldns-signzone": "ldnsutils",
+    "named-checkzone": "bind9-utils",
     "unbound": "unbound",
     "unbound-control": "unbound",
     "postfix": "postfix",
