@@ -173,3 +173,12 @@ def test_aliases_are_shown_where_records_are(say: Say, home: Path, record: Tlsa)
     assert (target["name"], target["owners"], target["zone"]) == (TARGET, list(OWNERS), "example.net.")
     assert say("rollover", "plan", NAME, "--json").json["targets"] == [target]
     assert f"; {OWNERS[0]} is an alias for it" in say("records", "export", "--no-look").out
+
+
+def test_completion_knows_both(say: Say, home: Path) -> None:
+    """Lineages and options without the command, its own options behind it."""
+    cases = {"records e": NAME, "records --lo": "--look", "records export --format te": "terraform", "records export e": NAME}
+    for words, wanted in cases.items():
+        line = f"tlsa-manager {words}"
+        asked = say(_TLSA_MANAGER_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(line.split()) - 1))
+        assert f"plain,{wanted}" in asked.out.splitlines(), words
