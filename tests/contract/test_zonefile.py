@@ -251,6 +251,16 @@ def test_a_check_that_fails(own: Own) -> None:
     assert own.backend(check=check).change(removing(NOW)).state == "done"
 
 
+def test_a_person_at_the_same_file(own: Own) -> None:
+    """What is edited by hand while the command runs is not lost, whatever becomes of the command."""
+    own.says("echo '; by hand' >>$file; exit 1")
+    assert "was edited meanwhile and stays so" in refusal(own.backend(), adding(NEXT)).message
+    assert own.file.read_text() == f"{SNIPPET}{OWNER} 7200 IN TLSA {NEXT}\n; by hand\n; by hand\n"
+    own.says("echo '(' >$file; exit 1")
+    assert "cannot be read any more" in refusal(own.backend(), removing(NEXT)).message
+    assert own.file.read_text() == "(\n"
+
+
 def test_a_check_that_fails_when_the_server_is_behind(own: Own) -> None:
     """A server that may lack an earlier change is not held to have it because a later one was not even tried."""
     own.says("exit 1")

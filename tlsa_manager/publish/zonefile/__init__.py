@@ -141,25 +141,35 @@ class ZoneFile:
         try:
             self._run(self.check)
         except PublishError as error:
-            place.replace(str(former))
+            state = self._put_back(place, former, text)
             if not owed:
                 place.settle()  # nobody was told of it
-            raise _and(error, f"{self.path} is as it was, and the name server was told of nothing") from None
+            raise _and(error, f"{state}, and the name server was told of nothing") from None
         try:
             self._run(self.command)
         except PublishError as error:
-            raise _and(error, self._way_back(place, former)) from None
+            raise _and(error, self._way_back(place, former, text)) from None
         place.settle()
 
-    def _way_back(self, place: Place, former: Snippet) -> str:
+    def _way_back(self, place: Place, former: Snippet, text: str) -> str:
         """Put the former file back and run the command with it, as the server may have taken the new one. Return how it went."""
-        place.replace(str(former))
+        state = self._put_back(place, former, text)
         try:
             self._run(self.command)
         except PublishError:
-            return f"{self.path} is as it was, but the command failed with that, too: what the server has is not known"
+            return f"{state}, but the command failed with that, too: what the server has is not known"
         place.settle()
-        return f"{self.path} is as it was, and the command was run with that"
+        return f"{state}, and the command was run with that"
+
+    def _put_back(self, place: Place, former: Snippet, text: str) -> str:
+        """Put the former file back, unless somebody has edited ours meanwhile. Return what became of it."""
+        try:
+            if str(place.read()) != text:
+                return f"{self.path} was edited meanwhile and stays so"
+        except PublishError:
+            return f"{self.path} was edited meanwhile, cannot be read any more, and stays so"
+        place.replace(str(former))
+        return f"{self.path} is as it was"
 
     def _run(self, argv: tuple[str, ...]) -> None:
         from tlsa_manager.publish.zonefile import commands
