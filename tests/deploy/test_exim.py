@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pki
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     Start = Callable[[str], Instance]
 
 ADDRESS = "127.25.9.5"
+SIGHUP = "SIGHUP received"
 _numbers = itertools.count()
 
 
@@ -110,6 +114,55 @@ def test_an_install_and_reload_arrive_on_the_wire(directory: Path, start: Start)
         view = one.look()
         assert (view.configured, view.fingerprint, view.problems) == (True, each.chain.fingerprint, ())
         assert exim.reload_command == number
+
+
+def test_no_connection_is_refused_where_exim_takes_the_file_up_by_itself(directory: Path, start: Start) -> None:
+    """A SIGHUP would close the door for a moment, and mail that comes then is deferred: it is not sent where it is not needed."""
+    file = directory / "tls" / "mx.pem"
+    put(file, pair())
+    exim = start(both(file))
+    one, new = consumer(exim, file), pair()
+    with ThreadPoolExecutor(1) as sender:
+        over = Event()
+        knocking = sender.submit(knock, over)
+        one.install(new.combined)
+        one.reload()
+        over.set()
+        assert shows(new)
+        assert knocking.result() == 0
+    assert SIGHUP not in exim.log()
+
+
+def knock(over: Event) -> int:
+    """Connect again and again; return how often that was refused."""
+    refused = 0
+    while not over.is_set():
+        try:
+            socket.create_connection((ADDRESS, 25), timeout=10).close()
+        except ConnectionRefusedError:
+            refused += 1
+    return refused
+
+
+@pytest.mark.parametrize("why", ["no access times", "written before"])
+def test_where_it_is_not_seen_that_exim_reads_the_file_it_is_told(directory: Path, start: Start, why: str) -> None:
+    """A file system without access times, or a run that died between write and reload: then a SIGHUP makes it certain."""
+    file = directory / "tls" / "mx.pem"
+    if why == "no access times":
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "noatime,mode=0755", "tmpfs", directory / "tls"], check=True)
+    try:
+        put(file, pair())
+        exim = start(both(file))
+        one, new = consumer(exim, file), pair()
+        one.install(new.combined)
+        if why == "written before":
+            file.read_bytes()
+        one.reload()
+        until(lambda: shows(new), "it presents the new one", timeout=60)
+        until(lambda: SIGHUP in exim.log(), "it was told")
+    finally:
+        if why == "no access times":
+            subprocess.run(["umount", "-l", directory / "tls"], check=True)
 
 
 def test_the_write_is_the_cut_over_not_the_reload(directory: Path, start: Start) -> None:

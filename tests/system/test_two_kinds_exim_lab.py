@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from lab.sender import SenderLab
 
 ADDRESS = "127.25.0.9"
-_CONSUMER = """type = "command"
+_CONSUMER = """type = "exim"
+file = "{{file}}"
+configuration = "{configuration}"
+command = "{command}"
+owner = "{user}"
+mode = "0600"
+"""
+_BY_COMMAND = """type = "command"
 file = "{{file}}"
 owner = "{user}"
 group = "{group}"
@@ -73,19 +80,24 @@ _RSA: dict[str, object] = {}
 
 
 def test_each_lineage_rolls_on_an_exim(dns_lab: DnsLab, sender_lab: SenderLab, exim: MailDomain, tmp_path: Path) -> None:
-    """Each kind is seen by its client alone, each is rolled with the reload of Exim, and no mail is deferred."""
+    """Each kind is seen by its client alone, each is rolled with the reload of Exim, and no mail is deferred.
+
+    One is installed by the kind of consumer for Exim, the other by a command, as for software that there is no kind for.
+    """
     old_rsa = first_rsa(exim.host)
     for owner in exim.owners:
         dns_lab.put_tlsa(owner, exim.pair.record, old_rsa.record)  # type: ignore[attr-defined]  # a lab certificate
     settle(dns_lab, exim, exim.pair.record, old_rsa.record)  # type: ignore[attr-defined]
     assert shown(dns_lab, exim) == {"rsa": old_rsa.record, "ecdsa": exim.pair.record}  # type: ignore[attr-defined]
-    reload = ", ".join(f'"{word}"' for word in exim.postfix.reload_command)
-    consumer = _CONSUMER.format(user=USER, group=GROUP, reload=reload)
+    server = cast("Exim", exim.postfix)
+    reload = ", ".join(f'"{word}"' for word in server.reload_command)
+    consumer = _CONSUMER.format(user=USER, configuration=server.configuration, command=server.command)
+    by_command = _BY_COMMAND.format(user=USER, group=GROUP, reload=reload)
     installation = Installation(tmp_path, dns_lab, exim, consumer=consumer)
     listed = ", ".join(f'"{exim.host}:{port}"' for port in (25, 465, 587))
     rsa_file = exim.chain_file.with_name("rsa.pem")
     with installation.config.open("a") as file:
-        file.write(_SECOND.format(consumer=consumer.format(file=rsa_file), host=exim.host, services=listed))
+        file.write(_SECOND.format(consumer=by_command.format(file=rsa_file), host=exim.host, services=listed))
     installation.command("run")
     installation.command("records", "--adopt")
     sender_lab.flush()

@@ -1,14 +1,15 @@
-"""Exim: one of the files in `tls_certificate` and `tls_privatekey`, `exim -bV` before, SIGHUP after.
+"""Exim: one of the files in `tls_certificate` and `tls_privatekey`, `exim -bV` before, SIGHUP after where need be.
 
 What Exim is configured to read is asked of `exim -bP`; nothing is changed there. Measured with 4.96 of Debian (GnuTLS) and the
 same version built with OpenSSL, which behave alike but for the last two:
 
-- a file without a `$` in its name is loaded at the start, and five seconds after something was renamed in its directory: the
-  write is the cut-over, whatever is reloaded. With a `$` it is read for each connection;
+- a file without a `$` in its name is loaded at the start, and five seconds after something was renamed in its directory, when
+  the next sender comes: the write is the cut-over, whatever is reloaded. With a `$` it is read for each connection;
 - it is read as Exim's own user: closed to that, TLS is gone with the next reading, and the old certificate with it;
 - a link to the file that is turned is taken up like a new file; a link to a directory on the way is not, until a SIGHUP;
 - a key of another file than the certificate's, or none for it, is no TLS;
-- a SIGHUP takes up everything. For a few milliseconds (up to 6) connections are refused, open ones go on;
+- a SIGHUP takes up everything. For a few milliseconds (up to 6) connections are refused, open ones go on. A sender that meets
+  those keeps its mail for minutes, so it is given the time to take the file up by itself first;
 - two files with keys of one kind: GnuTLS presents one of them, OpenSSL offers no TLS;
 - without `tls_certificate` GnuTLS presents a new certificate to each connection, OpenSSL none.
 """
@@ -21,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import access, eximconf, files, ownership, process, service
+from tlsa_manager.deploy import access, eximconf, files, ownership, process, service, taking_up
 from tlsa_manager.disk import KEY_MODES
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tlsa_manager.option import Settings
     from tlsa_manager.snapshot import FileView
 
+_BY_ITSELF = 8.0  # seconds; Exim waits five after something has changed in the directory
 UNITS = ("exim4", "exim")  # Debian's name, and everybody else's
 OPTIONS = (
     Option(
@@ -44,7 +46,7 @@ OPTIONS = (
     ),
     Option("command", "file", "the program; none: exim4, or exim", example="/usr/sbin/exim4"),
     Option(
-        "reload", "argv", "has Exim read its files anew; none: systemctl reload where systemd runs it, else SIGHUP to its daemon",
+        "reload", "argv", "has Exim read its files anew; none: given time, then told by systemctl or SIGHUP",
         example=("/usr/sbin/service", "exim4", "reload"),
     ),
     *ownership.OPTIONS,
@@ -107,7 +109,12 @@ class Exim:
         files.install(self.path, combined, self.wanted if os.path.lexists(self.path) else self._first())
 
     def reload(self) -> None:
-        """Have the daemon start anew, with the same process number and open connections going on. Raises DeployError."""
+        """Give Exim the time to take up the file by itself; where that is not seen, have its daemon start anew.
+
+        The daemon keeps its process number, and open connections go on. Raises DeployError.
+        """
+        if not self.reload_words and eximconf.is_watched(self._ask(), self.path) and taking_up.is_read(self.path, _BY_ITSELF):
+            return
         service.tell(UNITS, self._hang_up, self.timeout, given=self.reload_words)
 
     def _first(self) -> Wanted:

@@ -79,6 +79,12 @@ def path_of_key(configuration: Configuration, path: Path) -> str | None:
     return None if beside.same(key, path) else key
 
 
+def is_watched(configuration: Configuration, path: Path) -> bool:
+    """Whether Exim 4.95 and later takes up by itself what is renamed to `path`: named as such, with no link on the way."""
+    named = {*(configuration.certificates or ()), *(configuration.private_keys or ())}
+    return reads(configuration, path) is True and str(path) in named and os.path.realpath(path) == str(path)
+
+
 def problems(configuration: Configuration, path: Path) -> Iterator[str]:
     """Say what stands in the way of a swap by replacing this file: sentences, each with what to do."""
     is_read, remedy = reads(configuration, path), _remedy(configuration, path)
