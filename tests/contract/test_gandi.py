@@ -37,8 +37,9 @@ def asked(account: GandiStand) -> list[str]:
 
 def test_the_longest_domain_on_the_last_page(account: GandiStand) -> None:
     """All pages are looked through; of two domains that the name lies in, it is the longer one."""
-    assert account.backend().read(OWNER).records == frozenset()
-    assert asked(account) == ["GET /domains", "GET /domains", "GET /domains/pub.example/records/_25._tcp.mx"]
+    for owner, domain in ((OWNER, "pub.example"), ("_25._tcp.mx.deep.pub.example.", "deep.pub.example")):
+        assert account.backend().read(owner).records == frozenset()
+        assert asked(account) == ["GET /domains", "GET /domains", f"GET /domains/{domain}/records/_25._tcp.mx"]
 
 
 def test_a_domain_that_is_configured(account: GandiStand, caplog: pytest.LogCaptureFixture) -> None:

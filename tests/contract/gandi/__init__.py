@@ -25,7 +25,7 @@ _PATH = re.compile(rf"{_ROOT}/domains/(?P<domain>[a-z0-9.-]+)(?:/records/(?P<nam
 class Gandi(Double):
     """One organization; every change is of one RRset."""
 
-    domains: ClassVar[list[str]] = [*(f"other{number}.example" for number in range(100)), "example", "pub.example"]
+    domains: ClassVar[list[str]] = [*(f"other{number}.example" for number in range(100)), "deep.pub.example", "pub.example"]
 
     def answer(self, request: Request) -> Reply:
         """Play the part of the API that is used."""
