@@ -70,7 +70,7 @@ def test_the_alternative_pair_counts(server: Any, place: Path) -> None:
 def test_passwords_of_the_configuration_go_nowhere(server: Any, place: Path) -> None:
     """Doveconf names a key's file only along with the passwords: none of them is told."""
     one = KIND.consumer(server, place / "tls" / "mx.pem")
-    server.configure("doveadm_password = geheim\nssl_cert = <nowhere\nssl_key = <nowhere\nssl_key_password = geheim")
+    server.configure("doveadm_password = geheim\nssl_cert = nothing\nssl_key = geheim\nssl_key_password = geheim")
     view = one.look()
     assert view.configured is False
     assert "geheim" not in repr(view)
@@ -103,3 +103,5 @@ def test_version_2_4(form: str, place: Path, monkeypatch: pytest.MonkeyPatch) ->
     with (place / "said").open("a") as file:
         file.write(mine)
     assert (one.look().configured, one.look().problems) == (True, ())
+    (place / "said").write_text((place / "said").read_text().replace(str(other), str(ours)).replace(mine, ""))
+    assert (one.look().configured, one.look().problems) == (True, ()), "not every key_file is of TLS"

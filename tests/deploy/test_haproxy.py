@@ -46,6 +46,7 @@ def test_all_ways_to_name_a_file_are_found(server: Any, place: Path) -> None:
     (place / "list").write_text(f"# ours\n{other}\n{one.path} [alpn h2,http/1.1] *.example !shop.example\n")
     (place / "base-list").write_text("mx.pem\n")
     (place / "tls" / "mx.pem.ocsp").write_bytes(b"")
+    (place / "tls" / ".mx.pem.0123456789abcdef.new").write_bytes(b"half")
     base = f"global\n  crt-base {place}/tls\n"
     for text, expected in {
         f"bind *:443 name x ssl crt {other} crt '{one.path}'  # crt nothing": True,
@@ -56,6 +57,8 @@ def test_all_ways_to_name_a_file_are_found(server: Any, place: Path) -> None:
     }.items():
         server.configure(f"listen web\n  {text}")
         assert reads(one) is expected, text
+    server.configure(f"listen web\n  bind *:443 ssl crt {place}/tls")
+    assert [use.chain for use in haproxycfg.uses(haproxycfg.read([server.config]))] == [str(one.path)]
     for text in ("crt mx.pem", f"crt-list {place}/base-list"):
         server.configure(f"{base}listen web\n  bind *:443 ssl {text}")
         assert reads(one), text
@@ -72,7 +75,7 @@ def test_several_files_and_directories_of_files(server: Any, place: Path) -> Non
     parts.mkdir()
     (parts / "20-web.cfg").write_text(f"listen web\n  bind {server.address}:443 ssl crt mx.pem\n")
     (parts / "10-base.cfg").write_text(f"global\n  crt-base {place}/tls\n")
-    (parts / "web.cfg.off").write_text("nonsense\n")
+    (parts / "web.cfg.off").write_text("'nonsense\n")
     one = KIND.consumer(server, place / "tls" / "mx.pem", config=[str(server.config), str(parts)])
     one.install(pair().combined)
     assert reads(one)
@@ -87,6 +90,8 @@ def test_a_key_beside_the_chain_is_taken_into_the_remedy(server: Any, place: Pat
     server.configure(f"listen web\n  bind *:443 ssl crt {crt}")
     one.check()
     assert f"cat {crt}.key {crt} > {ours}" in told(one, "does not read")
+    crt.write_bytes(key + chain)
+    assert f"cat {crt} > {ours}" in told(one, "does not read"), "the one beside is not read any more"
     written(ours, chain)
     written(place / "tls" / "mx.pem.key", key)
     server.configure(f"listen web\n  bind *:443 ssl crt {ours}")

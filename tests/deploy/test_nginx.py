@@ -39,7 +39,7 @@ def test_what_is_inherited_and_included_is_read_as_nginx_reads_it(server: Any, p
     sites.mkdir()
     (sites / "b.conf").write_text(f"server {{ listen *:444 ssl; ssl_certificate '{other}'; ssl_certificate_key \"{other}\"; }}\n")
     (sites / ".hidden.conf").write_text(f"server {{ ssl_certificate {ours}; ssl_certificate_key {other}; }}\n")
-    inherited = f'ssl_certificate "{ours}"; # ssl_certificate {other};\nssl_certificate_key ../tls/mx.pem;\n'
+    inherited = f'ssl_certificate "{ours}"; # "no {{ block\nssl_certificate_key ../tls/mx.pem;\n'
     plain = 'server { listen *:443 ssl; server_name mx.example "~^(a|b){2}$"; location ~ ^/(a|b)$ { return 204; } }'
     server.configure(f"{inherited}{plain}\ninclude sites/*.conf;")
     one.check()

@@ -117,7 +117,10 @@ def test_an_acme_client_s_file_is_told_where_it_is_for_our_names(kind: Kind, ser
         assert f"{named} (" in problem
     theirs.write_bytes(pair("shop.example").combined)
     assert one.look().from_acme == ()
-    assert kind.consumer(server, live / "mx.pem").look().from_acme
+    server.configure(kind.tls(str(one.path), str(one.path)))
+    assert one.look().problems == ()
+    (problem,) = kind.consumer(server, live / "mx.pem").look().from_acme
+    assert "the file of this consumer" in problem
 
 
 def test_a_missing_file_and_a_configuration_that_cannot_be_read(kind: Kind, server: Any, place: Path) -> None:

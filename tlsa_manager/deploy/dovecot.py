@@ -71,14 +71,14 @@ class Dovecot:
 
 def _uses(said: str) -> Iterator[Use]:
     """Read what doveconf printed. A block that names one of a pair has the other from what is around it."""
-    for where, own, all_around in _blocks(said):
+    for where, values in _blocks(said):
         for chain, key in (("cert", "key"), ("alt_cert", "alt_key")):
-            if {chain, key} & own and all_around.get(chain):
-                yield Use(where, all_around[chain], all_around.get(key, ""))
+            if chain in values:
+                yield Use(where, values[chain], values.get(key, ""))
 
 
-def _blocks(said: str) -> Iterator[tuple[str, frozenset[str], dict[str, str]]]:
-    """Yield for each block its name, which settings of certificates it has itself, and those that hold in it."""
+def _blocks(said: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name of each block that says something about certificates, and the files that hold in it."""
     found: dict[tuple[str, ...], dict[str, str]] = {(): {}}
     open_blocks: list[str] = []
     for line in map(str.strip, said.splitlines()):
@@ -91,6 +91,6 @@ def _blocks(said: str) -> Iterator[tuple[str, frozenset[str], dict[str, str]]]:
         elif setting and (file := value.removeprefix("<").strip()).startswith("/"):  # anything else is the certificate itself
             place = tuple(one for one in open_blocks if one != "ssl_server")
             found.setdefault(place, {})[setting[1]] = file
-    for place, own in found.items():
+    for place in found:
         around = [found.get(place[:depth], {}) for depth in range(len(place) + 1)]
-        yield (", ".join(place) or "everywhere"), frozenset(own), {name: file for level in around for name, file in level.items()}
+        yield (", ".join(place) or "everywhere"), {name: file for level in around for name, file in level.items()}
