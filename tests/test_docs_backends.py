@@ -174,6 +174,45 @@ def test_as_the_page_says_for_powerdns(tmp_path: Path) -> None:
         updates("powerdns.md", "127.53.4.35", tmp_path / "tsig.key", refused="")
 
 
+def test_as_the_page_says_for_the_api_of_powerdns(tmp_path: Path) -> None:
+    """Its lines for pdns.conf and for the configuration, the key made as it says, what it asks curl; and what its table says."""
+    needs("pdns_server", "pdnsutil", "curl", "openssl")
+    own = {"/etc/tlsa-manager": tmp_path}
+    shell(moved(block("powerdns.md", "openssl rand"), own))
+    key = tmp_path / "pdns.key"
+    lines = block("powerdns.md", "webserver-allow-from").replace("THE KEY", key.read_text().strip())
+    for allowed, is_let_in in (("127.0.0.1", True), ("192.0.2.1", False)):
+        directory = tmp_path / allowed
+        directory.mkdir()
+        with _powerdns(directory, lines.replace("from=127.0.0.1", f"from={allowed}")):
+            given = tomllib.loads(moved(next(one for one in blocks("powerdns.md") if one.startswith("[dns.pdns-api]")), own))
+            backend = open_backend("own", "powerdns", {k: v for k, v in given["dns"]["pdns-api"].items() if k != "backend"})
+            change = Change("_25._tcp.mx.example.org.", "example.org.", frozenset({RECORD}), frozenset(), frozenset(), 60)
+            if is_let_in:
+                shell(moved(block("powerdns.md", "curl -s").splitlines()[0].replace("curl -s", "curl -sf"), own))
+                assert backend.change(change).state == "done"
+                key.write_text("another")
+                continue
+            with pytest.raises(PublishError, match="cannot be reached: the connection ended"):
+                backend.change(change)
+
+
+@contextlib.contextmanager
+def _powerdns(directory: Path, lines: str) -> Iterator[None]:
+    """Have a PowerDNS with a database of its own serve example.org with these lines more."""
+    with contextlib.closing(sqlite3.connect(directory / "pdns.sqlite3")) as empty:
+        empty.executescript(SCHEMA.read_text())
+    (directory / "pdns.conf").write_text(
+        f"launch=gsqlite3\ngsqlite3-database={directory}/pdns.sqlite3\ngsqlite3-dnssec=yes\nlocal-address=127.53.4.36\n"
+        f"socket-dir={directory}\ndaemon=no\nguardian=no\nwrite-pid=no\nsecurity-poll-suffix=\n{lines}"
+    )
+    (directory / "example.org.zone").write_text(zone_text("127.53.4.36"))
+    for words in (["load-zone", "example.org", str(directory / "example.org.zone")], ["secure-zone", "example.org"]):
+        run("pdnsutil", f"--config-dir={directory}", *words)
+    with serving("127.53.4.36", "pdns_server", f"--config-dir={directory}", log=directory / "log"):
+        yield
+
+
 def updates(page: str, server: str, key: Path, *, refused: str) -> None:
     """Open the backend that the page configures, publish and prove what its lines allow, and be refused anything else."""
     given = tomllib.loads(next(one for one in blocks(page) if one.startswith("[dns.") and "rfc2136" in one))["dns"].popitem()[1]

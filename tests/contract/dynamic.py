@@ -29,6 +29,7 @@ class DynamicStand:
     """A primary that takes updates. A subclass says which, and where its relay listens."""
 
     kind: ClassVar[str] = "rfc2136"
+    which: ClassVar[str] = ""
     troubles: ClassVar[frozenset[Trouble]] = TROUBLES - {"limit"}
     compares: ClassVar[bool] = True
     together: ClassVar[bool] = True

@@ -25,6 +25,7 @@ class HostedStand:
     """One provider. A subclass says its `kind`, its `double` and its `options`, and what else is not as usual."""
 
     kind: ClassVar[str]
+    which: ClassVar[str] = ""
     double: ClassVar[type[Double]]
     troubles: ClassVar[frozenset[Trouble]] = ALWAYS
     compares: ClassVar[bool] = False

@@ -38,6 +38,7 @@ class Stand(Protocol):
     """
 
     kind: ClassVar[str]  # of `[dns.NAME] backend`
+    which: ClassVar[str]  # where a kind has several rows in docs/backends/README.md; otherwise empty
     troubles: ClassVar[frozenset[Trouble]]  # that this one can be brought into; the suite demands the same behaviour in each
     compares: ClassVar[bool]  # compares and writes in one step: Conflict when somebody else comes between
     together: ClassVar[bool]  # all records of one change are written in one step

@@ -1,4 +1,4 @@
-"""The program printed in docs/exec-backend.md does what the page promises."""
+"""The program printed in docs/backends/exec.md does what the page promises."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlsa_manager.tlsa import RRset, Tlsa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE = Path(__file__).parents[2] / "docs" / "exec-backend.md"
+PAGE = Path(__file__).parents[2] / "docs" / "backends" / "exec.md"
 OWNER, NEIGHBOUR = "_25._tcp.mx.example.org.", "_25._tcp.mx2.example.org."
 NOW, NEXT, FOREIGN = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "abc")
 NONE: RRset = frozenset()

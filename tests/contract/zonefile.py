@@ -35,6 +35,7 @@ class NsdStand:
     """The snippet of a zone of NSD. Its command does the work unless it is to be in trouble before or after that."""
 
     kind: ClassVar[str] = "zonefile"
+    which: ClassVar[str] = ""
     troubles: ClassVar[frozenset[Trouble]] = frozenset({"refusal", "broken", "lost-request", "lost-answer"})
     compares: ClassVar[bool] = False
     together: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Exec: hand the change to a program of the operator, JSON in, JSON out. The contract is docs/exec-backend.md.
+"""Exec: hand the change to a program of the operator, JSON in, JSON out. The contract is docs/backends/exec.md.
 
 The program is not trusted to be right: its words are bounded in size and time, checked, and what it says it did is read back.
 """
@@ -32,7 +32,7 @@ UNKNOWN_VERB = 64  # EX_USAGE
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LARGEST_TTL = 2**31 - 1  # RFC 2181 §8
 _OTHER_WAY = (
-    "dns-01 needs TXT records: docs/exec-backend.md says what `text` asks of the program;"
+    "dns-01 needs TXT records: docs/backends/exec.md says what `text` asks of the program;"
     ' or have the names proven without DNS: challenge = "http-01" in the section of the issuer'
 )
 
@@ -165,7 +165,7 @@ class Exec:
             raise PublishError(message, "correct the configuration of that program; nothing else can be done here")
         if ended.code != 0:
             how = f"exit {ended.code}" if ended.code > 0 else f"killed by signal {-ended.code}"
-            by_hand = f"run it by hand as docs/exec-backend.md shows: {verb}"
+            by_hand = f"run it by hand as docs/backends/exec.md shows: {verb}"
             if verb == "text":
                 by_hand = f"does it know `text` at all? {_OTHER_WAY}; otherwise {by_hand}"
             raise PublishError(f"{self._program} failed to `{verb}` ({how}){said}", by_hand)
@@ -191,7 +191,7 @@ class Exec:
         )
 
     def _nonsense(self, what: str) -> PublishError:
-        return PublishError(f"{self._program} breaks the contract: {what}", "the contract is docs/exec-backend.md")
+        return PublishError(f"{self._program} breaks the contract: {what}", "the contract is docs/backends/exec.md")
 
 
 def build(name: str, settings: Settings) -> Exec:

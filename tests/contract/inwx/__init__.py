@@ -130,6 +130,7 @@ class InwxStand(HostedStand):
     """Single records."""
 
     kind, double, least_ttl, together = "inwx", Inwx, LEAST_TTL, False
+    troubles = HostedStand.troubles | {"conflict"}  # what others add stays
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return what a section of the configuration has."""

@@ -125,6 +125,7 @@ class NetcupStand(HostedStand):
     """Records of one zone in one request, all with the TTL of the zone."""
 
     kind, double = "netcup", Netcup
+    troubles = HostedStand.troubles | {"conflict"}  # what others add stays
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return what a section of the configuration has."""

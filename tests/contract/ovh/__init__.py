@@ -147,6 +147,7 @@ class OvhStand(HostedStand):
     """Single records, served after a refresh."""
 
     kind, double, least_ttl, together = "ovh", Ovh, LEAST_TTL, False
+    troubles = HostedStand.troubles | {"conflict"}  # what others add stays
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return what a section of the configuration has."""

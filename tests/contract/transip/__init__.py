@@ -117,6 +117,7 @@ class TransipStand(HostedStand):
     """Single entries."""
 
     kind, double, least_ttl, together = "transip", Transip, LEAST_TTL, False
+    troubles = HostedStand.troubles | {"conflict"}  # what others add stays
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return what a section of the configuration has."""
