@@ -19,6 +19,7 @@ STANDS = {
     "hetzner": "contract.hetzner:HetznerStand",
     "route53": "contract.route53:Route53Stand",
     "google": "contract.google:GoogleStand",
+    "azure": "contract.azure:AzureStand",
     "inwx": "contract.inwx:InwxStand",
     "netcup": "contract.netcup:NetcupStand",
     "ovh": "contract.ovh:OvhStand",

@@ -32,6 +32,7 @@ KINDS = {
     "desec": "tlsa_manager.publish.desec",
     "route53": "tlsa_manager.publish.route53",
     "google": "tlsa_manager.publish.google",
+    "azure": "tlsa_manager.publish.azure",
     "cloudflare": "tlsa_manager.publish.cloudflare",
     "gandi": "tlsa_manager.publish.gandi",
     "hetzner": "tlsa_manager.publish.hetzner",
