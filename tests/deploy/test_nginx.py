@@ -110,7 +110,11 @@ def test_an_nginx_that_is_not_root_needs_to_read_the_file(server: Any, place: Pa
     server.start()
     assert one.look().problems == ()
     one.path.chmod(0o600)
-    problem = told(one, f"nobody cannot read {one.path}")
+    problem = told(one, f"nginx's user nobody cannot read {one.path}")
+    with pytest.raises(DeployError, match="user nobody cannot read") as caught:
+        one.check()
+    assert caught.value.hint == problem.partition("; ")[2]
+    KIND.consumer(server, one.path, mode="0640").check()
     subprocess.run(["sh", "-c", problem.partition("; ")[2]], check=True)
     assert one.look().problems == ()
     one.install((new := pair()).combined)

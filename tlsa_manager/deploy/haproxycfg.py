@@ -97,8 +97,8 @@ def _stored(lines: tuple[Line, ...]) -> Iterator[tuple[str, _Pair]]:
         if line.section[0] == "crt-store" and line.words[0] == "load":
             keys = [_base(lines, "key-base", line) / key for key in line.after("key")]
             for crt in line.after("crt"):
-                for name in (crt, *line.after("alias")):
-                    yield f"@{''.join(line.section[1:])}/{name}", (_base(lines, "crt-base", line) / crt, keys[0] if keys else None)
+                pair = (_base(lines, "crt-base", line) / crt, keys[0] if keys else None)
+                yield from ((f"@{''.join(line.section[1:])}/{name}", pair) for name in (crt, *line.after("alias")))
 
 
 def _base(lines: tuple[Line, ...], word: str, line: Line) -> Path:

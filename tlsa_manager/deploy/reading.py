@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from tlsa_manager.certificates import read_chain
 from tlsa_manager.deploy import access
 from tlsa_manager.deploy.acme import is_acme
-from tlsa_manager.deploy.files import read_current
+from tlsa_manager.deploy.files import AS_IT_STANDS, read_current
 from tlsa_manager.errors import BadInput, DeployError
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tlsa_manager.deploy.files import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,16 @@ def problems(reading: Reading, path: Path) -> Iterator[str]:
                 f"or not; name {path} itself: {remedy}"
             )
     yield from from_acme(reading, path)
-    if ours and reading.user and (why := access.hindrance(path, reading.user)):
+    if why := unreadable(reading, path, AS_IT_STANDS):
         yield why
+
+
+def unreadable(reading: Reading, path: Path, wanted: Wanted) -> str:
+    """Say why the server could not open the file, once it is replaced and as `wanted` says, with a command; empty if it can."""
+    if reading.user is None or not any(_same(one, path) for use in reading.uses for one in use.files):
+        return ""
+    why = access.hindrance(path, reading.user, wanted)
+    return f"{reading.server}'s user {why}" if why else ""
 
 
 def from_acme(reading: Reading, path: Path) -> Iterator[str]:

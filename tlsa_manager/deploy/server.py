@@ -79,8 +79,11 @@ class Server:
         return files.read_current(self.path)
 
     def check(self) -> None:
-        """Have the server check its own configuration. Raises DeployError."""
+        """Have the server check its own configuration, and see that it will be able to read the file. Raises DeployError."""
         self.software.check()
+        message, _, remedy = reading.unreadable(self.software.ask(self.path), self.path, self.wanted).partition("; ")
+        if message:
+            raise DeployError(message, remedy)
 
     def install(self, combined: bytes) -> None:
         """Replace the file atomically. Raises DeployError."""
