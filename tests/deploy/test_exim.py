@@ -399,6 +399,19 @@ def test_a_configuration_that_exim_refuses(directory: Path) -> None:
     assert [problem for problem in absent.look().problems if "cannot be started" in problem]
 
 
+def test_a_running_exim_is_not_told_while_its_configuration_is_broken(directory: Path, start: Start) -> None:
+    """It would end: a SIGHUP has the daemon read its configuration anew, and one that it refuses is the end of it."""
+    file = directory / "tls" / "mx.pem"
+    first = pair()
+    put(file, first)
+    exim = start(both(file))
+    exim.configure("tls_certificates = /x.pem")
+    with pytest.raises(DeployError, match=r'main option "tls_certificates" unknown'):
+        consumer(exim, file).reload()
+    assert shows(first)
+    assert SIGHUP not in exim.log()
+
+
 def test_an_exim_that_does_not_run_cannot_be_reloaded(directory: Path, start: Start) -> None:
     """Reloading what is stopped is an error, so nobody believes in a swap that did not happen."""
     file = directory / "tls" / "mx.pem"
