@@ -194,6 +194,7 @@ def test_a_command_that_fails(own: Own) -> None:
     error = refusal(own.backend(), adding(NEXT))
     assert not isinstance(error, PublishTemporary)
     assert "(exit 3): zone broken" in error.message
+    assert str(own.program) in error.hint
     assert "was run with that" in error.message
     assert own.file.read_text() == SNIPPET
     assert own.is_served

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import PublishError, PublishTemporary
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_BY_HAND = "run it by hand as the user that runs tlsa-manager, and mend what it complains of"
 
 
 def run(section: str, argv: tuple[str, ...], timeout: float) -> None:
@@ -29,28 +29,24 @@ def run(section: str, argv: tuple[str, ...], timeout: float) -> None:
     except OSError as error:
         message = f"{argv[0]} cannot be started: {error.strerror}"
         raise PublishError(message, f"correct section [{section}]: does it exist, may it be run?") from None
-    name, said = shown(argv), _said(ended)
+    name, said = argv[0], _said(ended)
+    by_hand = f"run it by hand, as the user that runs tlsa-manager, and mend what it complains of: {shlex.join(argv)}"
     if ended.cut == "time":
         message = f"{name} did not end within {timeout:g} s and was killed{said}"
         raise PublishTemporary(message, f"if it needs longer, raise {section}.timeout; otherwise see why it hangs")
     if ended.cut == "size":
-        raise PublishError(f"{name} printed more than a mebibyte and was killed", _BY_HAND)
+        raise PublishError(f"{name} printed more than a mebibyte and was killed", by_hand)
     if ended.code == TEMPORARY:
         raise PublishTemporary(f"{name} asks to try again later (exit 75){said}", "tried again by itself")
     if ended.code:
         how = f"exit {ended.code}" if ended.code > 0 else f"killed by signal {-ended.code}"
-        raise PublishError(f"{name} failed ({how}){said}", _BY_HAND)
+        raise PublishError(f"{name} failed ({how}){said}", by_hand)
 
 
 def problems(argv: tuple[str, ...]) -> Iterator[str]:
     """Say which program cannot be run."""
     if argv and not os.access(argv[0], os.X_OK):
         yield f"{argv[0]} is not a program that can be run here; install it, or correct the path"
-
-
-def shown(argv: tuple[str, ...]) -> str:
-    """Return a command for a message."""
-    return " ".join(argv)[:120]
 
 
 def _said(ended: Ended) -> str:
