@@ -21,6 +21,7 @@ STANDS = {
     "google": "contract.google:GoogleStand",
     "azure": "contract.azure:AzureStand",
     "inwx": "contract.inwx:InwxStand",
+    "lexicon": "contract.lexicon:LexiconStand",
     "netcup": "contract.netcup:NetcupStand",
     "ovh": "contract.ovh:OvhStand",
     "transip": "contract.transip:TransipStand",

@@ -37,6 +37,7 @@ KINDS = {
     "gandi": "tlsa_manager.publish.gandi",
     "hetzner": "tlsa_manager.publish.hetzner",
     "inwx": "tlsa_manager.publish.inwx",
+    "lexicon": "tlsa_manager.publish.lexicon",
     "netcup": "tlsa_manager.publish.netcup",
     "ovh": "tlsa_manager.publish.ovh",
     "transip": "tlsa_manager.publish.transip",
