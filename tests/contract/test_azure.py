@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NAME = "_25._tcp.mx.pub.example."
 NOW, NEXT = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "ab")
@@ -201,6 +202,23 @@ def test_one_way_to_say_who_asks(options: dict[str, object], words: str, monkeyp
     monkeypatch.setenv("S", "secret-of-the-application")
     with pytest.raises(ConfigError, match=words):
         open_backend("a", "azure", {"subscription-id": SUBSCRIPTION, **options})
+
+
+def test_the_documented_role_is_what_is_asked_for(account: AzureStand) -> None:
+    """The role of the page allows each operation that is used on a zone that is named, and no other one."""
+    page = (Path(__file__).parents[2] / "docs/backends/azure.md").read_text()
+    role = json.loads(page[page.index("    {\n") : page.index("\n    }\n") + 6])
+    backend = account.backend(**{"resource-group": "dns", "zone": "pub.example"})
+    account.put(NAME, 300, str(NOW))
+    for change in (ADD, REMOVE, Change(NAME, "", frozenset(), ADD.add, None, 3600)):
+        backend.change(change)
+    asked = set()
+    for one in account.server.requests:
+        _, _, what = one.path.partition("/providers/")
+        verb = {"GET": "read", "PUT": "write", "DELETE": "delete"}.get(one.method, "")
+        kind = what.split("/")[3:4]
+        asked |= {"/".join(["Microsoft.Network", "dnsZones", *kind, verb])} if what else set()
+    assert asked == set(role["Actions"])
 
 
 def _tokens(account: AzureStand) -> int:

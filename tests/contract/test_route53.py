@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +24,6 @@ from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tlsa_manager.publish import Backend
 
@@ -328,3 +329,20 @@ def test_no_role(account: Route53Stand) -> None:
 
 def _answer(code: str, message: str) -> Reply:
     return Reply(400, body=forms.error(code, message))
+
+
+def test_the_documented_policy_is_what_is_asked_for(account: Route53Stand) -> None:
+    """The policy of the page allows each operation that is used with zone-id, and no other one."""
+    page = (Path(__file__).parents[2] / "docs/backends/route53.md").read_text()
+    policy = json.loads(page[page.index("    {\n") : page.index("\n    }\n") + 6])
+    actions = [one["Action"] for one in policy["Statement"]]
+    allowed = {one for action in actions for one in ([action] if isinstance(action, str) else action)}
+    backend = account.backend(**{"zone-id": "Z1D633PJN98FT9"})
+    backend.settled(backend.change(ADD).number)  # type: ignore[attr-defined]
+    names = {"POST rrset": "ChangeResourceRecordSets", "GET rrset": "ListResourceRecordSets"}
+    names |= {"GET hostedzone": "GetHostedZone", "GET change": "GetChange"}
+    asked = [(one.method, [part for part in one.path.split("/") if part.islower()][-1]) for one in account.server.requests]
+    assert {f"route53:{names[f'{method} {what}']}" for method, what in asked} == allowed
+    assert policy["Statement"][0]["Condition"]["ForAllValues:StringEquals"]["route53:ChangeResourceRecordSetsRecordTypes"] == [
+        "TLSA"
+    ]
