@@ -16,6 +16,7 @@ import pytest
 import tldextract
 
 from contract.lexicon import end, with_client
+from contract.lexicon.liar import STANDING, Liar
 from tlsa_manager.errors import ConfigError, PublishError, PublishTemporary
 from tlsa_manager.publish import Change, lexicon, open_backend
 from tlsa_manager.publish.lexicon import pipe, worker
@@ -83,6 +84,7 @@ def test_what_is_not_done_is_not_believed(liar: Callable[..., Backend], lie: str
         liar(lie).change(ADD)
     assert caught.value.hint
     assert "0123456789" not in caught.value.message
+    assert ("which is not True" in caught.value.message) is (lie in {"none", "false", "secret"})
 
 
 @pytest.mark.parametrize("lie", ["one", "none"])
@@ -93,6 +95,27 @@ def test_what_is_done_though_it_does_not_say_so_is_seen(liar: Callable[..., Back
     else:
         with pytest.raises(PublishTemporary, match="which is not True"):
             liar(lie).change(REMOVE)
+
+
+def test_what_stands_is_not_created_and_what_is_gone_is_not_deleted() -> None:
+    """Somebody else has done it since it was planned: the provider, which might write it twice, is not asked again."""
+    begun: list[str] = []
+
+    class Busy(Liar):
+        def create_record(self, rtype: str, name: str, content: str) -> bool:
+            begun.append(content)
+            return True
+
+        delete_record = create_record  # type: ignore[assignment]
+
+    standing = f"3 1 1 {'C' * 32} {'C' * 32}"
+    STANDING["busy"] = [standing]
+    asked = {"name": "busy", "zone": "pub.example", "kind": "TLSA", "options": {"auth_token": "truth"}}
+    for what in ({"add": [str(FOREIGN)]}, {"remove": [str(NOW)]}):
+        assert worker.perform({**asked, **what}, Busy)["records"] == [
+            {"type": "TLSA", "name": "busy", "content": standing, "ttl": 300}
+        ]
+    assert begun == []
 
 
 @pytest.mark.parametrize("change", [ADD, Change(OWNER, "", frozenset(), frozenset({NOW}), None, 3600)], ids=["add", "remove"])
