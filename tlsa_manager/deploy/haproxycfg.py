@@ -10,8 +10,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy.reading import Use
-from tlsa_manager.disk import in_words
+from tlsa_manager.deploy.reading import Use, text_of
 from tlsa_manager.errors import DeployError
 from tlsa_manager.value import dataclass
 
@@ -26,6 +25,7 @@ _SECTIONS = {
     "ring", "cache", "log-forward", "fcgi-app", "crt-store", "traces", "log-profile", "acme",
 }  # fmt: skip
 _BESIDE = (".key", ".issuer", ".ocsp", ".sctl")  # in a directory of certificates these are none themselves
+_REMEDY = "name the files that haproxy is started with (-f) in the option config"
 _BUNDLE = (".rsa", ".dsa", ".ecdsa")  # where the file itself is missing (ssl-load-extra-files)
 
 
@@ -79,7 +79,7 @@ def _named(where: str, crt: str, line: Line, lines: tuple[Line, ...], stores: Ma
 def _read(file: Path) -> Iterator[Line]:
     section: tuple[str, ...] = ("",)
     base = Path("/")  # where systemd starts it; an administrator's shell is nobody's business
-    for number, text in enumerate(_text(file).splitlines(), 1):
+    for number, text in enumerate(text_of(file, _REMEDY).splitlines(), 1):
         words = _words(text, f"{file}:{number}")
         if not words:
             continue
@@ -110,7 +110,7 @@ def _base(lines: tuple[Line, ...], word: str, line: Line) -> Path:
 
 def _listed(file: Path, base: Path) -> Iterator[Line]:
     """Read a crt-list: on each line a certificate, then perhaps options in brackets and names."""
-    for number, text in enumerate(_text(file).splitlines(), 1):
+    for number, text in enumerate(text_of(file, _REMEDY).splitlines(), 1):
         if words := _words(text.replace("[", " ").replace("]", " "), f"{file}:{number}"):
             yield Line(words, ("",), base, f"{file}:{number}")
 
@@ -129,14 +129,6 @@ def _key_beside(chain: Path) -> str:
         return str(beside) if beside.exists() and b"PRIVATE KEY" not in chain.read_bytes() else ""
     except OSError:
         return ""
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        message = f"{file} cannot be read: {in_words(error)}"
-        raise DeployError(message, "name the files that haproxy is started with (-f) in the option config") from None
 
 
 def _words(text: str, place: str) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class Nginx:
         pid_file = next((Path(one.words[0]) for one in directives if one.name == "pid" and one.words), Path("/run/nginx.pid"))
         return Reading(
             "nginx", uses,
-            f"in its server block: {_CHAIN} {path}; {_KEY} {path};",
+            f'in its server block "{_CHAIN} {path}; {_KEY} {path};"',
             f"{self.program} -t -c {self.config} && {self.program} -s reload -c {self.config}",
             "it makes the name of a certificate file at each handshake, of a variable or by a program" if is_open else "",
             running.user(pid_file, Path(self.program).name),

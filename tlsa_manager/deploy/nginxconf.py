@@ -7,8 +7,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.disk import in_words
-from tlsa_manager.errors import DeployError
+from tlsa_manager.deploy.reading import text_of
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ _TOKEN = re.compile(
     | (?P<word>(?:\\.|\$\{[^}\s]*\}|[^\s{};\\])+)""",
     re.VERBOSE | re.DOTALL,
 )  # fmt: skip
-_DEPTH = 20  # includes within includes; nginx itself counts only open files
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def read(config: Path) -> tuple[Directive, ...]:
 
     Relative names are of the directory of the first file (nginx: the prefix of the configuration).
     """
-    return tuple(_read(config, config.parent, _DEPTH))
+    return tuple(_read(config, config.parent, ()))
 
 
 def walk(directives: Iterable[Directive]) -> Iterator[Directive]:
@@ -48,16 +46,13 @@ def walk(directives: Iterable[Directive]) -> Iterator[Directive]:
         yield from walk(one.inside)
 
 
-def _read(file: Path, base: Path, depth: int) -> Iterator[Directive]:
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        message = f"{file} cannot be read: {in_words(error)}"
-        raise DeployError(message, "name the nginx.conf that is in use in the option config") from None
-    yield from _block(_tokens(text, file), file, base, depth)
+def _read(file: Path, base: Path, within: tuple[Path, ...]) -> Iterator[Directive]:
+    """Read one file. `within`: those that include it; what includes itself is no configuration that nginx would start with."""
+    text = text_of(file, "name the nginx.conf that is in use in the option config")
+    yield from _block(_tokens(text, file), base, (*within, file))
 
 
-def _block(tokens: Iterator[tuple[str, bool, str]], file: Path, base: Path, depth: int) -> Iterator[Directive]:
+def _block(tokens: Iterator[tuple[str, bool, str]], base: Path, within: tuple[Path, ...]) -> Iterator[Directive]:
     """Read directives to the end of the block, or of the file."""
     words: list[str] = []
     place = ""
@@ -68,10 +63,11 @@ def _block(tokens: Iterator[tuple[str, bool, str]], file: Path, base: Path, dept
         elif text == "}":
             return
         elif words:
-            inside = tuple(_block(tokens, file, base, depth)) if text == "{" else ()
-            if words[0] == "include" and depth:
-                for name in sorted(glob(str(base / " ".join(words[1:])))):  # noqa: PTH207  like glob(3), it passes over dot files
-                    yield from _read(Path(name), base, depth - 1)
+            inside = tuple(_block(tokens, base, within)) if text == "{" else ()
+            if words[0] == "include":
+                names = sorted(glob(str(base / " ".join(words[1:]))))  # noqa: PTH207  like glob(3), it passes over dot files
+                for included in (Path(name) for name in names):
+                    yield from _read(included, base, within) if included not in within else ()
             else:
                 yield Directive(words[0], tuple(words[1:]), inside, place)
             words = []

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import process, server, service
-from tlsa_manager.deploy.reading import Reading, Use
-from tlsa_manager.disk import in_words
+from tlsa_manager.deploy.reading import Reading, Use, text_of
 from tlsa_manager.errors import ConfigError, DeployError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
@@ -35,7 +34,6 @@ OPTIONS = server.options(
 )  # fmt: skip
 _UNITS = ("opensmtpd.service", "smtpd.service")
 _MACRO = re.compile(r"\s*([A-Za-z0-9_]+)\s*=\s*(.*)", re.DOTALL)
-_DEPTH = 20  # includes within includes
 
 
 def build(name: str, settings: Settings) -> server.Server:
@@ -66,7 +64,7 @@ class OpenSmtpd:
 
     def ask(self, path: Path) -> Reading:
         """Read smtpd.conf. Raises DeployError, also where nobody knows how to restart it."""
-        lines = tuple(_lines(self.config, {}, _DEPTH))
+        lines = tuple(_lines(self.config, {}, ()))
         self._way_to_restart()
         again = f"smtpd -n -f {self.config}, then {' '.join(self.reload_words) or 'systemctl restart opensmtpd'}"
         return Reading("OpenSMTPD", tuple(_uses(lines)), f'pki NAME cert "{path}" and pki NAME key "{path}"', again)
@@ -104,20 +102,16 @@ def _uses(lines: tuple[tuple[str, ...], ...]) -> Iterator[Use]:
             yield Use(f"pki {name}", files["cert"], files.get("key", ""))
 
 
-def _lines(file: Path, macros: dict[str, str], depth: int) -> Iterator[tuple[str, ...]]:
-    """Yield the words of each line, of included files, too. Raises DeployError."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        message = f"{file} cannot be read: {in_words(error)}"
-        raise DeployError(message, "name the smtpd.conf that is in use in the option config") from None
+def _lines(file: Path, macros: dict[str, str], within: tuple[Path, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each line, of included files, too. `within`: those that include this one. Raises DeployError."""
+    text = text_of(file, "name the smtpd.conf that is in use in the option config")
     for line in text.replace("\\\n", " ").splitlines():
         if macro := _MACRO.fullmatch(line):
             macros[macro[1]] = " ".join(_words(macro[2], file))
             continue
         words = tuple(macros.get(word[1:], word) if word.startswith("$") else word for word in _words(line, file))
-        if words[:1] == ("include",) and len(words) == 2 and depth:
-            yield from _lines(Path(words[1]), macros, depth - 1)
+        if words[:1] == ("include",) and len(words) == 2 and Path(words[1]) not in (*within, file):
+            yield from _lines(Path(words[1]), macros, (*within, file))
         elif words:
             yield words
 
