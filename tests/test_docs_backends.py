@@ -111,6 +111,30 @@ def test_recipe_for_nsd(tmp_path: Path) -> None:
         nsd.daemon.stop()
 
 
+def test_zone_file_at_knot(tmp_path: Path) -> None:
+    """As the page says, its own reload is all that Knot needs: it raises the serial and signs."""
+    needs("knotd", "knotc")
+    given = re.search(r"`command = (\[.+?\])` is all", (HERE / "docs/backends/zonefile.md").read_text())
+    assert given
+    command: list[str] = tomllib.loads(f"command = {given[1]}")["command"]
+    conf, snippet, address, owner = tmp_path / "knot.conf", tmp_path / "inc", "127.53.4.37", "_25._tcp.mx.example.org."
+    snippet.touch()
+    (tmp_path / "example.org.zone").write_text(f"{zone_text(address)}$INCLUDE {snippet}\n")
+    conf.write_text(
+        f'server:\n    rundir: "{tmp_path}"\n    listen: {address}@53\ndatabase:\n    storage: "{tmp_path}/db"\n'
+        "    journal-db-max-size: 10M\n    kasp-db-max-size: 10M\n    timer-db-max-size: 10M\n"
+        f"zone:\n  - domain: example.org\n    storage: {tmp_path}\n    file: example.org.zone\n    zonefile-sync: -1\n"
+        "    journal-content: all\n    zonefile-load: difference-no-serial\n    dnssec-signing: on\n"
+    )
+    with serving(address, "knotd", "-c", str(conf), log=tmp_path / "log"):
+        serial = dig("example.org", "SOA", address).split()[6]
+        argv = [command[0], "-c", str(conf), *command[1:]]
+        backend = open_backend("knot", "zonefile", {"file": str(snippet), "command": argv})
+        assert backend.change(Change(owner, "", frozenset({RECORD}), frozenset(), None, 60)).state == "done"
+        assert {"TLSA", "RRSIG"} <= set(dig(owner, "TLSA", address).split())
+        assert dig("example.org", "SOA", address).split()[6] == str(int(serial) + 1)
+
+
 # --- servers that take updates, set up as a new user would ----------------------------------------------------------------
 
 
