@@ -140,6 +140,9 @@ class Api:
             return self._web.send(method, url, body, headers=headers, sign=self._sign)
         except (requests.RequestException, HTTPError, TimeoutError, web.TooLongError) as error:
             raise self._unanswered(error) from None
+        except OSError as error:  # what is left: the file of certificates to trust
+            message = f"{self.title} was not asked: {web.printable(str(error), 200)}"
+            raise PublishError(message, "name a file that is there, in ca-bundle or REQUESTS_CA_BUNDLE") from None
 
     def _unanswered(self, error: Exception) -> _TroubleError | PublishError:
         host = urlsplit(self.base).hostname or self.base
@@ -213,6 +216,20 @@ def address(settings: Settings, name: str, *, plain: bool = False) -> str:
         message = f"{url[:80]!r} is not https: whoever listens on the way could read the secret and change DNS"
         raise _mistake(where, message, "use https; to this host itself (127.0.0.1) plain http is fine")
     return url
+
+
+def trusted(settings: Settings, name: str) -> str:
+    """Return the path of the certificates to trust that an option gives; empty: the system's. Raises ConfigError."""
+    import ssl
+
+    path = settings.text(name)
+    try:
+        if path:
+            ssl.create_default_context(cafile=path)
+    except OSError as error:
+        where, why = f"{settings.section}.{name}", error.strerror or "it has no certificate"
+        raise _mistake(where, f"{path} cannot be used: {web.printable(why, 100)}", "certificates in PEM form") from None
+    return path
 
 
 def _mistake(where: str, message: str, hint: str) -> ConfigError:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from tlsa_manager.errors import BadInput, PublishError
 from tlsa_manager.option import Option
 from tlsa_manager.publish import conflict
-from tlsa_manager.publish.api import Api, address
+from tlsa_manager.publish.api import Api, address, trusted
 from tlsa_manager.publish.hosted import Hosted, Record, Standing, Zone, parents, text_of, value_of, zone_option
 from tlsa_manager.secret import secret_of, secret_options
 from tlsa_manager.value import dataclass
@@ -55,7 +55,7 @@ def build(name: str, settings: Settings) -> Hosted:
     base = address(settings, "server", plain=settings.flag("plain-http")).removesuffix("/api/v1")
     api = Api(
         "PowerDNS", f"{base}/api/v1/servers/{quote(settings.text('server-id'), safe='')}", settings.seconds("timeout"),
-        access=_ACCESS, headers={"X-API-Key": key}, secrets=(key,), trust=settings.text("ca-bundle"),
+        access=_ACCESS, headers={"X-API-Key": key}, secrets=(key,), trust=trusted(settings, "ca-bundle"),
     )  # fmt: skip
     zone = zone_option(settings.text("zone"))
     return Hosted(name, PowerDns(api, zone), zone)
