@@ -103,9 +103,14 @@ class Hetzner:
         return "" if self._over(action) else str(int(action["id"]))
 
     def settled(self, ticket: str) -> bool:
-        """Whether an action is over; one that is not known any more has been over for long."""
+        """Whether an action is over, well or not; one that is not known any more has been over for long.
+
+        One that failed has changed nothing, and never will: that its record is not there is seen, and it is asked for again.
+        """
         answer = self.api.ask("GET", f"/actions/{quote(ticket, safe='')}")
-        return _code(answer) == "not_found" or self._over(self._value(answer, f"to tell about action {ticket}")["action"])
+        if _code(answer) == "not_found":
+            return True
+        return str(self._value(answer, f"to tell about action {ticket}")["action"]["status"]) in {"success", "error"}
 
     def _again(self, edit: Edit, answer: Answer) -> str:
         """Ask for what is left to do, if somebody else has changed the set since it was read; otherwise it is refused."""

@@ -118,7 +118,7 @@ class LateProvider(Provider, Protocol):
     """A provider whose changes are numbered and come into force later."""
 
     def settled(self, ticket: str) -> bool:
-        """Whether the change of that number is in force on all of its servers. Raises PublishError."""
+        """Whether the change of that number is over: in force on all of its servers, or given up. Raises PublishError."""
 
 
 @runtime_checkable

@@ -111,7 +111,8 @@ class Hetzner(Double):
                 return error(422, "invalid_input", "invalid input in field 'records': TXT records are quoted strings")
             if any(same(value, one) for one in (standing or (0, []))[1]):
                 return error(422, "invalid_input", f"duplicate value '{value}'")
-        self.sets[key] = ttl or 0, [*(standing or (0, []))[1], *values]
+        if not self.failing:
+            self.sets[key] = ttl or 0, [*(standing or (0, []))[1], *values]
         return None
 
     def _remove(self, key: tuple[str, str], values: list[str], _ttl: int | None) -> Reply | None:
