@@ -90,7 +90,7 @@ def playing(*troubles: Trouble) -> Callable[[Callable[..., None]], Callable[...,
     """Have a test collected for each of these troubles and every stand that can be brought into it."""
 
     def note(test: Callable[..., None]) -> Callable[..., None]:
-        test.troubles = troubles  # type: ignore[attr-defined]  # conftest.py looks for it
+        test.troubles = sorted(troubles)  # type: ignore[attr-defined]  # conftest.py looks for it; workers want one order
         return test
 
     return note

@@ -1,4 +1,4 @@
-"""What all zones at providers have in common, beside the promises: names and zones that are refused, answers that make no sense."""
+"""What all zones at providers have in common, beside the promises: names and zones refused, answers that make no sense."""
 
 from __future__ import annotations
 
