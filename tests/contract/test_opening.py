@@ -68,7 +68,7 @@ def test_options_are_documented(kind: str) -> None:
     for option in options_of(kind):
         assert option.help
         assert option.default is None or option.read(option.default) is not None
-        assert option.required or option.default is not None or option.type in {"str", "file"}
+        assert option.required or option.default is not None or option.type in {"str", "file", "argv"}
 
 
 def test_start_up_stays_light() -> None:
