@@ -52,6 +52,13 @@ def test_what_is_inherited_and_included_is_read_as_nginx_reads_it(server: Any, p
     assert told(one, "does not read").startswith(f"nginx does not read {ours} (but {other})"), "nobody inherits it"
 
 
+def test_files_that_include_each_other_come_to_an_end(place: Path) -> None:
+    """An nginx would not start with that; looking at it ends, with what stands there once."""
+    for name, other in (("a", "b"), ("b", "a")):
+        (place / f"{name}.conf").write_text(f"include *.conf; include {other}.conf; user {name};\n")
+    assert {one.words for one in nginxconf.read(place / "a.conf")} == {("a",), ("b",)}
+
+
 def test_pairs_of_several_algorithms_are_told_apart(server: Any, place: Path) -> None:
     """The first certificate goes with the first key and the second with the second; swapped, one half would be ours."""
     rsa = written(place / "rsa.pem", pair().combined)

@@ -36,6 +36,9 @@ def test_macros_includes_and_continued_lines(server: Any, place: Path) -> None:
     server.configure(f'mxname = "mx.example"\ninclude "{place}/pki.conf"\n# pki shop cert "/nowhere"')
     one.check()
     assert (one.look().configured, one.look().problems) == (True, ())
+    with (place / "pki.conf").open("a") as file:
+        file.write(f'include "{place}/pki.conf"\ninclude "{server.config}"\n')
+    assert one.look().configured is True, "a circle comes to an end"
 
 
 def test_a_pki_that_no_listener_presents_is_not_read(server: Any, place: Path) -> None:
