@@ -95,16 +95,7 @@ def problems(reading: Reading, path: Path) -> Iterator[str]:
             f"certificate is there; put the key and the chain in use there, key first"
         )
     for use in ours:
-        if _is_half(use, path):
-            yield (
-                f"{who} ({use.where}) takes the key from {use.key} and the certificate from {use.chain}, so after a swap of "
-                f"{path} they would not belong together and TLS would fail; take both from {path}: {remedy}"
-            )
-        for link in (one for one in use.files if _same(one, path) and Path(one).is_symlink() and one != str(path)):
-            yield (
-                f"{who} ({use.where}) reads {path} through the link {link}, so whoever turns the link swaps the key, published "
-                f"or not; name {path} itself: {remedy}"
-            )
+        yield from _of_one(f"{who} ({use.where})", use, path, remedy)
     yield from from_acme(reading, path)
     if why := unreadable(reading, path, AS_IT_STANDS):
         yield why
@@ -131,6 +122,20 @@ def from_acme(reading: Reading, path: Path) -> Iterator[str]:
         yield (
             f"{reading.server} reads {shown}, which an ACME client replaces at each renewal: any restart or reload would then "
             f"present a key that is not in DNS; use a file of this program: write {reading.how}, then {reading.again}"
+        )
+
+
+def _of_one(who: str, use: Use, path: Path, remedy: str) -> Iterator[str]:
+    """Say what is wrong with one place that names the file."""
+    if _is_half(use, path):
+        yield (
+            f"{who} takes the key from {use.key} and the certificate from {use.chain}, so after a swap of {path} they would not "
+            f"belong together and TLS would fail; take both from {path}: {remedy}"
+        )
+    for link in (one for one in use.files if _same(one, path) and Path(one).is_symlink() and one != str(path)):
+        yield (
+            f"{who} reads {path} through the link {link}, so whoever turns the link swaps the key, published or not; "
+            f"name {path} itself: {remedy}"
         )
 
 
