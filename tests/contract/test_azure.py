@@ -132,6 +132,14 @@ def test_what_is_done_is_not_done_twice(account: AzureStand) -> None:
     assert account.writes() == 1
 
 
+def test_done_in_spite_of_an_error(account: AzureStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that is done although an error of the server is answered is no conflict with ourselves."""
+    put = account.server._put
+    monkeypatch.setattr(account.server, "_put", lambda *words: put(*words) and Reply(500, {}))
+    assert account.backend().change(ADD).state == "done"
+    assert account.writes() == 1
+
+
 # --- who asks -------------------------------------------------------------------------------------------------------------
 
 
