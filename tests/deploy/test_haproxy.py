@@ -112,6 +112,9 @@ def test_a_bundle_is_more_than_one_file(server: Any, place: Path) -> None:
 def test_the_stores_and_lists_of_newer_versions(place: Path) -> None:
     """crt-store (3.0) and ssl-f-use (3.2) as their manual writes them; with a key of its own, ours would be half a pair."""
     text = f"""
+global
+  crt-base {place}/chains
+  key-base {place}/secrets
 crt-store web
   crt-base {place}/tls
   key-base {place}/keys
@@ -124,11 +127,17 @@ frontend b
   ssl-f-use crt {place}/tls/b.pem key {place}/keys/b.key
   ssl-f-use crt "@web/shop.pem"
   ssl-f-use crt "@web/none"
+  ssl-f-use crt c.pem key c.key
 """
     (place / "new.cfg").write_text(text)
     found = [(use.chain, use.key) for use in haproxycfg.uses(haproxycfg.read([place / "new.cfg"]))]
     tls, keys = f"{place}/tls", f"{place}/keys"
-    assert found == [(f"{tls}/mx.pem", ""), (f"{tls}/b.pem", f"{keys}/b.key"), (f"{tls}/shop.pem", f"{keys}/shop.key")]
+    assert found == [
+        (f"{tls}/mx.pem", ""),
+        (f"{tls}/b.pem", f"{keys}/b.key"),
+        (f"{tls}/shop.pem", f"{keys}/shop.key"),
+        (f"{place}/chains/c.pem", f"{place}/secrets/c.key"),
+    ]
     one = open_consumer("mx", "haproxy", {"file": f"{tls}/b.pem", "config": [f"{place}/new.cfg"]})
     assert one.look().configured is False
     told(one, "would not belong together")
