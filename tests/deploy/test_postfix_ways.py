@@ -108,6 +108,15 @@ def test_a_map_by_name_of_every_kind_arrives_on_the_wire(directory: Path, begin:
     assert swaps(one, sni=NAME)
 
 
+def test_maps_inside_maps_are_split_as_postfix_does() -> None:
+    """Blanks and commas inside braces part nothing, however deep they are."""
+    inline = "inline:{ { a.example = /a.pem, /b.pem }, b.example=/c.pem }"
+    value = f"hash:/one, unionmap:{{ {inline}, pipemap:{{proxy:cdb:/two}} }}\ttexthash:/three {inline}"
+    assert snimaps.words(value) == ("hash:/one", value[value.index("unionmap") : value.index("\t")], "texthash:/three", inline)
+    assert snimaps.tables(value) == ("hash:/one", inline, "cdb:/two", "texthash:/three", inline)
+    assert snimaps.tables("") == snimaps.tables("}} {") == ()
+
+
 def test_a_bare_reload_leaves_what_an_indexed_map_holds(directory: Path, begin: Begin) -> None:
     """Why the map is made anew: also behind proxy:, also inside another, a reload alone changes nothing on the wire."""
     for kind in ("proxy:hash", "unionmap:hash"):

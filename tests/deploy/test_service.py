@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from lab.daemon import until
 
 from tlsa_manager.deploy import process, service
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # Answers as systemctl 252 does: one state for each unit, an empty line between two, exit code 0 also for unknown units.
 _SYSTEMCTL = """#!/bin/sh
@@ -102,9 +103,15 @@ def test_the_administrator_s_words_win(host: Host) -> None:
     assert host.tell(str(script), "now") == ["mine now"]
 
 
+def is_called(process: subprocess.Popen[bytes], name: str) -> bool:
+    """Whether the kernel calls the process so; a moment after its start it is still called like us."""
+    return Path(f"/proc/{process.pid}/comm").read_text().strip() == name
+
+
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["/bin/sleep", "600"]) as process:
+        until(lambda: is_called(process, "sleep"), "it is what it shall be")
         yield process
         process.kill()
 
@@ -130,6 +137,7 @@ def test_a_long_name_is_known_by_its_beginning(tmp_path: Path) -> None:
     program = tmp_path / "a-mail-server-of-ours"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "600"]) as process:
+        until(lambda: is_called(process, "a-mail-server-o"), "it is what it shall be")
         (tmp_path / "pid").write_text(f"{process.pid}\n")
         service.hang_up(tmp_path / "pid", (program.name,))
         assert process.wait(20) == -signal.SIGHUP

@@ -20,21 +20,24 @@ def presented(address: str, port: int = 25, *, sni: str | None = None, kind: str
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(f"ECDHE+a{kind}")
     try:
-        client = smtplib.SMTP(address, port, timeout=10)
-    except ConnectionError:
+        with smtplib.SMTP(address, port, timeout=10) as client:
+            return _shown(client, context, sni)
+    except (ConnectionError, smtplib.SMTPServerDisconnected):  # also when it ends while we wait for its greeting
         return NOBODY
-    with client:
-        client.ehlo("test.example")
-        code, _ = client.docmd("STARTTLS")
-        assert client.sock is not None
-        if code != 220:
-            return ""
-        try:
-            with context.wrap_socket(client.sock, server_hostname=sni) as secured:
-                certificate = secured.getpeercert(binary_form=True)
-        except (ssl.SSLError, ConnectionError):
-            return ""
-        finally:
-            client.sock = None
-        assert certificate is not None
-        return hashlib.sha256(certificate).hexdigest()
+
+
+def _shown(client: smtplib.SMTP, context: ssl.SSLContext, sni: str | None) -> str:
+    client.ehlo("test.example")
+    code, _ = client.docmd("STARTTLS")
+    assert client.sock is not None
+    if code != 220:
+        return ""
+    try:
+        with context.wrap_socket(client.sock, server_hostname=sni) as secured:
+            certificate = secured.getpeercert(binary_form=True)
+    except (ssl.SSLError, ConnectionError):
+        return ""
+    finally:
+        client.sock = None
+    assert certificate is not None
+    return hashlib.sha256(certificate).hexdigest()

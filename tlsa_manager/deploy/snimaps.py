@@ -19,7 +19,14 @@ _SEVERAL = {"unionmap", "pipemap", "randmap"}  # made of others: unionmap:{hash:
 
 def words(value: str) -> tuple[str, ...]:
     """Split as Postfix does, at blanks and commas, but not inside braces (`inline:{...}`)."""
-    return tuple(re.findall(r"(?:[^\s,{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})+", value))
+    depth, parts = 0, [""]
+    for character in value:
+        if depth == 0 and (character.isspace() or character == ","):
+            parts.append("")
+            continue
+        depth = max(0, depth + (character == "{") - (character == "}"))
+        parts[-1] += character
+    return tuple(part for part in parts if part)
 
 
 def tables(value: str) -> tuple[str, ...]:
