@@ -1,4 +1,4 @@
-"""Route 53 as its reference describes it (https://docs.aws.amazon.com/Route53/latest/APIReference/): one account, three zones."""
+"""Route 53 as its reference describes it (https://docs.aws.amazon.com/Route53/latest/APIReference/): one account, four zones."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ ZONES = (
     Hosted("Z0PRIVATE0000", "pub.example.", private=True),
     Hosted("Z1D633PJN98FT9", "pub.example."),
     Hosted("Z3OTHER0000000", "q.pub-other.example."),
+    Hosted("Z4AFTER0000000", "zz.example."),
 )
 _PATH = re.compile(r"/2013-04-01/(?P<what>hostedzonesbyname|hostedzone|change)(?:/(?P<id>[A-Z0-9]+)(?P<rest>/rrset/?)?)?")
 _TRIED = "Tried to {} resource record set [name='{}', type='{}'] but {}"
