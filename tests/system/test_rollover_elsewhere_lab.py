@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.elsewhere import Elsewhere
+    from lab.hidden import HiddenPrimary
     from lab.hierarchy import DnsLab
-    from lab.knot import KnotAndNsd
     from lab.receiver import MxLab
     from lab.sender import SenderLab
 
@@ -39,17 +39,30 @@ PLACES = {
 }
 
 
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, dns_lab: DnsLab) -> Iterator[Elsewhere]:
-    """Start the servers of one of the zones."""
-    module, name, programs = PLACES[request.param]
-    needs(*programs)
-    made = cast("Callable[[DnsLab], Elsewhere]", getattr(import_module(module), name))(dns_lab)
+@pytest.fixture(scope="session")
+def places(dns_lab: DnsLab) -> Iterator[Callable[[str], Elsewhere]]:
+    """Return the zones by their names here; the servers of each are started when it is first asked for."""
+    made: dict[str, Elsewhere] = {}
+
+    def start(name: str) -> Elsewhere:
+        module, kind, programs = PLACES[name]
+        needs(*programs)
+        if name not in made:
+            made[name] = cast("Callable[[DnsLab], Elsewhere]", getattr(import_module(module), kind))(dns_lab)
+            made[name].start()
+        return made[name]
+
     try:
-        made.start()
-        yield made
+        yield start
     finally:
-        made.stop()
+        for one in made.values():
+            one.stop()
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, places: Callable[[str], Elsewhere]) -> Elsewhere:
+    """Each of the zones."""
+    return places(request.param)
 
 
 def test_rollover(place: Elsewhere, dns_lab: DnsLab, mx_lab: MxLab, sender_lab: SenderLab, tmp_path: Path) -> None:
@@ -79,64 +92,54 @@ def test_rollover(place: Elsewhere, dns_lab: DnsLab, mx_lab: MxLab, sender_lab: 
     assert not [said for said, code in zip(timer.said, timer.codes, strict=True) if code not in (0, 75)]
 
 
-def test_the_hidden_primary_alone_is_not_enough(dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path) -> None:
+def test_the_hidden_primary_alone_is_not_enough(
+    places: Callable[[str], Elsewhere], dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path
+) -> None:
     """That the primary has the new record counts for nothing: while one public server is silent nothing is swapped."""
-    from lab.hidden import HiddenPrimary
-
-    needs("nsd")
-    place = HiddenPrimary(dns_lab)
-    try:
-        place.start()
-        mail = place.establish(mx_lab, tmp_path, FOREIGN, TTL)
-        installation = Installation(tmp_path, dns_lab, mail, backend=place.backend())
-        installation.command("run")
-        installation.command("records", mail.host, "--adopt")
-        new, both = self_signed(mail.host), {mail.pair.record, FOREIGN}
-        with place.without(place.servers[0]), Timer(installation):
-            hand_over(installation, new, tmp_path)
-            for server in (place.primary, place.servers[1]):
-                until(lambda: dns_lab.records(server, mail.owners[2]) == both | {new.record}, "the others have it", timeout=60)  # noqa: B023
-            time.sleep(WAIT + 2)
-            said = installation.start("status").communicate(timeout=60)[0]
-        assert place.servers[0] in said
-        assert place.primary not in said
-        assert not [event for event in installation.events() if event["event"] == "Deploying"]
-        with Timer(installation):
-            await_end(installation, new.record)
-    finally:
-        place.stop()
+    place = cast("HiddenPrimary", places("hidden"))
+    mail = place.establish(mx_lab, tmp_path, FOREIGN, TTL)
+    installation = Installation(tmp_path, dns_lab, mail, backend=place.backend())
+    installation.command("run")
+    installation.command("records", mail.host, "--adopt")
+    new, both = self_signed(mail.host), {mail.pair.record, FOREIGN}
+    with place.without(place.servers[0]), Timer(installation):
+        hand_over(installation, new, tmp_path)
+        for server in (place.primary, place.servers[1]):
+            until(lambda: dns_lab.records(server, mail.owners[2]) == both | {new.record}, "the others have it", timeout=60)  # noqa: B023
+        time.sleep(WAIT + 2)
+        said = installation.start("status").communicate(timeout=60)[0]
+    assert place.servers[0] in said
+    assert place.primary not in said
+    assert not [event for event in installation.events() if event["event"] == "Deploying"]
+    with Timer(installation):
+        await_end(installation, new.record)
 
 
 ALIAS, DOMAIN = "_tlsa.k.example.", "alias.b.example"
 
 
 @pytest.fixture
-def aliased(dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path) -> Iterator[tuple[KnotAndNsd, MailDomain]]:
+def aliased(
+    places: Callable[[str], Elsewhere], dns_lab: DnsLab, mx_lab: MxLab, tmp_path: Path
+) -> tuple[Elsewhere, MailDomain]:  # fmt: skip
     """A mail domain at BIND whose owner names are all aliases of one name in a zone of Knot, which has another key."""
-    from lab.knot import KnotAndNsd
-
-    needs("knotd", "nsd")
+    zone = places("knot")
     host, pair, file = f"mx.{DOMAIN}", self_signed(f"mx.{DOMAIN}"), tmp_path / "tls" / "mx.pem"
     pair.install(file)
     mail = MailDomain(DOMAIN, host, file, pair, mx_lab.receiver(file, hostname=host, domains=(DOMAIN,)))
     lines = [f"{DOMAIN}. {TTL} MX 10 {host}.", f"{host}. {TTL} A {MX_ADDRESS}"]
     lines += [f"{owner} {TTL} CNAME {ALIAS}" for owner in mail.owners]
-    zone = KnotAndNsd(dns_lab)
-    try:
-        zone.start()
-        zone.put(ALIAS, TTL, pair.record, FOREIGN)
-        dns_lab.update("".join(f"update add {line}\n" for line in lines))
-        for server in (dns_lab.primary, dns_lab.secondary):
-            until(lambda: dns_lab.records(server, mail.owners[2], "CNAME") == {ALIAS}, "the aliases are there")  # noqa: B023
-        until(lambda: zone.have({pair.record, FOREIGN}, (ALIAS,)), "the records are there")
-        dns_lab.flush()
-        yield zone, mail
-    finally:
-        zone.stop()
+    zone.put(ALIAS, TTL, pair.record, FOREIGN)
+    dns_lab.update("".join(f"update add {line}\n" for line in lines))
+    for server in (dns_lab.primary, dns_lab.secondary):
+        until(lambda: dns_lab.records(server, mail.owners[2], "CNAME") == {ALIAS}, "the aliases are there")  # noqa: B023
+    until(lambda: zone.have({pair.record, FOREIGN}, (ALIAS,)), "the records are there")
+    dns_lab.flush()
+    return zone, mail
 
 
 def test_aliases_into_one_small_zone(
-    aliased: tuple[KnotAndNsd, MailDomain], dns_lab: DnsLab, sender_lab: SenderLab, tmp_path: Path
+    aliased: tuple[Elsewhere, MailDomain], dns_lab: DnsLab, sender_lab: SenderLab, tmp_path: Path
 ) -> None:
     """Three owner names are rolled by one update in the zone they lead into; the mail domain's own zone is never touched."""
     zone, mail = aliased
