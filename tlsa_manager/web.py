@@ -164,6 +164,8 @@ def reason(error: BaseException) -> str:
             return f"no TLS connection ({printable(cause.reason, 60) or 'ended'})"
         if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
             return "it did not answer in time"
+        if isinstance(cause, (ConnectionResetError, BrokenPipeError)):
+            break  # whether the end of a connection is seen as one of these is chance
         if isinstance(cause, OSError) and cause.strerror:
             return printable(cause.strerror, 80)
     return "the connection ended"
