@@ -65,13 +65,17 @@ class Answer:
 
 
 class Web:
-    """One conversation. `timeout` in seconds, for each answer; `trust`: a file of certificates, or empty for the system's."""
+    """One conversation. `timeout` in seconds, for each answer; `trust`: a file of certificates, or empty for the system's.
 
-    def __init__(self, timeout: float, trust: str = "") -> None:
+    `direct`: not through the proxy that the environment names, because a proxy is another machine, with an identity of its own.
+    """
+
+    def __init__(self, timeout: float, trust: str = "", *, direct: bool = False) -> None:
         """Open nothing yet."""
         import requests
 
         self._timeout, self._trust = timeout, trust or True
+        self._proxies = {"http": "", "https": ""} if direct else None
         self._session = requests.Session()
         self._session.auth = lambda request: request  # or else whatever ~/.netrc has for the host would be sent along
         agent = f"tlsa-manager/{__version__} {requests.utils.default_user_agent()}"
@@ -108,7 +112,7 @@ class Web:
     def _exchange(self, method: str, url: str, body: bytes | None, headers: dict[str, str], sign: Any) -> Answer:
         with self._session.request(
             method, url, data=body, headers=headers, auth=sign, timeout=self._timeout, verify=self._trust, stream=True,
-            allow_redirects=False,
+            allow_redirects=False, proxies=self._proxies,
         ) as response:  # fmt: skip
             known = {name.lower(): value for name, value in response.headers.items()}
             return Answer(url, response.status_code, known, _read(response), clock.now())

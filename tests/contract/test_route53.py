@@ -17,6 +17,7 @@ from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import ConfigError, Conflict, PublishError, PublishTemporary
 from tlsa_manager.publish import Change, Text, open_backend
+from tlsa_manager.publish.aws_role import Role
 from tlsa_manager.publish.aws_signature import Keys, canonical, sign
 from tlsa_manager.publish.route53_xml import parse
 from tlsa_manager.publish.route53_xml import refusal as said
@@ -312,6 +313,16 @@ def test_role_of_the_instance(account: Route53Stand) -> None:
         fresh.read(NAME)
         assert len(metadata.requests) > 6
         assert metadata.complaints == []
+
+
+def test_a_proxy_is_not_asked_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metadata service is asked directly: a proxy has a role of its own, or would read ours."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Metadata() as metadata:
+        assert Role(metadata.url).keys().token == "role-token"
 
 
 def test_no_role(account: Route53Stand) -> None:

@@ -32,7 +32,7 @@ class Role:
 
     def __init__(self, metadata: str) -> None:
         """Ask nothing yet."""
-        self._api = Api("the EC2 metadata service", metadata, _PATIENCE, access=_ACCESS)
+        self._api = Api("the EC2 metadata service", metadata, _PATIENCE, access=_ACCESS, direct=True)
         self._keys: Keys | None = None
 
     def keys(self) -> Keys:

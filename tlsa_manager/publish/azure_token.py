@@ -44,7 +44,8 @@ def by_secret(login: str, tenant: str, client: str, secret: str, timeout: float)
 
 def of_machine(metadata: str, client: str) -> Callable[[], tuple[str, float]]:
     """Return what gets a token for the identity of this machine. `client`: of a user-assigned one, or empty. `metadata`: URL."""
-    api = Api("the Azure metadata service", metadata, _PATIENCE, access=_NO_IDENTITY, headers={"Metadata": "true"})
+    headers = {"Metadata": "true"}
+    api = Api("the Azure metadata service", metadata, _PATIENCE, access=_NO_IDENTITY, headers=headers, direct=True)
 
     def fetch() -> tuple[str, float]:
         query = {"api-version": "2018-02-01", "resource": RESOURCE, **({"client_id": client} if client else {})}

@@ -75,7 +75,8 @@ def exchanging(account: Account, timeout: float) -> Callable[[], tuple[str, floa
 
 def of_machine(metadata: str) -> Callable[[], tuple[str, float]]:
     """Return what gets a token for the service account that this machine runs as. `metadata`: URL of the metadata server."""
-    api = Api("Google's metadata server", metadata, _PATIENCE, access=_NO_ACCOUNT, headers={"Metadata-Flavor": "Google"})
+    headers = {"Metadata-Flavor": "Google"}
+    api = Api("Google's metadata server", metadata, _PATIENCE, access=_NO_ACCOUNT, headers=headers, direct=True)
 
     def fetch() -> tuple[str, float]:
         answer = api.ask("GET", _OWN)
