@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tlsa_manager.clock import monotonic
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
 
 COMMAND = (sys.executable, "-P", "-m", "tlsa_manager.publish.lexicon.worker")
@@ -65,6 +65,8 @@ class Pipe:
         return bytes(taken)
 
     def _start(self) -> subprocess.Popen[bytes]:
+        import subprocess  # slow to import, and options are declared without it
+
         environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         return subprocess.Popen(
             COMMAND, cwd="/", env={**environment, "NETRC": os.devnull}, start_new_session=True,
