@@ -129,8 +129,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "trouble" not in metafunc.fixturenames:
         metafunc.parametrize("stand", list(STANDS), indirect=True)
         return
-    played = metafunc.function.troubles
-    pairs = [(name, one) for name in STANDS for one in played if one in stand_of(name).troubles]
+    played, apart = metafunc.function.troubles, metafunc.function.apart
+    stands = {name: stand_of(name) for name in STANDS}
+    pairs = [
+        (name, one) for name in STANDS for one in played if one in stands[name].troubles and not (apart and stands[name].together)
+    ]
     metafunc.parametrize(("stand", "trouble"), pairs, indirect=["stand"], ids=["-".join(pair) for pair in pairs])
 
 

@@ -84,8 +84,9 @@ class DynamicStand:
         return 317
 
     @contextlib.contextmanager
-    def trouble(self, which: Trouble, name: str, *, reads: bool = False) -> Iterator[None]:
+    def trouble(self, which: Trouble, name: str, *, reads: bool = False, spared: int = 0) -> Iterator[None]:
         """Bring the relay into it; refused is who has a key that may not."""
+        assert not spared, "a change is one step"
         self._refuses = which == "refusal"
         try:
             with self.relay.trouble(which, name, reads=reads):

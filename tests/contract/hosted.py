@@ -86,9 +86,9 @@ class HostedStand:
         """Return a TTL that the provider takes."""
         return max(300, self.least_ttl) + 17
 
-    def trouble(self, which: Trouble, name: str, *, reads: bool = False) -> AbstractContextManager[None]:
+    def trouble(self, which: Trouble, name: str, **more: Any) -> AbstractContextManager[None]:
         """Bring the double into it."""
-        return self.server.trouble(which, name, reads=reads)
+        return self.server.trouble(which, name, **more)
 
     def asked(self) -> int:
         """Count."""

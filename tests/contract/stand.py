@@ -67,10 +67,11 @@ class Stand(Protocol):
     def other_ttl(self) -> int:
         """Return a TTL that a set of somebody else may have here, other than all that tests ask for where that can be."""
 
-    def trouble(self, which: Trouble, name: str, *, reads: bool = False) -> AbstractContextManager[None]:
+    def trouble(self, which: Trouble, name: str, *, reads: bool = False, spared: int = 0) -> AbstractContextManager[None]:
         """Be in trouble while the test writes at this name; with `reads` at every question.
 
-        `conflict` adds a record of somebody else there in the middle.
+        `conflict` adds a record of somebody else there in the middle. `spared`: so many writes pass before it begins; only where
+        a change is more than one.
         """
 
     def asked(self) -> int:
@@ -86,10 +87,14 @@ class Stand(Protocol):
         """Return what was not asked as the server's documents say, and forget it."""
 
 
-def playing(*troubles: Trouble) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Have a test collected for each of these troubles and every stand that can be brought into it."""
+def playing(*troubles: Trouble, apart: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Have a test collected for each of these troubles and every stand that can be brought into it.
+
+    `apart`: only for those whose changes are not written in one step.
+    """
 
     def note(test: Callable[..., None]) -> Callable[..., None]:
+        test.apart = apart  # type: ignore[attr-defined]  # as below
         test.troubles = sorted(troubles)  # type: ignore[attr-defined]  # conftest.py looks for it; workers want one order
         return test
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tlsa_manager.publish import Backend
 
 NOW, NEXT, FOREIGN, MEDDLED = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "abc9")
-OTHER = Tlsa.parse(f"2 0 2 {'d' * 128}")
+OTHER, LAST = Tlsa.parse(f"2 0 2 {'d' * 128}"), Tlsa.parse(f"3 0 1 {'e' * 64}")
 OURS_AND_OTHERS = frozenset({NOW, FOREIGN, OTHER})
 NONE: RRset = frozenset()
 UNANSWERED = ALWAYS - {"refusal"}  # in which nobody can tell what stands
@@ -84,8 +84,7 @@ def test_removing_keeps_the_others_and_their_ttl(stand: Stand, owner: str) -> No
 
 def test_several_at_once(stand: Stand, owner: str) -> None:
     """A change may add several records, and remove several; in one step where the backend says so."""
-    more = Tlsa.parse(f"3 0 1 {'e' * 64}")
-    for change in (adding(owner, NEXT, more), removing(owner, NEXT, more, NOW)):
+    for change in (adding(owner, NEXT, LAST), removing(owner, NEXT, LAST, NOW)):
         before = stand.writes()
         assert stand.backend().change(change).state == "done"
         assert stand.writes() - before == 1 or not stand.together
@@ -239,6 +238,22 @@ def test_done_or_not(stand: Stand, trouble: Trouble, owner: str, what: str, capl
     with stand.trouble(trouble, owner):
         end = outcome(stand, change, caplog, patient(stand))
     assert isinstance(end, (Ticket, PublishTemporary))
+    assert stand.backend().change(change).state == "done"
+    stands(stand, owner, *(OURS_AND_OTHERS | change.add) - change.remove)
+    assert stand.stands(owner)[1] == stand.other_ttl()
+
+
+@playing("broken", "limit", "lost-answer", "lost-request", "nonsense", "refusal", apart=True)
+@pytest.mark.parametrize("what", ["add", "remove"])
+def test_half_of_a_change(stand: Stand, trouble: Trouble, owner: str, what: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Where records are written one after the other, the same change may be asked again when the second went wrong."""
+    change = adding(owner, NEXT, LAST) if what == "add" else removing(owner, NOW, FOREIGN)
+    with stand.trouble(trouble, owner, spared=1):
+        end = outcome(stand, change, caplog, patient(stand))
+    assert isinstance(end, (Ticket, PublishTemporary)) or trouble == "refusal"
+    found = {Tlsa.parse(one) for one in stand.stands(owner)[0]}
+    assert OURS_AND_OTHERS - change.remove <= found <= OURS_AND_OTHERS | change.add
+    assert change.stands_in(frozenset(found)) or not isinstance(end, Ticket)
     assert stand.backend().change(change).state == "done"
     stands(stand, owner, *(OURS_AND_OTHERS | change.add) - change.remove)
     assert stand.stands(owner)[1] == stand.other_ttl()

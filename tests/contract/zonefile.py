@@ -119,8 +119,9 @@ class NsdStand:
         return 317
 
     @contextlib.contextmanager
-    def trouble(self, which: Trouble, name: str, *, reads: bool = False) -> Iterator[None]:
+    def trouble(self, which: Trouble, name: str, *, reads: bool = False, spared: int = 0) -> Iterator[None]:
         """Have the command refuse, say later, or hang; with `reads` another run is at work in the directory."""
+        assert not spared, "a change is one step"
         self._trouble.write_text(which)
         directory = os.open(self.directory, os.O_RDONLY)
         try:

@@ -111,9 +111,9 @@ class OldStand(DynamicStand):
         """Open it with a key that the server does not know."""
         return self._with("false.key", self.key[::-1], {})
 
-    def trouble(self, which: Trouble, name: str, *, reads: bool = False) -> AbstractContextManager[None]:
+    def trouble(self, which: Trouble, name: str, **more: Any) -> AbstractContextManager[None]:
         """Bring the front into it."""
-        return self.double.trouble(which, name, reads=reads)
+        return self.double.trouble(which, name, **more)
 
     def asked(self) -> int:
         """Count."""
