@@ -103,6 +103,13 @@ def test_a_session_that_is_not_taken_right_after_the_login(account: OddStand, ca
     assert account.server.logins == 1
 
 
+def test_a_session_that_is_quoted_is_not_shown(account: OddStand, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer may have its number; our messages have not."""
+    account.backend().read(OWNER)
+    account.server.odd = ("updateDnsRecords", 4013, "not with c2Vzc2lvbi1udW1iZXI00000002")
+    assert "not with ***" in refusal(account, ADD, caplog).message
+
+
 def test_one_login_for_many_questions(account: OddStand) -> None:
     """As long as the session is good."""
     backend = account.backend()

@@ -110,6 +110,14 @@ def test_an_answer_that_is_lost_is_refreshed_too(account: FailingStand) -> None:
     assert account.stands(OWNER)[0] == {str(NOW)}
 
 
+def test_what_is_gone_already(account: FailingStand) -> None:
+    """404 is no error: somebody else has deleted it between our reading and our writing."""
+    account.put(OWNER, 300, str(NOW))
+    account.server.meddle = lambda name: account.put(name, 300)
+    with account.trouble("conflict", OWNER):
+        assert account.backend().change(REMOVE).state == "done"
+
+
 def test_the_clock_of_the_provider_counts(account: FailingStand, caplog: pytest.LogCaptureFixture) -> None:
     """It is asked once; when it jumps, the refusal has it asked again the next time."""
     backend = account.backend()

@@ -101,6 +101,14 @@ def test_entries_are_being_saved(account: TransipStand, caplog: pytest.LogCaptur
     assert "being saved" in error.message
 
 
+def test_a_token_that_is_quoted_is_not_shown(account: TransipStand, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer may have it; our messages have not."""
+    account.server.refused = lambda: Reply(406, {"error": f"not with token {account.server.tokens[-1]}"})  # type: ignore[attr-defined]
+    with account.trouble("refusal", OWNER):
+        error = refusal(account, ADD, caplog)
+    assert "not with token ***" in error.message
+
+
 def test_deletion_names_all_of_the_entry(account: TransipStand) -> None:
     """As TransIP spells it, with its own TTL; the others stay."""
     account.put(OWNER, 86400, str(NEXT), f"3 1 1 {'A' * 64}")

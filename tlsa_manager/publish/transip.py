@@ -78,7 +78,7 @@ class Door:
     def headers(self) -> Mapping[str, str]:
         """Return what proves who asks. Raises PublishError."""
         if not self._headers or clock.monotonic() > self._end:
-            began, self._headers = clock.monotonic(), {}
+            began = clock.monotonic()
             token = self._token()
             self._api.hide(token)
             self._headers, self._end = {"Authorization": f"Bearer {token}"}, began + LIFE - SPARE
