@@ -132,6 +132,29 @@ def test_zones_in_which_nobody_would_see_it(
     assert server.writes() == before
 
 
+@pytest.mark.parametrize("metadata", [["1"], []], ids=["so", "not so"])
+def test_signatures_from_elsewhere(server: OldStand, name: str, monkeypatch: pytest.MonkeyPatch, metadata: list[str]) -> None:
+    """A server that does not tell it with the zone is asked for it, once."""
+    passed, asked = server.double.passed, list[str]()
+
+    def other(request: Request, path: str, body: bytes | None) -> Reply:
+        if not path.endswith("/metadata/PRESIGNED"):
+            return passed(request, path, body)
+        asked.append(path)
+        assert passed(request, path, body).status == 200
+        return Reply(200, {"kind": "PRESIGNED", "metadata": metadata, "type": "Metadata"})
+
+    monkeypatch.setattr(server.double, "passed", other)
+    backend = server.backend()
+    for record in (NOW, NEXT):
+        if metadata:
+            with pytest.raises(PublishError, match="signed elsewhere"):
+                backend.change(adding(name, record))
+        else:
+            backend.change(adding(name, record))
+    assert asked == [f"{ZONE}/metadata/PRESIGNED"]
+
+
 def _change_about(server: OldStand, monkeypatch: pytest.MonkeyPatch, about: dict[str, object]) -> list[str]:
     """Have the server tell something else of its zone. Returns what is asked of the zone beside its records, as it comes."""
     passed, asked = server.double.passed, list[str]()

@@ -96,7 +96,7 @@ class PowerDns:
     def write(self, edit: Edit) -> str:
         """Add and remove single records where the server can; otherwise send the set, with what is disabled in it."""
         about: Mapping[str, Any] = edit.before.version
-        _writable(edit.zone, about)
+        _writable(edit.zone, {"presigned": self._presigned(edit.zone, about), **about})
         disabled = self._disabled(edit)
         added = [{"content": text_of(edit.kind, one), "disabled": False} for one in edit.add]
         shadowed = [one for one in disabled if _says(edit, one) in edit.add]
@@ -144,6 +144,15 @@ class PowerDns:
             version = tuple(map(int, found.groups())) if found else (0, 0, 0)
             self.known["single"] = version >= (5, 0, 2) or (4, 9, 12) <= version < (5, 0, 0)
         return self.known["single"]
+
+    def _presigned(self, zone: Zone, about: Mapping[str, Any]) -> bool:
+        """Ask once whether the signatures come from elsewhere, where the zone itself does not tell."""
+        if "presigned" in about or not about.get("dnssec"):
+            return False
+        if zone.id not in self.known:
+            answer = self.api.ask("GET", f"{_path(zone)}/metadata/PRESIGNED")
+            self.known[zone.id] = answer.ok and self.api.parsed(answer)["metadata"] == ["1"]
+        return self.known[zone.id]
 
     def _tell(self, edit: Edit, about: Mapping[str, Any]) -> None:
         """Do what the server may leave to others: denials in order, and the secondaries told at once.
