@@ -161,7 +161,10 @@ class LateBackend(Backend, Protocol):
     """A backend whose changes come into force later on servers that cannot all be asked from here (anycast)."""
 
     def settled(self, ticket: str) -> bool:
-        """Whether the change of that number is in force on all of its servers. Raises PublishError where it cannot be told."""
+        """Whether the change of that number is in force on all of its servers, or given up and never will be.
+
+        Raises PublishError where it cannot be told.
+        """
 
 
 @runtime_checkable
