@@ -9,6 +9,7 @@ import json
 import threading
 from dataclasses import field
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlsa_manager import __version__, clock
@@ -116,6 +117,19 @@ class Web:
         ) as response:  # fmt: skip
             known = {name.lower(): value for name, value in response.headers.items()}
             return Answer(url, response.status_code, known, _read(response), clock.now())
+
+
+def bundle_flaw(path: str) -> str:
+    """Return why a file of certificates cannot be used; empty if it can. Nobody waits for a pipe to say something."""
+    import ssl
+
+    try:
+        if not Path(path).is_file():
+            return "it is no file"
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        return printable(error.strerror, 100) or "it has no certificate"
+    return ""
 
 
 def retry_at(value: str, now: float) -> float:

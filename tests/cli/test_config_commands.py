@@ -216,6 +216,20 @@ def test_a_missing_secret_is_told_by_check_not_by_load(say: Say, host: Path) -> 
     assert "tsig.key cannot be read" in ending.out
 
 
+def test_a_password_in_an_address_is_not_shown(say: Say, host: Path) -> None:
+    """It does not belong there; neither `show` nor `check` says it again."""
+    file = host / "config.toml"
+    text = file.read_text()
+    start = text.index("[dns.ns1]")
+    end = text.index("[", start + 1)
+    section = '[dns.ns1]\nbackend = "powerdns"\nserver = "http://user:pass-word@127.0.0.1:8081"\napi-key-environment = "HOME"\n\n'
+    file.write_text(text[:start] + section + text[end:])
+    for words in (("config", "show"), ("config", "check"), ("config", "show", "--json")):
+        ending = say(*words)
+        assert "pass-word" not in ending.out + ending.err
+        assert "127.0.0.1:8081" in ending.out or "not taken here" in ending.out + ending.err
+
+
 def test_show_is_a_configuration(say: Say, host: Path) -> None:
     """What it prints means the same, with every default written out."""
     shown = say("config", "show").out

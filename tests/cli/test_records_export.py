@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from pki import pair
 
+from tlsa_manager.export import FORMATS
 from tlsa_manager.journal import Journal
 from tlsa_manager.keys import load_pair
 from tlsa_manager.lineage import Generation
@@ -135,6 +138,33 @@ def test_a_file_is_written_whole_or_stays(say: Say, home: Path, record: Tlsa) ->
     ending = say("records", "export", "--no-look", "--output", home / "none" / "file")
     assert (ending.code, ending.out) == (1, "")
     assert "cannot be written" in ending.err
+
+
+def test_a_file_stays_whose_it_is(say: Say, home: Path, record: Tlsa) -> None:
+    """Its mode stays; what is no file is neither read nor replaced, and nobody waits for it."""
+    file, link, pipe = home / "tlsa.zone", home / "link", home / "pipe"
+    file.write_text("old")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    os.mkfifo(pipe)
+    for other in (link, pipe, "/dev/null", "/dev/stdout"):
+        ending = say("records", "export", "--no-look", "--output", other)
+        assert (ending.code, ending.out) == (1, ""), other
+        assert "is no file of its own" in ending.err
+    assert (link.is_symlink(), pipe.is_fifo(), file.read_text()) == (True, True, "old")
+    say("records", "export", "--no-look", "--output", file)
+    assert str(record) in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_zone_without_names(say: Say, home: Path, form: str) -> None:
+    """A slip of the pen is no empty zone: an empty text would have all records removed."""
+    file = home / "tlsa.zone"
+    ending = say("records", "export", "--no-look", "--format", form, "--zone", "exmaple.org", "--output", file)
+    assert (ending.code, ending.out) == (1, "")
+    assert "exmaple.org" in ending.err
+    assert not file.exists()
 
 
 def test_only_one_zone(say: Say, home: Path, record: Tlsa) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -180,6 +181,13 @@ def test_a_file_of_authorities_that_has_none(tmp_path: Path, content: str | None
         trusted(Settings("dns.x", {"ca-bundle": str(path)}), "ca-bundle")
 
 
+def test_a_pipe_of_authorities(tmp_path: Path) -> None:
+    """Nobody waits for what may never come."""
+    os.mkfifo(tmp_path / "ca.pem")
+    with pytest.raises(ConfigError, match="no file"):
+        trusted(Settings("dns.x", {"ca-bundle": str(tmp_path / "ca.pem")}), "ca-bundle")
+
+
 def test_the_authorities_of_the_system() -> None:
     """Where no file is named, nothing is read."""
     assert trusted(Settings("dns.x", {"ca-bundle": None}), "ca-bundle") == ""
@@ -196,7 +204,7 @@ def test_the_authorities_of_the_system() -> None:
         ("http://dns.example.org", True, ""),
         ("http://dns.example.org", False, "not https"),
         ("http://127.0.0.1.example.org", False, "not https"),
-        ("https://user:word@dns.example.org", False, "not the URL"),
+        ("https://user:word@dns.example.org", False, "not taken here"),
         ("https://dns.example.org?x=1", False, "not the URL"),
         ("ftp://dns.example.org", False, "not the URL"),
         ("dns.example.org", False, "not the URL"),
@@ -213,6 +221,7 @@ def test_addresses(url: str, plain: bool, fault: str) -> None:  # noqa: FBT001
     with pytest.raises(ConfigError, match=fault) as caught:
         address(settings, "api", plain=plain)
     assert caught.value.mistakes[0].startswith("dns.x.api: ")
+    assert "user:word" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

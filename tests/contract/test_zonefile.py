@@ -135,6 +135,14 @@ def test_txt_beside_foreign_ones(own: Own) -> None:
     assert own.is_served
 
 
+def test_long_numbers(own: Own) -> None:
+    """A word of many digits where a TTL might stand is no TTL, and told so at once."""
+    line = f"other {'1' * 60}x TLSA 3 1 1 ab\n"
+    own.file.write_text(line + own.file.read_text())
+    own.backend().read(OWNER)
+    assert own.file.read_text().startswith(line)
+
+
 def test_generic_form(own: Own) -> None:
     """Records in the form for unknown types (RFC 3597) are records."""
     own.file.write_text(f"{OWNER} 60 TYPE52 \\# 35 030101 {'B' * 64}\n")

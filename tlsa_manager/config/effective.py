@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tlsa_manager.service import Service
 
 MASK = "********"
+_PASSWORD = re.compile(r"(//)[^/@]*@")
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -45,8 +47,13 @@ def _section(name: str, section: Section) -> dict[str, Any]:
     for option in declaration(name, section.kind).values():
         value = section.options.get(option.name, option.default)
         if value is not None:
-            shown[option.name] = MASK if option.secret else value
+            shown[option.name] = MASK if option.secret else _without_password(value)
     return shown
+
+
+def _without_password(value: Any) -> Any:
+    """Mask what stands before the @ of a URL, where it does not belong."""
+    return _PASSWORD.sub(rf"\1{MASK}@", value) if isinstance(value, str) else value
 
 
 def _lineage(lineage: Lineage, common: Policy) -> dict[str, Any]:

@@ -90,13 +90,8 @@ class Wire:
 
 def _check_trust(trust: str) -> None:
     """Say now what would look like a fault of the authority later."""
-    import ssl
-
-    try:
-        if trust:
-            ssl.create_default_context(cafile=trust)
-    except OSError:
-        raise _no_trust(trust) from None
+    if trust and web.bundle_flaw(trust):
+        raise _no_trust(trust)
 
 
 def _no_trust(file: str) -> IssueError:

@@ -210,6 +210,9 @@ def address(settings: Settings, name: str, *, plain: bool = False) -> str:
     url = settings.text(name).rstrip("/")
     where = f"{settings.section}.{name}"
     found = _URL.fullmatch(url)
+    if "@" in url:  # it is not said again: it may be a password
+        hint = "take what is before the @ out: the options that name a file, a credential or a variable are for secrets"
+        raise _mistake(where, "a name and password in the URL are not taken here", hint)
     if found is None:
         raise _mistake(where, f"{url[:80]!r} is not the URL of an API", "for example https://dns.example.org:8081")
     if found["scheme"] == "http" and not plain and not _HERE.fullmatch(found["host"]):
@@ -220,15 +223,9 @@ def address(settings: Settings, name: str, *, plain: bool = False) -> str:
 
 def trusted(settings: Settings, name: str) -> str:
     """Return the path of the certificates to trust that an option gives; empty: the system's. Raises ConfigError."""
-    import ssl
-
     path = settings.text(name)
-    try:
-        if path:
-            ssl.create_default_context(cafile=path)
-    except OSError as error:
-        where, why = f"{settings.section}.{name}", error.strerror or "it has no certificate"
-        raise _mistake(where, f"{path} cannot be used: {web.printable(why, 100)}", "certificates in PEM form") from None
+    if path and (flaw := web.bundle_flaw(path)):
+        raise _mistake(f"{settings.section}.{name}", f"{path} cannot be used: {flaw}", "certificates in PEM form")
     return path
 
 

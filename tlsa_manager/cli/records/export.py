@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,11 @@ def command(  # noqa: PLR0917  click gives them by name
     found = _found(house(config), config, lineages, _absolute(zone), look=not no_look)
     unknown = [one for one in found if one.problem]
     _remark(voice, found)
+    if zone is not None and not found:
+        raise BadInput(
+            f"no name that is exported lies in zone {zone[:80]}; an empty text would have all records there removed",
+            "see which zones there are: tlsa-manager records export --json",
+        )
     text = "" if unknown else render(form, [one.set for one in found])
     value = {"format": form, "names": [_value(one) for one in found], "text": text}
     if output and not unknown:
@@ -105,20 +112,23 @@ def _absolute(zone: str | None) -> str:
 
 
 def _written(file: Path, text: str) -> str:
-    """Put the text in the place of the file's, in one step. Returns what was done. Raises BadInput."""
-    from tlsa_manager.disk import Owner, replace_file
+    """Put the text in the place of the file's, in one step; owner and mode stay. Returns what was done. Raises BadInput."""
+    from tlsa_manager.disk import Owner, in_words, open_directory, read_file, replace_file
 
+    content = text.encode()
     try:
-        if file.exists() and file.read_text(encoding="utf-8") == text:
-            return f"{file} is as it should be"
-        directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            replace_file(file.name, text.encode(), directory, Owner(mode=0o644))
-        finally:
-            os.close(directory)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise BadInput(f"{file} cannot be written: {reason}", "name another with --output") from None
+        with open_directory(file.parent, follow=True) as directory:
+            owner = Owner(mode=0o644)
+            with suppress(FileNotFoundError):
+                stands = os.stat(file.name, dir_fd=directory, follow_symlinks=False)
+                if not stat.S_ISREG(stands.st_mode):
+                    raise BadInput(f"{file} is no file of its own", "name one that is, or print without --output")
+                owner = Owner(stands.st_uid, stands.st_gid, stat.S_IMODE(stands.st_mode))
+                if stands.st_size == len(content) and read_file(file.name, directory, len(content)) == content:
+                    return f"{file} is as it should be"
+            replace_file(file.name, content, directory, owner)
+    except OSError as error:
+        raise BadInput(f"{file} cannot be written: {in_words(error)}", "name another with --output") from None
     return f"{file} is written"
 
 

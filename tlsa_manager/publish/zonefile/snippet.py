@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")  # not str.splitlines: that breaks lines where no name server does
 _WORD = re.compile(r'"(?:\\.|[^"\\\n])*"|;.*|[()"]|(?:\\.|[^\s();"\\])+|\\')
-_TTL = re.compile(r"(?:[0-9]{1,10}[smhdw]?)+", re.IGNORECASE)
+_TTL = re.compile(r"(?=.)(?:[0-9]{1,10}[smhdw])*(?:[0-9]{1,10})?", re.IGNORECASE)
 _TTL_PART = re.compile(r"([0-9]+)([smhdw]?)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _ESCAPE = re.compile(r"\\([0-9]{3}|.)")
