@@ -76,10 +76,26 @@ def test_nothing_is_served_before_the_refresh(account: FailingStand, caplog: pyt
     error = refusal(account, ADD, caplog)
     assert isinstance(error, PublishTemporary)
     assert account.stands(OWNER) == (set(), 0)
-    assert account.backend().read(OWNER).records == {NOW}
+    held = account.backend().read(OWNER)
+    assert held.records is None
+    assert "trouble of its own" in held.reason
     account.server.failing = False
     assert account.backend().change(ADD).state == "done"
     assert account.stands(OWNER) == ({str(NOW)}, 3600)
+
+
+def test_who_only_looks_has_it_served(account: FailingStand, caplog: pytest.LogCaptureFixture) -> None:
+    """The API shows the record, so no run would ask for it again: the first look of each run has the zone served, once."""
+    long_running = account.backend()
+    account.server.failing = True
+    refusal(account, ADD, caplog, long_running)
+    account.server.failing = False
+    for backend in (account.backend(), long_running):
+        account.server.refreshes = 0
+        for _ in range(3):
+            assert backend.read(OWNER).records == {NOW}
+        assert account.server.refreshes == 1
+        assert account.stands(OWNER) == ({str(NOW)}, 3600)
 
 
 def test_a_removal_that_was_not_refreshed(account: FailingStand, caplog: pytest.LogCaptureFixture) -> None:

@@ -123,7 +123,10 @@ class LateProvider(Provider, Protocol):
 
 @runtime_checkable
 class StagedProvider(Provider, Protocol):
-    """A provider that keeps changes to itself until it is told to serve them. What it keeps, it shows when it is read."""
+    """A provider that keeps changes to itself until it is told to serve them, but shows them when it is read.
+
+    What is shown counts as standing, so nobody would ask for it again: whoever reads first in a run has the zone served, too.
+    """
 
     def serve(self, zone: Zone) -> None:
         """Have the zone served as it stands. Doing it twice does no harm. Raises PublishError."""
@@ -137,12 +140,16 @@ class Hosted:
     provider: Provider
     zone: str = ""
     zones: dict[str, Zone] = field(default_factory=dict, repr=False, compare=False)  # found before, by name looked for
+    served: set[str] = field(default_factory=set, repr=False, compare=False)  # zones in which nothing is left unserved
 
     def read(self, target: str) -> Held:
         """Ask the provider."""
         try:
             name = self._name(target)
-            standing = self._standing(self._zone(name), name, "TLSA")
+            zone = self._zone(name)
+            if zone.name not in self.served:
+                self._serve(zone)
+            standing = self._standing(zone, name, "TLSA")
         except PublishError as error:
             return Held(target, None, reason=error.message)
         return Held(target, _records(standing), standing.ttl)
@@ -243,6 +250,7 @@ class Hosted:
 
     def _write(self, edit: Edit, fits: Callable[[Standing], bool]) -> str:
         """Write, and look whether it is so, whatever was answered."""
+        self.served.discard(edit.zone.name)
         try:
             with self._understood():
                 number = self.provider.write(edit)
@@ -262,8 +270,10 @@ class Hosted:
     def _serve(self, zone: Zone) -> None:
         """Have what stands served, also what stood before: whoever wrote it may have died before he could have it served."""
         if isinstance(self.provider, StagedProvider):
+            self.served.discard(zone.name)
             with self._understood():
                 self.provider.serve(zone)
+        self.served.add(zone.name)
 
     def _await(self, number: str) -> None:
         """Wait until a change is in force; what takes longer is seen by whoever asks the name servers."""
