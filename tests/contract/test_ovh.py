@@ -29,15 +29,15 @@ PROOF = Text("_acme-challenge.mx.pub.example.", "", "A" * 43, present=True)
 
 
 class Failing(Ovh):
-    """A double whose refresh fails as long as it is told so."""
+    """A double whose refresh fails as long as it is told so; or whose reading does while there is something unserved."""
 
-    failing = False
+    failing = blind = False
 
     def answer(self, request: Request) -> Reply:
         """Fail, or go on."""
         from contract.double import Reply
 
-        if self.failing and request.path.endswith("/refresh"):
+        if (self.failing and request.path.endswith("/refresh")) or (self.blind and self.kept and request.method == "GET"):
             return Reply(500, {"message": "Internal server error"})
         return super().answer(request)
 
@@ -96,6 +96,31 @@ def test_who_only_looks_has_it_served(account: FailingStand, caplog: pytest.LogC
             assert backend.read(OWNER).records == {NOW}
         assert account.server.refreshes == 1
         assert account.stands(OWNER) == ({str(NOW)}, 3600)
+
+
+def test_a_long_run_looks_again_after_a_refresh_that_failed(account: FailingStand, caplog: pytest.LogCaptureFixture) -> None:
+    """Though it had the zone served before: somebody else's record stood unserved, and could not be served then."""
+    backend = account.backend()
+    assert backend.read(OWNER).records == frozenset()
+    account.server.kept.append((OWNER, "TLSA", 3600, str(NOW)))
+    account.server.failing = True
+    refusal(account, ADD, caplog, backend)
+    account.server.failing = False
+    assert backend.read(OWNER).records == {NOW}
+    assert account.stands(OWNER)[0] == {str(NOW)}
+
+
+def test_a_long_run_looks_again_after_it_could_not_read_what_it_wrote(
+    account: FailingStand, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then the refresh was not even asked for."""
+    backend = account.backend()
+    assert backend.read(OWNER).records == frozenset()
+    account.server.blind = True
+    refusal(account, ADD, caplog, backend)
+    account.server.blind = False
+    assert backend.read(OWNER).records == {NOW}
+    assert account.stands(OWNER)[0] == {str(NOW)}
 
 
 def test_a_removal_that_was_not_refreshed(account: FailingStand, caplog: pytest.LogCaptureFixture) -> None:
