@@ -12,7 +12,8 @@ from lab.daemon import until
 from lab.handshake import presented
 
 from deploy.readers import AS_NOBODY, KINDS, pair, told, written
-from tlsa_manager.deploy import haproxycfg, open_consumer
+from tlsa_manager.deploy import open_consumer
+from tlsa_manager.deploy.haproxy import configuration
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def test_all_ways_to_name_a_file_are_found(server: Any, place: Path) -> None:
         server.configure(f"listen web\n  {text}")
         assert reads(one) is expected, text
     server.configure(f"listen web\n  bind *:443 ssl crt {place}/tls")
-    assert [use.chain for use in haproxycfg.uses(haproxycfg.read([server.config]))] == [str(one.path)]
+    assert [use.chain for use in configuration.uses(configuration.read([server.config]))] == [str(one.path)]
     for text in ("crt mx.pem", f"crt-list {place}/base-list"):
         server.configure(f"{base}listen web\n  bind *:443 ssl {text}")
         assert reads(one), text
@@ -130,7 +131,7 @@ frontend b
   ssl-f-use crt c.pem key c.key
 """
     (place / "new.cfg").write_text(text)
-    found = [(use.chain, use.key) for use in haproxycfg.uses(haproxycfg.read([place / "new.cfg"]))]
+    found = [(use.chain, use.key) for use in configuration.uses(configuration.read([place / "new.cfg"]))]
     tls, keys = f"{place}/tls", f"{place}/keys"
     assert found == [
         (f"{tls}/mx.pem", ""),

@@ -12,7 +12,7 @@ from lab.daemon import until
 from lab.handshake import presented
 
 from deploy.readers import KINDS, pair, told, written
-from tlsa_manager.deploy import nginxconf
+from tlsa_manager.deploy.nginx import configuration
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_what_is_inherited_and_included_is_read_as_nginx_reads_it(server: Any, p
     assert (view.configured, view.problems) == (True, ())
     said = subprocess.run(["nginx", "-T", "-c", str(server.config)], capture_output=True, text=True, check=True).stdout
     files = set(re.findall(r"^# configuration file (.+):$", said, re.MULTILINE))
-    assert {one.place.rpartition(":")[0] for one in nginxconf.walk(nginxconf.read(server.config))} == files
+    assert {one.place.rpartition(":")[0] for one in configuration.walk(configuration.read(server.config))} == files
     server.configure(f"{inherited}include sites/*.conf;")
     assert told(one, "does not read").startswith(f"nginx does not read {ours} (but {other})"), "nobody inherits it"
 
@@ -56,7 +56,7 @@ def test_files_that_include_each_other_come_to_an_end(place: Path) -> None:
     """An nginx would not start with that; looking at it ends."""
     for name, other in (("a", "b"), ("b", "a")):
         (place / f"{name}.conf").write_text(f"include *.conf; include {other}.conf; user {name};\n")
-    assert [one.words for one in nginxconf.read(place / "a.conf")] == [("b",), ("b",), ("a",)]
+    assert [one.words for one in configuration.read(place / "a.conf")] == [("b",), ("b",), ("a",)]
 
 
 def test_pairs_of_several_algorithms_are_told_apart(server: Any, place: Path) -> None:

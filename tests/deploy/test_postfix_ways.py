@@ -17,7 +17,8 @@ from lab.postfix import Postfix as Instance
 from lab.wire import presented
 
 from tlsa_manager import keys
-from tlsa_manager.deploy import Consumer, instances, open_consumer, process, service, snimaps
+from tlsa_manager.deploy import Consumer, open_consumer, process, service
+from tlsa_manager.deploy.postfix import instances, snimaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock
-from tlsa_manager.deploy import taking_up
+from tlsa_manager.deploy.exim import taking_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import files, instances, maincf, process, service
+from tlsa_manager.deploy import files, process, service
+from tlsa_manager.deploy.postfix import instances, maincf
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from tlsa_manager.deploy.instances import Instance
-    from tlsa_manager.deploy.maincf import Configuration
+    from tlsa_manager.deploy.postfix.instances import Instance
+    from tlsa_manager.deploy.postfix.maincf import Configuration
     from tlsa_manager.option import Settings
     from tlsa_manager.snapshot import FileView
 

@@ -22,7 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import access, eximconf, files, ownership, process, service, taking_up
+from tlsa_manager.deploy import access, files, ownership, process, service
+from tlsa_manager.deploy.exim import answers, taking_up
 from tlsa_manager.disk import KEY_MODES
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
@@ -81,9 +82,9 @@ class Exim:
             configured = self._ask()
         except DeployError as error:
             return replace(seen, problems=(*seen.problems, f"Exim cannot be asked what it reads: {error.message}; {error.hint}"))
-        problems = (*seen.problems, *eximconf.problems(configured, self.path), *self._unreadable(configured, files.AS_IT_STANDS))
-        theirs = tuple(eximconf.from_acme(configured, self.path))
-        return replace(seen, configured=eximconf.reads(configured, self.path), problems=problems, from_acme=theirs)
+        problems = (*seen.problems, *answers.problems(configured, self.path), *self._unreadable(configured, files.AS_IT_STANDS))
+        theirs = tuple(answers.from_acme(configured, self.path))
+        return replace(seen, configured=answers.reads(configured, self.path), problems=problems, from_acme=theirs)
 
     def current(self) -> bytes | None:
         """Return what stands at the file, None when there is none. Raises DeployError."""
@@ -96,7 +97,7 @@ class Exim:
         """
         process.run((*self._words(), "-bV"), self.timeout)
         configured = self._ask()
-        unreadable = self._unreadable(configured, self.wanted) if eximconf.reads(configured, self.path) is not False else []
+        unreadable = self._unreadable(configured, self.wanted) if answers.reads(configured, self.path) is not False else []
         for problem in unreadable:
             message, _, remedy = problem.partition("; ")
             raise DeployError(message, remedy)
@@ -113,7 +114,7 @@ class Exim:
 
         The daemon keeps its process number, and open connections go on. Raises DeployError.
         """
-        if not self.reload_words and eximconf.is_watched(self._ask(), self.path) and taking_up.is_read(self.path, _BY_ITSELF):
+        if not self.reload_words and answers.is_watched(self._ask(), self.path) and taking_up.is_read(self.path, _BY_ITSELF):
             return
         service.tell(UNITS, self._hang_up, self.timeout, given=self.reload_words)
 
@@ -124,7 +125,7 @@ class Exim:
         gid = self.wanted.gid if self.wanted.gid is not None or who is None else who.gid
         return replace(self.wanted, gid=gid, mode=KEY_MODES if self.wanted.mode is None else self.wanted.mode)
 
-    def _unreadable(self, configured: eximconf.Configuration, wanted: Wanted) -> list[str]:
+    def _unreadable(self, configured: answers.Configuration, wanted: Wanted) -> list[str]:
         who = access.reader(configured.user, configured.group)
         hindrance = access.hindrance(self.path, who, wanted) if who else ""
         return [f"Exim's user {hindrance}"] if hindrance else []
@@ -133,8 +134,8 @@ class Exim:
         programs = {"exim4", "exim", Path(os.path.realpath(self._words()[0])).name}
         service.hang_up(self._ask().pid_file, sorted(programs))
 
-    def _ask(self) -> eximconf.Configuration:
-        return eximconf.read(self._words(), self.timeout)
+    def _ask(self) -> answers.Configuration:
+        return answers.read(self._words(), self.timeout)
 
     def _words(self) -> tuple[str, ...]:
         """How this Exim is started."""

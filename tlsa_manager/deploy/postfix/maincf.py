@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import beside, process, snimaps
+from tlsa_manager.deploy import beside, process
 from tlsa_manager.deploy.acme import is_acme
+from tlsa_manager.deploy.postfix import snimaps
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:

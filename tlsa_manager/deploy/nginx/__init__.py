@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import nginxconf, process, running, server, service
+from tlsa_manager.deploy import process, running, server, service
+from tlsa_manager.deploy.nginx import configuration
 from tlsa_manager.deploy.reading import Reading, Use
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
@@ -18,7 +19,7 @@ from tlsa_manager.value import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsa_manager.deploy.nginxconf import Directive
+    from tlsa_manager.deploy.nginx.configuration import Directive
     from tlsa_manager.option import Settings
 
 _CONFIG = "/etc/nginx/nginx.conf"
@@ -49,9 +50,9 @@ class Nginx:
 
     def ask(self, path: Path) -> Reading:
         """Read the configuration. Raises DeployError."""
-        directives = nginxconf.read(self.config)
+        directives = configuration.read(self.config)
         uses = tuple(_uses(directives, (), (), self.config.parent))
-        is_open = any("$" in use.chain for use in uses) or any("_by_lua" in one.name for one in nginxconf.walk(directives))
+        is_open = any("$" in use.chain for use in uses) or any("_by_lua" in one.name for one in configuration.walk(directives))
         pid_file = next((Path(one.words[0]) for one in directives if one.name == "pid" and one.words), Path("/run/nginx.pid"))
         return Reading(
             "nginx", uses,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tlsa_manager.deploy import process, snimaps
+from tlsa_manager.deploy import process
+from tlsa_manager.deploy.postfix import snimaps
 from tlsa_manager.errors import DeployError
 from tlsa_manager.value import dataclass
 

@@ -12,7 +12,8 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import haproxycfg, process, running, server, service
+from tlsa_manager.deploy import process, running, server, service
+from tlsa_manager.deploy.haproxy import configuration
 from tlsa_manager.deploy.reading import Reading
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
@@ -53,7 +54,7 @@ class HAProxy:
 
     def ask(self, path: Path) -> Reading:
         """Read the configuration. Raises DeployError."""
-        uses = tuple(haproxycfg.uses(haproxycfg.read(map(Path, self.configs))))
+        uses = tuple(configuration.uses(configuration.read(map(Path, self.configs))))
         is_open = any("$" in file for use in uses for file in use.files)
         reload = " ".join(self.reload_words) or "systemctl reload haproxy"
         return Reading(
