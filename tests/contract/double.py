@@ -61,6 +61,7 @@ class Double:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or every answer waits 40 ms for an acknowledgement
 
             def handle_any(self) -> None:
                 length = int(self.headers.get("content-length") or 0)

@@ -35,7 +35,7 @@ class DynamicStand:
     together: ClassVar[bool] = True
     late: ClassVar[bool] = False
     zone: ClassVar[str] = primaries.ZONE
-    patience: ClassVar[str] = "2s"
+    patience: ClassVar[str] = "1s"
     fixture: ClassVar[str]
     address: ClassVar[str]
 

@@ -32,7 +32,7 @@ class HostedStand:
     together: ClassVar[bool] = True
     late: ClassVar[bool] = False
     zone: ClassVar[str] = "pub.example."
-    patience: ClassVar[str] = "2s"
+    patience: ClassVar[str] = "1s"
     least_ttl: ClassVar[int] = 0
 
     def __init__(self, directory: Path, _server: Callable[[str], Any]) -> None:

@@ -44,7 +44,7 @@ class Stand(Protocol):
     together: ClassVar[bool]  # all records of one change are written in one step
     late: ClassVar[bool]  # changes come into force later, and it can be asked when
     zone: ClassVar[str]  # absolute; the names that tests use lie in it
-    patience: ClassVar[str]  # the `timeout` of the tests in which an answer never comes
+    patience: ClassVar[str]  # the `timeout` of the tests in which an answer never comes; they allow that others are late, too
 
     def backend(self, **options: object) -> Backend:
         """Open the backend; options replace or add."""
