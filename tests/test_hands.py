@@ -9,7 +9,9 @@ import pytest
 
 from tlsa_manager.errors import DeployError, PublishTemporary
 from tlsa_manager.hands import HouseHands, _side_by_side
+from tlsa_manager.lineage import Lineage
 from tlsa_manager.rollover.facts import Facts, Sent
+from tlsa_manager.service import Service
 from tlsa_manager.snapshot import Held
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class Early:
 class Late(Early):
     """A backend that gives its changes numbers; `done`: those that are in force, or the error that asking ends with."""
 
-    name = "late"
+    name, late = "late", True
+    late = True
 
     def __init__(self, *done: str, error: Exception | None = None) -> None:
         self.done, self.error = done, error
@@ -51,8 +54,11 @@ class Late(Early):
 
 
 def settled(backend: object, *numbers: str) -> Held:
-    sent = Facts("one", sent={NAME: Sent(frozenset(), 1.0, numbers=numbers)}).sent[NAME]
-    return HouseHands._settled(object.__new__(HouseHands), backend, HELD, sent)  # type: ignore[arg-type]
+    """What a look adds to what the backend holds."""
+    hands = object.__new__(HouseHands)
+    hands._backends = {"dns": backend}  # type: ignore[dict-item]
+    lineage = Lineage("one", (Service.parse("mx.example.org:25"),), "dns", ())
+    return hands._settled(lineage, Facts("one", sent={NAME: Sent(frozenset(), 1.0, numbers=numbers)}))(HELD)
 
 
 def test_a_provider_is_asked_for_what_it_had_taken_for_later() -> None:
@@ -60,7 +66,8 @@ def test_a_provider_is_asked_for_what_it_had_taken_for_later() -> None:
     held = settled(Late("1"), "1", "2")
     assert held.settled == {"1"}
     assert "late" in held.unsettled
-    assert settled(Late("1", "2"), "1", "2") == Held(NAME, frozenset(), 60, settled=frozenset({"1", "2"}))
+    assert settled(Late("1", "2"), "1", "2") == Held(NAME, frozenset(), 60, settled=frozenset({"1", "2"}), late=True)
+    assert not settled(Early()).late
 
 
 def test_a_provider_that_cannot_be_asked_has_not_said_yes() -> None:

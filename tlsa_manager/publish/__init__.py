@@ -158,7 +158,11 @@ class Backend(Protocol):
 
 @runtime_checkable
 class LateBackend(Backend, Protocol):
-    """A backend whose changes come into force later on servers that cannot all be asked from here (anycast)."""
+    """A backend whose changes may come into force later on servers that cannot all be asked from here (anycast)."""
+
+    @property
+    def late(self) -> bool:
+        """Whether they do. Then every ticket that says "done" has a number, also of what was found standing already."""
 
     def settled(self, ticket: str) -> bool:
         """Whether the change of that number is in force on all of its servers, or given up and never will be.

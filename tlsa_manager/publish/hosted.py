@@ -142,6 +142,11 @@ class Hosted:
     zones: dict[str, Zone] = field(default_factory=dict, repr=False, compare=False)  # found before, by name looked for
     served: set[str] = field(default_factory=set, repr=False, compare=False)  # zones in which nothing is left unserved
 
+    @property
+    def late(self) -> bool:
+        """Whether changes come into force later at this provider."""
+        return isinstance(self.provider, LateProvider)
+
     def read(self, target: str) -> Held:
         """Ask the provider."""
         try:
