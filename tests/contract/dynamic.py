@@ -34,6 +34,7 @@ class DynamicStand:
     compares: ClassVar[bool] = True
     together: ClassVar[bool] = True
     late: ClassVar[bool] = False
+    renews: ClassVar[bool] = False
     zone: ClassVar[str] = primaries.ZONE
     patience: ClassVar[str] = "1s"
     fixture: ClassVar[str]

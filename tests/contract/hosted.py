@@ -31,6 +31,7 @@ class HostedStand:
     compares: ClassVar[bool] = False
     together: ClassVar[bool] = True
     late: ClassVar[bool] = False
+    renews: ClassVar[bool] = False
     zone: ClassVar[str] = "pub.example."
     patience: ClassVar[str] = "1s"
     least_ttl: ClassVar[int] = 0

@@ -43,6 +43,7 @@ class Stand(Protocol):
     compares: ClassVar[bool]  # compares and writes in one step: Conflict when somebody else comes between
     together: ClassVar[bool]  # all records of one change are written in one step
     late: ClassVar[bool]  # changes come into force later, and it can be asked when
+    renews: ClassVar[bool]  # what stands is put there once more, as it is, to have a number by which to ask that
     zone: ClassVar[str]  # absolute; the names that tests use lie in it
     patience: ClassVar[str]  # the `timeout` of the tests in which an answer never comes; they allow that others are late, too
 

@@ -59,9 +59,33 @@ def test_asked_until_it_is_over(account: HetznerStand) -> None:
 
 
 def test_over_at_once(account: HetznerStand) -> None:
-    """An action that is over when it begins needs no number: it is looked at the records instead."""
+    """An action that is over when it begins has a number as all others: who loses it can ask for it again."""
     account.server.pace = 0
-    assert account.backend().change(ADD).number == ""
+    backend = account.backend()
+    assert isinstance(backend, LateBackend)
+    assert backend.settled(backend.change(ADD).number)
+
+
+def test_a_proof_that_failed(account: HetznerStand, caplog: pytest.LogCaptureFixture) -> None:
+    """An action that is over may have failed: whether the proof stands is read, not concluded."""
+    account.server.failing = True
+    error = refusal(account, PROOF, caplog)
+    assert isinstance(error, PublishTemporary)
+    assert "not as they should be" in error.message
+
+
+def test_the_number_of_what_stands(account: HetznerStand) -> None:
+    """It is that of an action which is still running, else the newest; where none was ever made, there is none to wait for."""
+    account.put(OWNER, 700, str(NEXT))
+    backend = account.backend()
+    assert isinstance(backend, LateBackend)
+    assert backend.settled(backend.change(ADD).number)
+    first = backend.change(ADD_TWO).number
+    backend.change(REMOVE_TWO)
+    assert any(backend.settled(str(int(first) + 1)) for _ in range(account.server.pace))
+    assert backend.change(REMOVE_TWO).number == first
+    assert any(backend.settled(first) for _ in range(account.server.pace))
+    assert backend.change(REMOVE_TWO).number > first
 
 
 def test_a_proof_waits_until_it_is_over(account: HetznerStand) -> None:
@@ -73,7 +97,7 @@ def test_a_proof_waits_until_it_is_over(account: HetznerStand) -> None:
 
 def test_an_action_that_fails(account: HetznerStand) -> None:
     """It is over: nothing of it comes into force later, and the same change asked again is made."""
-    account.server.failing = True
+    account.server.failing, account.server.pace = True, 1
     backend = account.backend()
     assert isinstance(backend, LateBackend)
     number = backend.change(ADD).number

@@ -106,8 +106,9 @@ def test_adding_twice_is_done(stand: Stand, owner: str) -> None:
     assert stand.backend().change(planned).state == "done"
     before = stand.writes()
     assert stand.backend().change(planned).state == "done"
-    assert stand.writes() == before
+    assert stand.writes() - before == int(stand.renews)
     stands(stand, owner, NOW, NEXT, FOREIGN, OTHER)
+    assert stand.stands(owner)[1] == stand.other_ttl()
 
 
 def test_adding_what_stands_in_part(stand: Stand, owner: str) -> None:
@@ -322,9 +323,31 @@ def test_another_writer_in_the_middle(
 
 def test_in_force(stand: Stand, owner: str) -> None:
     """A backend whose changes come into force later numbers them, and says when they are in force; no other does."""
+    in_force_later(stand, stand.backend().change(adding(owner, NEXT)))
+
+
+def test_in_force_as_it_stands(stand: Stand, owner: str) -> None:
+    """What is found standing has a number, too: who wrote it may have died before he could write its number down."""
+    assert stand.backend().change(adding(owner, NEXT)).state == "done"
+    in_force_later(stand, stand.backend().change(adding(owner, NEXT)))
+    in_force_later(stand, stand.backend().change(removing(owner, LAST)))
+    stands(stand, owner, NOW, NEXT, FOREIGN, OTHER)
+
+
+@playing("lost-answer")
+def test_in_force_after_a_lost_answer(stand: Stand, trouble: Trouble, owner: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A change whose answer was lost is done with a number, or not known to be done."""
+    with stand.trouble(trouble, owner):
+        end = outcome(stand, adding(owner, NEXT), caplog, patient(stand))
+    if isinstance(end, Ticket):
+        in_force_later(stand, end)
+
+
+def in_force_later(stand: Stand, ticket: Ticket) -> None:
+    """Make sure that a change has a number where it comes into force later, not at once but soon."""
     backend = stand.backend()
-    number = backend.change(adding(owner, NEXT)).number
-    assert bool(number) is getattr(backend, "late", False) is stand.late
-    if number:
+    assert bool(ticket.number) is getattr(backend, "late", False) is stand.late
+    if ticket.number:
         assert isinstance(backend, LateBackend)
-        assert any(backend.settled(number) for _ in range(50))
+        assert not backend.settled(ticket.number)
+        assert any(backend.settled(ticket.number) for _ in range(50))

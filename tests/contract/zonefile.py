@@ -40,6 +40,7 @@ class NsdStand:
     compares: ClassVar[bool] = False
     together: ClassVar[bool] = True
     late: ClassVar[bool] = False
+    renews: ClassVar[bool] = False
     zone: ClassVar[str] = "pub.example."
     patience: ClassVar[str] = "2s"
 

@@ -41,6 +41,7 @@ _ACCESS = (
 _OFTEN = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 _WINDOW = 60.0  # seconds: quotas are counted by the minute (https://cloud.google.com/dns/quotas)
 _PAGES = 20  # answers to one question; a thousand sets are in each
+_NEWEST = "50"  # changes to look at: pending for a minute or two
 
 
 def build(name: str, settings: Settings) -> Hosted:
@@ -126,6 +127,13 @@ class Google:
         if answer.status == 404:
             return True
         return bool(self._understood(answer, f"to tell how change {ticket} stands")["status"] == "done")
+
+    def again(self, zone: Zone, _name: str, _kind: Kind, _standing: Standing) -> str:
+        """Return the newest change of the zone that is pending, or else the newest: each zone has one, by which it was made."""
+        query = {"sortBy": "changeSequence", "sortOrder": "descending", "maxResults": _NEWEST}
+        answer = self._ask("GET", f"{_path(zone)}/changes", query)
+        newest = self._understood(answer, f"to list the changes of {zone.name}")["changes"]
+        return f"{zone.id}/{next((one for one in newest if one['status'] == 'pending'), newest[0])['id']}"
 
     def _listed(self, path: str, query: dict[str, str], what: str, act: str) -> list[Any]:
         """Return all of a list, page by page."""

@@ -43,6 +43,7 @@ OPTIONS = (
 )
 LEAST_TTL = 60  # seconds
 _WINDOW = 60.0  # seconds: one question more is allowed each second, 3600 at most
+_NEWEST = "50"  # actions to look at: the most that are in one answer
 _LATER = frozenset({"conflict", "locked"})  # something else goes on with the zone; nothing was done
 _ACCESS = "is the token right, of the project that the zone is in, and for read & write? docs/backends/hetzner.md has the steps"
 
@@ -98,9 +99,8 @@ class Hetzner:
             content["ttl"] = ttl
         answer = self.api.ask("POST", f"{path}/{'add' if edit.add else 'remove'}_records", content=content)
         if _code(answer) in {"invalid_input", "not_found"}:
-            return self._again(edit, answer)
-        action = self._value(answer, f"the change of {edit.name}")["action"]
-        return "" if self._over(action) else str(int(action["id"]))
+            return self._rest(edit, answer)
+        return self._taken(self._value(answer, f"the change of {edit.name}")["action"])
 
     def settled(self, ticket: str) -> bool:
         """Whether an action is over, well or not; one that is not known any more has been over for long.
@@ -112,7 +112,14 @@ class Hetzner:
             return True
         return str(self._value(answer, f"to tell about action {ticket}")["action"]["status"]) in {"success", "error"}
 
-    def _again(self, edit: Edit, answer: Answer) -> str:
+    def again(self, zone: Zone, _name: str, _kind: Kind, _standing: Standing) -> str:
+        """Return the newest action of the zone that is running, or else the newest; if none was ever, one that is not known."""
+        answer = self.api.ask("GET", f"{_zone(zone)}/actions", query={"sort": "id:desc", "per_page": _NEWEST})
+        newest = self._value(answer, f"to list the actions of {zone.name}")["actions"]
+        running = [one for one in newest if one["status"] == "running"]
+        return str(int([*running, *newest, {"id": 0}][0]["id"]))
+
+    def _rest(self, edit: Edit, answer: Answer) -> str:
         """Ask for what is left to do, if somebody else has changed the set since it was read; otherwise it is refused."""
         now = self.standing(edit.zone, edit.name, edit.kind)
         if now == edit.before:
@@ -120,16 +127,17 @@ class Hetzner:
         gone = {record.value for record in edit.remove}
         add, remove = (one for one in edit.add if one not in now.values), (one for one in now.records if one.value in gone)
         left = replace(edit, before=now, add=tuple(add), remove=tuple(remove))
-        return self.write(left) if left.add or left.remove else ""
+        return self.write(left) if left.add or left.remove else self.again(edit.zone, edit.name, edit.kind, now)
 
-    def _over(self, action: dict[str, Any]) -> bool:
+    def _taken(self, action: dict[str, Any]) -> str:
+        """Return the number of an action. Raises PublishError where it has failed."""
         if action["status"] == "error":
             said = self.api.clean(words(action["error"]))
             raise PublishError(
                 f"{self.title} took a change, but did not bring it into force: {said}",
                 "look at the zone in Hetzner's console; if all is well there, the next run asks for the change again",
             )
-        return bool(action["status"] == "success")
+        return str(int(action["id"]))
 
     def _default(self, zone: Zone) -> int:
         """Return the TTL of sets that have none of their own."""

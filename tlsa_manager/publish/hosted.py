@@ -120,13 +120,16 @@ class LateProvider(Provider, Protocol):
     def settled(self, ticket: str) -> bool:
         """Whether the change of that number is over: in force on all of its servers, or given up. Raises PublishError."""
 
+    def again(self, zone: Zone, name: str, kind: Kind, standing: Standing) -> str:
+        """Return a number by which to ask whether what stands is in force: that of the change that made it is not known any more.
+
+        Empty where nothing stands that could come into force. Changes nothing of what stands. Raises Conflict, PublishError.
+        """
+
 
 @runtime_checkable
 class StagedProvider(Provider, Protocol):
-    """A provider that keeps changes to itself until it is told to serve them, but shows them when it is read.
-
-    What is shown counts as standing, so nobody would ask for it again: whoever reads first in a run has the zone served, too.
-    """
+    """A provider that keeps changes to itself until it is told to serve them, but shows them when it is read."""
 
     def serve(self, zone: Zone) -> None:
         """Have the zone served as it stands. Doing it twice does no harm. Raises PublishError."""
@@ -140,7 +143,6 @@ class Hosted:
     provider: Provider
     zone: str = ""
     zones: dict[str, Zone] = field(default_factory=dict, repr=False, compare=False)  # found before, by name looked for
-    served: set[str] = field(default_factory=set, repr=False, compare=False)  # zones in which nothing is left unserved
 
     @property
     def late(self) -> bool:
@@ -151,10 +153,7 @@ class Hosted:
         """Ask the provider."""
         try:
             name = self._name(target)
-            zone = self._zone(name)
-            if zone.name not in self.served:
-                self._serve(zone)
-            standing = self._standing(zone, name, "TLSA")
+            standing = self._standing(self._zone(name), name, "TLSA")
         except PublishError as error:
             return Held(target, None, reason=error.message)
         return Held(target, _records(standing), standing.ttl)
@@ -165,29 +164,28 @@ class Hosted:
         zone = self._zone(name, change.zone)
         before = self._standing(zone, name, "TLSA")
         if change.stands_in(_records(before)):
-            self._serve(zone)
-            return Ticket("done", f"{change.target} is so already at {self.provider.title}")
+            number = self._found(zone, name, "TLSA", before)
+            return Ticket("done", f"{change.target} is so already at {self.provider.title}", number)
         change.compare(_records(before))
         edit = _edit(Edit(zone, name, "TLSA", before, (), (), change.ttl), map(str, change.add), map(str, change.remove))
         number = self._write(edit, lambda now: change.stands_in(_records(now)))
         return Ticket("done", f"{change.target} changed at {self.provider.title} in zone {zone.name}", number)
 
     def text(self, text: Text) -> Ticket:
-        """Read, write, read again, and wait a while until it is on all servers of the provider: an authority asks any of them."""
+        """Read, write, read again; wait a while until a proof is on all servers of the provider: authorities ask any of them."""
         name = self._name(text.target)
         zone = self._zone(name, text.zone)
         before = self._standing(zone, name, "TXT", to_add=text.present)
-        if text.fits(before.values):
-            self._serve(zone)
-            return Ticket("done", f"the TXT record at {text.target} is so already at {self.provider.title}")
         add, gone = ((text.value,), ()) if text.present else ((), (text.value,))
         edit = _edit(Edit(zone, name, "TXT", before, (), (), text.ttl), add, gone)
-        number = self._write(edit, lambda now: text.fits(now.values))
-        if number and text.present:
-            self._await(number)
-        return Ticket(
-            "done", f"TXT record {'added at' if text.present else 'removed from'} {text.target} at {self.provider.title}"
-        )
+        if text.fits(before.values):
+            number, done = self._found(zone, name, "TXT", before), "already so at"
+        else:
+            number = self._write(edit, lambda now: text.fits(now.values))
+            done = "added at" if text.present else "removed from"
+        if number and text.present and self._awaited(number):
+            self._make_sure(edit, lambda now: text.fits(now.values))
+        return Ticket("done", f"TXT record {done} {text.target} at {self.provider.title}")
 
     def settled(self, ticket: str) -> bool:
         """Whether a change is in force on all servers of the provider. Raises PublishError."""
@@ -201,7 +199,7 @@ class Hosted:
         """Take an answer in which something is missing for what it is: no answer. Raises UnclearError."""
         try:
             yield
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             message = f"{self.provider.title} gave an answer that is not what its documents say ({type(error).__name__})"
             raise UnclearError(message, "tried again by itself; if it stays so, its API has changed: report it") from None
 
@@ -254,37 +252,50 @@ class Hosted:
         return standing
 
     def _write(self, edit: Edit, fits: Callable[[Standing], bool]) -> str:
-        """Write, and look whether it is so, whatever was answered."""
-        self.served.discard(edit.zone.name)
+        """Write, and look whether it is so, whatever was answered. What comes into force later is shown later, too."""
         try:
             with self._understood():
                 number = self.provider.write(edit)
         except UnclearError:
-            if not fits(self._standing(edit.zone, edit.name, edit.kind)):
+            now = self._standing(edit.zone, edit.name, edit.kind)
+            if not fits(now):
                 raise
-            self._serve(edit.zone)
-            return ""
-        if not number and not fits(self._standing(edit.zone, edit.name, edit.kind)):
+            return self._found(edit.zone, edit.name, edit.kind, now)
+        if not number:
+            self._make_sure(edit, fits)
+        self._serve(edit.zone)
+        return number
+
+    def _make_sure(self, edit: Edit, fits: Callable[[Standing], bool]) -> None:
+        """Read again. Raises PublishTemporary where it is not so."""
+        if not fits(self._standing(edit.zone, edit.name, edit.kind)):
             raise PublishTemporary(
                 f"{self.provider.title} said yes, but the {edit.kind} records of {edit.name} are not as they should be",
                 "looked at again by itself; if it stays so, look whether another program manages the same records",
             )
-        self._serve(edit.zone)
-        return number
+
+    def _found(self, zone: Zone, name: str, kind: Kind, standing: Standing) -> str:
+        """See to it that what stands comes into force: who wrote it may have died before. Return the number to ask by, or ""."""
+        self._serve(zone)
+        if not isinstance(self.provider, LateProvider):
+            return ""
+        with self._understood():
+            return self.provider.again(zone, name, kind, standing)
 
     def _serve(self, zone: Zone) -> None:
-        """Have what stands served, also what stood before: whoever wrote it may have died before he could have it served."""
+        """Have what stands served."""
         if isinstance(self.provider, StagedProvider):
-            self.served.discard(zone.name)
             with self._understood():
                 self.provider.serve(zone)
-        self.served.add(zone.name)
 
-    def _await(self, number: str) -> None:
-        """Wait until a change is in force; what takes longer is seen by whoever asks the name servers."""
+    def _awaited(self, number: str) -> bool:
+        """Wait until a change is in force; what takes longer is seen by whoever asks the name servers. Return whether it is."""
         end = clock.monotonic() + SETTLES
-        while clock.monotonic() < end and not self.settled(number):
+        while not self.settled(number):
+            if clock.monotonic() >= end:
+                return False
             clock.sleep(_LOOK_AGAIN)
+        return True
 
 
 def hosted_options(title: str, api: str) -> tuple[Option, ...]:

@@ -1,8 +1,8 @@
 """OVHcloud: single records over its signed REST API, served when the zone is refreshed (https://eu.api.ovh.com/console/#/domain/zone).
 
 There is no compare-and-swap; single records are created and deleted by number, so what others write survives. What is changed is
-shown by the API at once but served by nobody before `refresh`, so that is asked for after each change, once when a run first
-looks at the zone, and when a change is found to stand already: the run that made it may have died in between.
+shown by the API at once but served by nobody before `refresh`, so that is asked for after each change, and when a change is found
+to stand already: the run that made it may have died in between.
 
 Signature: https://help.ovhcloud.com/csm/en-api-getting-started-ovhcloud-api?id=kb_article_view&sysparm_article=KB0042777
 """

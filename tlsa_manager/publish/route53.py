@@ -15,7 +15,18 @@ from tlsa_manager.publish import conflict
 from tlsa_manager.publish.api import Api, SoonError, address
 from tlsa_manager.publish.aws_role import METADATA, Role
 from tlsa_manager.publish.aws_signature import Keys, Signer
-from tlsa_manager.publish.hosted import Hosted, Record, Standing, Zone, hosted_options, parents, text_of, value_of, zone_option
+from tlsa_manager.publish.hosted import (
+    Edit,
+    Hosted,
+    Record,
+    Standing,
+    Zone,
+    hosted_options,
+    parents,
+    text_of,
+    value_of,
+    zone_option,
+)
 from tlsa_manager.publish.route53_xml import RecordSet, batch, decimal, elements, parse, plain, record_set, refusal, said
 from tlsa_manager.secret import secret_of, secret_options
 from tlsa_manager.value import dataclass
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from tlsa_manager.option import Settings
-    from tlsa_manager.publish.hosted import Edit, Kind
+    from tlsa_manager.publish.hosted import Kind
     from tlsa_manager.web import Answer
 
 SERVERS = tuple(f".awsdns-{number:02}.{top}." for number in range(64) for top in ("com", "net", "org", "co.uk"))
@@ -129,6 +140,10 @@ class Route53:
         if refusal(answer.body)[0] == "NoSuchChange":
             return True
         return said(self._understood(answer, f"to tell how change {ticket} stands"), "ChangeInfo/Status") == "INSYNC"
+
+    def again(self, zone: Zone, name: str, kind: Kind, standing: Standing) -> str:
+        """Put the same set there once more: changes cannot be listed, and one that changes nothing is PENDING as others are."""
+        return self.write(Edit(zone, name, kind, standing, (), (), standing.ttl)) if standing.records else ""
 
     def _changed(self, edit: Edit) -> bool:
         """Whether what stands is not any more what the batch was made from."""

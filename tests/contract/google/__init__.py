@@ -36,6 +36,7 @@ class Google(Double):
         super().__init__()
         self.policies: set[tuple[str, str]] = set()
         self.asked: defaultdict[str, int] = defaultdict(int)
+        self.changes: list[dict[str, Any]] = [{"kind": "dns#change", "id": "0"}]  # the one by which the zone was made
 
     def writes(self, request: Request) -> bool:
         """A token is none."""
@@ -56,6 +57,7 @@ class Google(Double):
             ("GET", True, None, False): lambda _: self._zone(found["zone"]),
             ("GET", True, "rrsets", False): self._list,
             ("POST", True, "changes", False): self._change,
+            ("GET", True, "changes", False): self._newest,
             ("GET", True, "changes", True): lambda _: self._settled(found["id"]),
         }
         if way not in ways:
@@ -119,9 +121,21 @@ class Google(Double):
                     after[one["name"], one["type"]] = one["ttl"], one["rrdatas"]
         self.sets.clear()
         self.sets.update(after)
-        return Reply(
-            200, {"kind": "dns#change", **change, "startTime": "2026-01-01T00:00:00.000Z", "id": "17", "status": "pending"}
-        )
+        number = str(16 + len(self.changes))
+        self.changes.append({"kind": "dns#change", **change, "startTime": "2026-01-01T00:00:00.000Z", "id": number})
+        return Reply(200, self._seen(self.changes[-1]))
+
+    def _newest(self, request: Request) -> Reply:
+        """List them (https://cloud.google.com/dns/docs/reference/rest/v1/changes/list)."""
+        if request.query.get("sortBy") != "changeSequence" or request.query.get("sortOrder") != "descending":
+            return self.complain(request, "the oldest first")
+        if not set(request.query) <= {"sortBy", "sortOrder", "maxResults", "pageToken"}:
+            return self.complain(request, "unknown filter")
+        found = [self._seen(one) for one in reversed(self.changes)][: int(request.query.get("maxResults", "100"))]
+        return Reply(200, {"kind": "dns#changesListResponse", "changes": found})
+
+    def _seen(self, change: dict[str, Any]) -> dict[str, Any]:
+        return {**change, "status": "done" if change["id"] == "0" or self.asked[change["id"]] > self.rounds else "pending"}
 
     def _settled(self, number: str) -> Reply:
         if number == "1":

@@ -1,6 +1,7 @@
 """Hetzner's Cloud API as its documents describe it: one zone of one project.
 
 RRsets and their actions: https://docs.hetzner.cloud/reference/cloud#zone-rrset-actions
+All actions of a zone: https://docs.hetzner.cloud/reference/cloud#zone-actions
 Errors: https://docs.hetzner.cloud/reference/cloud#description/errors
 Limits: https://docs.hetzner.cloud/reference/cloud#description/rate-limiting
 
@@ -35,7 +36,7 @@ class Hetzner(Double):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pace, self.failing, self.held_up = 1, False, ""
+        self.pace, self.failing, self.held_up = 2, False, ""
         self._actions: list[dict[str, Any]] = []
 
     def answer(self, request: Request) -> Reply:
@@ -73,6 +74,10 @@ class Hetzner(Double):
             return Reply(200, {"zone": zone})
         if request.path == f"{_ROOT}/zones/{ZONE_ID}/rrsets" and set(request.query) <= {"name", "type", "per_page", "page"}:
             return Reply(200, {"rrsets": self._sets(request.query["name"]), "meta": meta()})
+        if request.path == f"{_ROOT}/zones/{ZONE_ID}/actions" and set(request.query) <= {"sort", "status", "per_page", "page"}:
+            if request.query.get("sort") != "id:desc" or int(request.query.get("per_page", "25")) > 50:
+                return self.complain(request, "the oldest first, or too many")
+            return Reply(200, {"actions": [self._shown(one) for one in reversed(self._actions)], "meta": meta()})
         if request.path.startswith(f"{_ROOT}/actions/"):
             return self._progress(request.path.rpartition("/")[2])
         return self.complain(request, "no such question in the documents")
@@ -149,6 +154,9 @@ class Hetzner(Double):
             action |= {"status": "success", "progress": 100}
             if self.failing:
                 action |= {"status": "error", "error": {"code": "action_failed", "message": "Action failed"}}
+        return self._shown(action)
+
+    def _shown(self, action: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in action.items() if key != "asked"}
 
 

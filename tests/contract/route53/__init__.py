@@ -154,7 +154,7 @@ class Route53Stand(HostedStand):
 
     server: Route53
     kind, double, troubles = "route53", Route53, TROUBLES
-    compares = late = True
+    compares = late = renews = True
 
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return what a section of the configuration has."""
