@@ -9,6 +9,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tlsa_manager import acl
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -28,17 +29,23 @@ class Owner:
     mode: int = 0o600
 
 
-def write_new(name: str, content: bytes, directory: int, owner: Owner | None = None) -> None:
+def write_new(name: str, content: bytes, directory: int, owner: Owner | None = None, *, like: str = "") -> None:
     """Make a file that must not exist yet, in an open directory. Owner and mode are set before the content is written.
 
-    Raises OSError; then no file of that name is left behind.
+    `like`: a file whose access control list it gets, too, as far as the mode leaves it; without one it has none, whatever the
+    directory would have it inherit. Raises OSError; then no file of that name is left behind.
     """
     owner = owner or Owner()
+    rights = _rights(like, directory) if like else None
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
         try:
+            acl.drop(descriptor)  # while nobody but its maker may do anything with it
             os.fchown(descriptor, owner.uid, owner.gid)
-            os.fchmod(descriptor, owner.mode)
+            if rights is None:
+                os.fchmod(descriptor, owner.mode)
+            else:
+                rights.with_mode(owner.mode).put(descriptor)  # in one step: it is never wider than that
             _write_all(descriptor, content)
             os.fsync(descriptor)
         finally:
@@ -51,10 +58,11 @@ def write_new(name: str, content: bytes, directory: int, owner: Owner | None = N
 def replace_file(name: str, content: bytes, directory: int, owner: Owner) -> None:
     """Put a file in the place of another by rename; whoever looks finds one or the other. Raises OSError.
 
+    The access control list of the other is kept, as far as the mode of `owner` leaves it: some server may read by it alone.
     The content is on the disk then, its name is when the directory has been synchronized.
     """
     temporary = f".{name}.{os.urandom(8).hex()}.new"
-    write_new(temporary, content, directory, owner)
+    write_new(temporary, content, directory, owner, like=name)
     try:
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
@@ -125,6 +133,18 @@ def in_words(error: OSError) -> str:
         errno.ELOOP: "it is a symbolic link",
     }
     return known.get(error.errno or 0, error.strerror or type(error).__name__)
+
+
+def _rights(name: str, directory: int) -> acl.Acl | None:
+    """Return the access control list of a file, None where it has none or is not there. Raises OSError."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    try:
+        return acl.of(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import stat
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -64,18 +65,17 @@ def test_the_sentence_names_the_place_and_its_command_mends_it(file: Path) -> No
     assert really(file)
 
 
-def test_an_access_control_list_decides_alone(file: Path) -> None:
-    """It is put there for exactly this: what it allows is not denied here."""
-    file.chmod(0o600)
-    entries = ((1, 6, -1), (2, 4, 65534), (4, 0, -1), (16, 4, -1), (32, 0, -1))  # owner, nobody, group, mask, others: acl(5)
-    packed = b"".join(
-        n.to_bytes(2, "little") + p.to_bytes(2, "little") + (i & 0xFFFFFFFF).to_bytes(4, "little") for n, p, i in entries
-    )
-    os.setxattr(file, "system.posix_acl_access", (2).to_bytes(4, "little") + packed)
-    file.chmod(0o600 | 0o040)
-    os.chown(file, 0, 0)
-    assert really(file)
-    assert access.hindrance(file, _NOBODY) == ""
+def test_an_access_control_list_is_asked_too(file: Path) -> None:
+    """What it allows is not denied here, nor what it denies allowed, though the mode shows the same."""
+    for right in (4, 0):
+        # owner, nobody, group, mask, others: acl(5)
+        entries = ((1, 6, -1), (2, right, 65534), (4, 0, -1), (16, 4, -1), (32, 0, -1))
+        packed = b"".join(
+            n.to_bytes(2, "little") + p.to_bytes(2, "little") + (i & 0xFFFFFFFF).to_bytes(4, "little") for n, p, i in entries
+        )
+        os.setxattr(file, "system.posix_acl_access", (2).to_bytes(4, "little") + packed)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+        assert (access.hindrance(file, _NOBODY) == "") == really(file) == bool(right)
 
 
 def test_what_will_be_counts_not_what_stands(file: Path) -> None:

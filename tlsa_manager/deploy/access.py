@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import grp
 import os
 import pwd
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy.files import AS_IT_STANDS
+from tlsa_manager import acl
 from tlsa_manager.disk import Owner
 from tlsa_manager.value import dataclass
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tlsa_manager.deploy.files import Wanted
-
-_ACL = "system.posix_acl_access"  # acl(5); with one, owner, group and mode are not all there is to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +39,55 @@ def reader(user: str, group: str = "") -> Reader | None:
     return Reader(found.pw_name, found.pw_uid, gid, frozenset(os.getgrouplist(found.pw_name, gid)))
 
 
-def hindrance(path: Path, who: Reader, wanted: Wanted = AS_IT_STANDS) -> str:
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """What owner, mode and access control list make of a file or directory."""
+
+    owner: Owner
+    entries: acl.Acl | None
+
+    def __str__(self) -> str:
+        """Say it as `ls -ln` does."""
+        more = "+" if self.entries else ""
+        return f"{stat.filemode(self.owner.mode)[1:]}{more} {self.owner.uid} {self.owner.gid}"
+
+    def allow(self, who: Reader, bit: int) -> bool:
+        """Whether the user has the right (4 read, 1 walk); the first class that fits decides (path_resolution(7))."""
+        if self.entries and self.owner.mode & 0o070:  # with an empty mask Linux does not ask the list at all
+            return self.entries.with_mode(self.owner.mode).grants(bit, who.uid, who.groups, (self.owner.uid, self.owner.gid))
+        if self.owner.uid == who.uid:
+            return bool(self.owner.mode & bit << 6)
+        return bool(self.owner.mode & (bit << 3 if self.owner.gid in who.groups else bit))
+
+    def mend(self, who: Reader, letter: str, place: Path) -> str:
+        """Return the command that gives the user a right (`r`, `x`)."""
+        if self.entries:  # there the group's bits of the mode are the right of all that the list names
+            return f"setfacl -m u:{who.name}:{letter} {place}"
+        return f"chgrp {_group_of(who)} {place} && chmod g+{letter} {place}"
+
+
+def hindrance(path: Path, who: Reader, wanted: Wanted | None = None) -> str:
     """Say why this user cannot read the file, with a command that mends it; empty when it can, or cannot be told.
 
-    `wanted`: whose the file will be once it is replaced, where that differs from how it stands. Each directory on the way must
-    be walkable. Where an access control list stands, it decides, and nothing is said.
+    `wanted`: says it of the file as it will stand once it is replaced. Each directory on the way must be walkable.
     """
     if who.uid == 0:
         return ""
     try:
         for place in reversed(path.absolute().parents):
-            walked = _owner(place)
-            if not _may(walked, who, 1) and not _has_acl(place):
-                mend = f"chgrp {_group_of(who)} {place} && chmod g+x {place}"
-                return f"{who.name} cannot reach {path}: {place} is closed to it ({_shown(walked)}); {mend}"
-        owner = wanted.over(_owner(path))
+            walked = _rights(place)
+            if not walked.allow(who, 1):
+                return f"{who.name} cannot reach {path}: {place} is closed to it ({walked}); {walked.mend(who, 'x', place)}"
+        found = _rights(path)
     except OSError:
         return ""  # what is not there is told elsewhere
-    if _may(owner, who, 4) or _has_acl(path):
-        return ""
-    mend = f"chgrp {_group_of(who)} {path} && chmod g+r {path}"
-    return f"{who.name} cannot read {path} ({_shown(owner)}); {mend}"
+    rights = replace(found, owner=wanted.over(found.owner)) if wanted else found
+    return "" if rights.allow(who, 4) else f"{who.name} cannot read {path} ({rights}); {rights.mend(who, 'r', path)}"
 
 
-def _owner(place: Path) -> Owner:
+def _rights(place: Path) -> _Rights:
     found = place.stat()
-    return Owner(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
-
-
-def _shown(owner: Owner) -> str:
-    """Say it as `ls -ln` does."""
-    return f"{stat.filemode(owner.mode)[1:]} {owner.uid} {owner.gid}"
+    return _Rights(Owner(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)), acl.of(place))
 
 
 def _group_of(who: Reader) -> str:
@@ -80,17 +96,3 @@ def _group_of(who: Reader) -> str:
         return grp.getgrgid(who.gid).gr_name
     except KeyError:
         return str(who.gid)
-
-
-def _may(found: Owner, who: Reader, bit: int) -> bool:
-    """Whether the mode has the bit (4 read, 1 walk) for this user; the first class that fits decides (path_resolution(7))."""
-    if found.uid == who.uid:
-        return bool(found.mode & bit << 6)
-    return bool(found.mode & (bit << 3 if found.gid in who.groups else bit))
-
-
-def _has_acl(place: Path) -> bool:
-    try:
-        return bool(os.getxattr(place, _ACL))
-    except OSError as error:
-        return error.errno not in {errno.ENODATA, errno.EOPNOTSUPP}

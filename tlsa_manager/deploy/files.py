@@ -27,18 +27,20 @@ _UNTOUCHED = "the old file stands as before; mend that and run again"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whose a file shall be. What is None stays as of the file that stands there; without one it is ours, 0600."""
+    """Whose a file shall be. What is None stays as of the file that stands there; without one it is ours, 0600.
+
+    The access control list of the file that stands there stays, too; the group's bits of the mode are its mask then, chmod(1).
+    """
 
     uid: int | None = None
     gid: int | None = None
     mode: int | None = None
 
     def over(self, stands: Owner) -> Owner:
-        """Return what this makes of the present owner and mode."""
+        """Return what this makes of the present owner and mode; a mode that is too wide for a key is narrowed to KEY_MODES."""
         uid, gid, mode = self.uid, self.gid, self.mode
-        return Owner(
-            stands.uid if uid is None else uid, stands.gid if gid is None else gid, stands.mode if mode is None else mode
-        )  # fmt: skip
+        kept = stands.mode & KEY_MODES | 0o400
+        return Owner(stands.uid if uid is None else uid, stands.gid if gid is None else gid, kept if mode is None else mode)
 
 
 AS_IT_STANDS = Wanted()
@@ -112,7 +114,7 @@ def _owner_of(path: Path, directory: int) -> Owner:
         found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return Owner(os.geteuid(), os.getegid(), 0o600)
-    return Owner(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode) & KEY_MODES | 0o400)
+    return Owner(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
 
 
 def _refuse_unsafe(path: Path, directory: int, owner: Owner) -> None:

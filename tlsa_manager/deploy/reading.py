@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.certificates import read_chain
 from tlsa_manager.deploy import access
 from tlsa_manager.deploy.acme import is_acme
-from tlsa_manager.deploy.files import AS_IT_STANDS, read_current
+from tlsa_manager.deploy.files import read_current
 from tlsa_manager.disk import in_words
 from tlsa_manager.errors import BadInput, DeployError
 from tlsa_manager.value import dataclass
@@ -97,12 +97,12 @@ def problems(reading: Reading, path: Path) -> Iterator[str]:
     for use in ours:
         yield from _of_one(f"{who} ({use.where})", use, path, remedy)
     yield from from_acme(reading, path)
-    if why := unreadable(reading, path, AS_IT_STANDS):
+    if why := unreadable(reading, path):
         yield why
 
 
-def unreadable(reading: Reading, path: Path, wanted: Wanted) -> str:
-    """Say why the server could not open the file, once it is replaced and as `wanted` says, with a command; empty if it can."""
+def unreadable(reading: Reading, path: Path, wanted: Wanted | None = None) -> str:
+    """Say why the server cannot open the file, with a command; empty if it can. `wanted`: once it is replaced as this says."""
     if reading.user is None or not any(_same(one, path) for use in reading.uses for one in use.files):
         return ""
     why = access.hindrance(path, reading.user, wanted)

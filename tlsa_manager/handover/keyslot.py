@@ -43,7 +43,7 @@ class Slot:
         return f"{self.key} had mode {mode:04o}, too wide for a private key; ours has {mode & KEY_MODES:04o}" if wide else ""
 
     def lend(self, key_pem: bytes) -> bool:
-        """Put a key there (PEM), with the owner and mode of the former, which is kept; whether another one was there.
+        """Put a key there (PEM), with the owner and rights of the former, which is kept; whether another one was there.
 
         A mode that is too wide for a key is narrowed to KEY_MODES. At every moment the file is there, whole. Raises BadInput,
         and StateError; then it is as it was.
@@ -55,7 +55,8 @@ class Slot:
                 return False
             former = os.stat(name, dir_fd=place, follow_symlinks=False)
             with _gone_after(fresh, place):
-                write_new(fresh, key_pem, place, Owner(former.st_uid, former.st_gid, former.st_mode & KEY_MODES))
+                owner = Owner(former.st_uid, former.st_gid, former.st_mode & KEY_MODES)
+                write_new(fresh, key_pem, place, owner, like=name)
                 os.link(name, name + KEPT, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
                 os.rename(fresh, name, src_dir_fd=place, dst_dir_fd=place)
                 os.fsync(place)

@@ -82,7 +82,7 @@ class Exim:
             configured = self._ask()
         except DeployError as error:
             return replace(seen, problems=(*seen.problems, f"Exim cannot be asked what it reads: {error.message}; {error.hint}"))
-        problems = (*seen.problems, *answers.problems(configured, self.path), *self._unreadable(configured, files.AS_IT_STANDS))
+        problems = (*seen.problems, *answers.problems(configured, self.path), *self._unreadable(configured))
         theirs = tuple(answers.from_acme(configured, self.path))
         return replace(seen, configured=answers.reads(configured, self.path), problems=problems, from_acme=theirs)
 
@@ -125,7 +125,7 @@ class Exim:
         gid = self.wanted.gid if self.wanted.gid is not None or who is None else who.gid
         return replace(self.wanted, gid=gid, mode=KEY_MODES if self.wanted.mode is None else self.wanted.mode)
 
-    def _unreadable(self, configured: answers.Configuration, wanted: Wanted) -> list[str]:
+    def _unreadable(self, configured: answers.Configuration, wanted: Wanted | None = None) -> list[str]:
         who = access.reader(configured.user, configured.group)
         hindrance = access.hindrance(self.path, who, wanted) if who else ""
         return [f"Exim's user {hindrance}"] if hindrance else []
