@@ -81,6 +81,24 @@ def test_passwords_of_the_configuration_go_nowhere(server: Any, place: Path) -> 
     assert "geheim" not in repr(one.look())
 
 
+@pytest.mark.parametrize(("end", "words"), [("sleep 60", "did not end within 3 s"), ("exit 3", "failed with exit code 3")])
+def test_passwords_go_nowhere_when_it_ends_badly(end: str, words: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed or failing after it has printed some: told are its end and what it said of errors, never what it printed."""
+    program = place / "doveconf"
+    program.write_text(f'#!/bin/sh\n[ "$4" = "" ] && exit 0\necho "imapc_password = geheim"\n{end}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(process, "PATH", f"{place}:{process.PATH}")
+    one = open_consumer("mx", "dovecot", {"file": str(place / "tls" / "mx.pem"), "timeout": "3s"})
+    with pytest.raises(DeployError) as caught:
+        one.check()
+    (problem,) = one.look().problems
+    assert words in caught.value.message
+    assert words in problem
+    assert "geheim" not in repr((caught.value.message, caught.value.hint, problem))
+    program.write_text(program.read_text().replace("echo", "echo doveconf: no such block >&2; echo"))
+    assert f"{words}{' and was killed' if 'sleep' in end else ''}: doveconf: no such block" in one.look().problems[0]
+
+
 @pytest.mark.parametrize("form", ["plain", "in a block"])
 def test_version_2_4(form: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ssl_server_cert_file names a file without `<`, and the remedy for that version says so."""

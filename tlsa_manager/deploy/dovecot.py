@@ -47,7 +47,7 @@ class Dovecot:
 
     def ask(self, path: Path) -> Reading:
         """Ask doveconf. Raises DeployError."""
-        said = process.run(("doveconf", "-c", str(self.config), "-n", "-P"), self.timeout)
+        said = process.run(("doveconf", "-c", str(self.config), "-n", "-P"), self.timeout, is_secret=True)
         base = re.search(r"^base_dir = (/.+)$", said, re.MULTILINE)
         is_older = said.startswith(("# 2.3", "# 2.2"))
         chain, key = ("ssl_cert = <", "ssl_key = <") if is_older else ("ssl_server_cert_file = ", "ssl_server_key_file = ")

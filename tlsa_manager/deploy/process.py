@@ -21,23 +21,33 @@ _TAIL_LINES = 5
 _MAX_OUTPUT = 64 << 20  # read only on success, where postconf may say a lot
 
 
-def run(argv: Sequence[str], timeout: float, environment: Mapping[str, str] | None = None, *, at_terminal: bool = False) -> str:
+def run(
+    argv: Sequence[str],
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+    *,
+    at_terminal: bool = False,
+    is_secret: bool = False,
+) -> str:
     """Run a program and return what it wrote to stdout. `timeout` in seconds, then its whole process group is killed.
 
     It gets no stdin and only PATH, LC_ALL and what `environment` says. Output goes to files, not pipes, so that a daemon
-    which it leaves behind cannot keep us waiting. `at_terminal` is for programs that tell their errors only to a terminal.
-    Raises DeployError with the exit code and the last lines it wrote.
+    which it leaves behind cannot keep us waiting. `at_terminal` is for programs that tell their errors only to a terminal,
+    `is_secret` for those whose stdout has passwords. Raises DeployError with the exit code and the last lines it wrote, of
+    secret ones those to stderr.
     """
     said = {"PATH": PATH, "LC_ALL": "C", **(environment or {})}
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         with _stderr(errors, at_terminal=at_terminal) as stderr:
             ending = _run(argv, timeout, said, output, stderr)
         if ending:
-            raise DeployError(f"{_shown(argv)} {ending}{_tail(errors) or _tail(output)}", _HINT)
+            told = _tail(errors) or (_UNTOLD if is_secret else _tail(output))
+            raise DeployError(f"{_shown(argv)} {ending}{told}", _HINT)
         output.seek(0)
         return output.read(_MAX_OUTPUT).decode("utf-8", "replace")
 
 
+_UNTOLD = " (its output may have passwords and is not shown)"
 _HINT = "run it by hand to see all it says; the mail log may say more"
 
 
