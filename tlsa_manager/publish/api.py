@@ -47,7 +47,8 @@ class Api:
     `headers` go with each question; `sign`: adds what proves who asks. `secrets`: texts that no message may hold.
     `tell`: returns the words in an answer, where they are not texts in JSON. `judge`: returns what a refusal means that says more
     than its HTTP status, or None; what it returns as PublishTemporary was not done, and is tried again. `window`: seconds after
-    which a limit is over, where the provider does not say when to come again (Retry-After). `direct`: through no proxy.
+    which a limit is over, where the provider does not say when to come again (Retry-After). `direct`: through no proxy, as
+    is whatever has no TLS. `largest`: octets of an answer.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Api:
         secrets: tuple[str, ...] = (), sign: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
         trust: str = "", tell: Callable[[Answer], str] | None = None,
         judge: Callable[[Answer], PublishError | None] | None = None, window: float = 0.0, direct: bool = False,
+        largest: int = web.LARGEST,
     ) -> None:  # fmt: skip
         """Open nothing yet."""
         self._tell, self._judge, self._window = tell or (lambda answer: words(answer.parsed)), judge, window
@@ -62,7 +64,7 @@ class Api:
         self._headers, self._sign, self._timeout, self._trust = dict(headers or {}), sign, timeout, trust
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
         self._web: web.Web | None = None
-        self._not_before, self._direct = 0.0, direct
+        self._not_before, self._direct, self._largest = 0.0, direct, largest
 
     def ask(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, content: Any = None, body: bytes | None = None,
@@ -135,7 +137,7 @@ class Api:
         if clock.now() < self._not_before:
             raise PublishTemporary(f"{self.title} wants to be asked later", _LATER, self._not_before)
         if self._web is None:
-            self._web = web.Web(self._timeout, self._trust, direct=self._direct)
+            self._web = web.Web(self._timeout, self._trust, direct=self._direct, largest=self._largest)
         try:
             return self._web.send(method, url, body, headers=headers, sign=self._sign)
         except (requests.RequestException, HTTPError, TimeoutError, web.TooLongError) as error:

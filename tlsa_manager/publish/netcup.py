@@ -16,6 +16,7 @@ from tlsa_manager.publish.hosted import Hosted, Zone, hosted_options, parents, z
 from tlsa_manager.publish.singles import Single, absolute, standing_of
 from tlsa_manager.secret import secret_of, secret_options
 from tlsa_manager.value import dataclass
+from tlsa_manager.web import WHOLE_ZONE
 
 if TYPE_CHECKING:
     from tlsa_manager.option import Settings
@@ -41,7 +42,10 @@ _PAUSE = 60.0  # seconds: it counts requests by the minute
 def build(name: str, settings: Settings) -> Hosted:
     """Make the backend. Raises ConfigError."""
     key, password = secret_of(settings, "api-key", _POWER), secret_of(settings, "api-password", _POWER)
-    api = Api("netcup", address(settings, "api"), settings.seconds("timeout"), access=_ACCESS, secrets=(key, password))
+    api = Api(
+        "netcup", address(settings, "api"), settings.seconds("timeout"), access=_ACCESS, secrets=(key, password),
+        largest=WHOLE_ZONE,  # there is no way to ask for less
+    )  # fmt: skip
     zone = zone_option(settings.text("zone"))
     return Hosted(name, Netcup(Session(api, settings.text("customer-number"), key, password), zone), zone)
 

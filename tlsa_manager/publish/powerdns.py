@@ -19,6 +19,7 @@ from tlsa_manager.publish.api import Api, address, trusted
 from tlsa_manager.publish.hosted import Hosted, Record, Standing, Zone, parents, text_of, value_of, zone_option
 from tlsa_manager.secret import secret_of, secret_options
 from tlsa_manager.value import dataclass
+from tlsa_manager.web import WHOLE_ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,7 @@ def build(name: str, settings: Settings) -> Hosted:
     api = Api(
         "PowerDNS", f"{base}/api/v1/servers/{quote(settings.text('server-id'), safe='')}", settings.seconds("timeout"),
         access=_ACCESS, headers={"X-API-Key": key}, secrets=(key,), trust=trusted(settings, "ca-bundle"),
+        largest=WHOLE_ZONE,  # what is disabled in a set is read from it all where the database cannot be searched
     )  # fmt: skip
     zone = zone_option(settings.text("zone"))
     return Hosted(name, PowerDns(api, zone), zone)

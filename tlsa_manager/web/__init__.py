@@ -6,7 +6,6 @@ What the answer means, and what an error means to whom, those who ask know.
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import field
 from datetime import UTC
 from pathlib import Path
@@ -20,14 +19,19 @@ if TYPE_CHECKING:
 
     import requests
 
-LARGEST = 1 << 20  # octets of an answer; nothing that is asked for here comes near it
+LARGEST = 1 << 20  # octets of an answer; hardly anything that is asked for here comes near it
+WHOLE_ZONE = 1 << 24  # octets of an answer that has all records of a zone in it: a hundred thousand names
 LONGEST = 31 * 86400.0  # seconds; nobody's limit lasts longer: more is a mistake, or meant to stop us for ever
 MINDED = 240.0  # seconds that a clock may be off: 300 are allowed by AWS (SigV4), Google (JWT) and others
 _GRACE = 2.0  # seconds: a server that is silent is found out by the socket, one that drips by the watch over it
 
 
 class TooLongError(Exception):
-    """The answer is longer than LARGEST."""
+    """The answer is longer than so many octets."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.bound = bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,20 @@ class Web:
     """One conversation. `timeout` in seconds, for each answer; `trust`: a file of certificates, or empty for the system's.
 
     `direct`: not through the proxy that the environment names, because a proxy is another machine, with an identity of its own.
+    Without TLS never: it would read all secrets, and where plain http is taken the server is this host or a neighbour.
+    `largest`: octets of an answer.
     """
 
-    def __init__(self, timeout: float, trust: str = "", *, direct: bool = False) -> None:
+    def __init__(self, timeout: float, trust: str = "", *, direct: bool = False, largest: int = LARGEST) -> None:
         """Open nothing yet."""
         import requests
 
-        self._timeout, self._trust = timeout, trust or True
-        self._proxies = {"http": "", "https": ""} if direct else None
+        from tlsa_manager.web.exchange import watch
+
+        self._timeout, self._trust, self._largest = timeout, trust or True, largest
+        self._proxies = {"http": "", **({"https": ""} if direct else {})}
         self._session = requests.Session()
+        watch(self._session)
         self._session.auth = lambda request: request  # or else whatever ~/.netrc has for the host would be sent along
         agent = f"tlsa-manager/{__version__} {requests.utils.default_user_agent()}"
         self._session.headers.update({"User-Agent": agent, "Accept-Language": "en", "Accept-Encoding": "identity"})
@@ -92,23 +101,13 @@ class Web:
     ) -> Answer:  # fmt: skip
         """Ask, and return the answer whatever its status is. `sign`: adds what proves who asks, when all else is there.
 
-        Raises what requests and urllib3 raise, TimeoutError, TooLongError; OSError where REQUESTS_CA_BUNDLE names no file.
+        When it raises, nothing is sent any more. Raises what requests and urllib3 raise, TimeoutError, TooLongError; and OSError
+        where REQUESTS_CA_BUNDLE names no file.
         """
-        found: list[Answer | BaseException] = []
+        from tlsa_manager.web.exchange import Exchange
 
-        def ask() -> None:
-            try:
-                found.append(self._exchange(method, url, body, dict(headers or {}), sign))
-            except Exception as error:  # noqa: BLE001  it is raised again where somebody waits for it
-                found.append(error)
-
-        watched = threading.Thread(target=ask, name="web", daemon=True)
-        watched.start()
-        watched.join(self._timeout + _GRACE)
-        result = found[0] if found else TimeoutError()
-        if isinstance(result, BaseException):
-            raise result
-        return result
+        asking = Exchange(lambda: self._exchange(method, url, body, dict(headers or {}), sign))
+        return asking.answer(self._timeout + _GRACE)
 
     def _exchange(self, method: str, url: str, body: bytes | None, headers: dict[str, str], sign: Any) -> Answer:
         with self._session.request(
@@ -116,7 +115,7 @@ class Web:
             allow_redirects=False, proxies=self._proxies,
         ) as response:  # fmt: skip
             known = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(url, response.status_code, known, _read(response), clock.now())
+            return Answer(url, response.status_code, known, _read(response, self._largest), clock.now())
 
 
 def bundle_flaw(path: str) -> str:
@@ -173,9 +172,13 @@ def reason(error: BaseException) -> str:
     import socket
     import ssl
 
+    from urllib3.exceptions import ProxyError
+
     for cause in _causes(error):
+        if isinstance(cause, ProxyError):
+            return "the proxy that https_proxy names does not lead there"
         if isinstance(cause, TooLongError):
-            return f"its answer is longer than {LARGEST >> 10} KiB"
+            return f"its answer is longer than {cause.bound >> 10} KiB"
         if isinstance(cause, socket.gaierror):
             return "its name cannot be looked up in DNS"
         if isinstance(cause, ssl.SSLError):
@@ -212,12 +215,12 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(response: requests.Response, largest: int) -> bytes:
     """Read an answer as far as it may go."""
     parts, length = [], 0
     for part in response.iter_content(8192):
         parts.append(part)
         length += len(part)
-        if length > LARGEST:
-            raise TooLongError
+        if length > largest:
+            raise TooLongError(largest)
     return b"".join(parts)
