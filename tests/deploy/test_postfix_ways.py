@@ -19,6 +19,7 @@ from lab.wire import presented
 from tlsa_manager import keys
 from tlsa_manager.deploy import Consumer, open_consumer, process, service
 from tlsa_manager.deploy.postfix import instances, snimaps
+from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,6 +216,44 @@ def test_who_reads_the_same_file_is_reloaded_too(directory: Path, pair_of_instan
     one.reload()
     until(lambda: reloads(first) == 3, "the first is reloaded")
     assert reloads(second) == 2
+
+
+def test_what_fails_bars_no_other_instance(
+    directory: Path, pair_of_instances: tuple[Instance, Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map that cannot be made, an instance that cannot be told or asked: all others are; then the first failure is raised."""
+    first, second = pair_of_instances
+    good, broken = (Path(table(directory, "hash").partition(":")[2]) for _ in range(2))
+    Path(f"{broken}.db").unlink()
+    Path(f"{broken}.db").mkdir()
+    maps = f"tls_server_sni_maps = hash:{broken}, hash:{good}"
+    gone = directory / "gone"
+    for change in (maps, f"multi_instance_directories = {gone}, {second.config_directory}"):
+        subprocess.run(["postconf", "-c", first.config_directory, "-e", change], check=True)
+    one = consumer(directory, first.config_directory)
+    one.install(pair().combined)
+    before = Path(f"{good}.db").read_bytes()
+    with pytest.raises(DeployError, match=f"postmap .* hash:{broken} failed"):
+        one.reload()
+    until(lambda: (reloads(first), reloads(second)) == (1, 1), "both are reloaded")
+    assert Path(f"{good}.db").read_bytes() != before
+    subprocess.run(["postconf", "-c", first.config_directory, "-X", "tls_server_sni_maps"], check=True)
+    with pytest.raises(DeployError, match=str(gone)):
+        one.reload()
+    until(lambda: (reloads(first), reloads(second)) == (2, 2), "both are reloaded again")
+    first.stop()
+    with pytest.raises(DeployError, match=f"postfix -c {first.config_directory} reload failed"):
+        one.reload()
+    until(lambda: reloads(second) == 3, "the second is told although the first does not run")
+    first.start()
+    monkeypatch.setattr(instances, "family", _unasked)
+    with pytest.raises(DeployError, match="no postconf"):
+        one.reload()
+    until(lambda: reloads(first) == 3, "the first is told although nobody knows of others")
+
+
+def _unasked(*_: object) -> None:
+    raise DeployError("no postconf", "install it")
 
 
 def reloads(instance: Instance) -> int:

@@ -7,19 +7,21 @@ New smtpd processes read a replaced file at once and old ones do not, so the wri
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import files, process, service
 from tlsa_manager.deploy.postfix import instances, maincf
+from tlsa_manager.deploy.postfix.instances import Instance
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from tlsa_manager.deploy.postfix.instances import Instance
-    from tlsa_manager.deploy.postfix.maincf import Configuration
+    from collections.abc import Iterator
+
     from tlsa_manager.option import Settings
     from tlsa_manager.snapshot import FileView
 
@@ -80,21 +82,44 @@ class Postfix:
         """Reload this instance, and the others on this host that run and read the file, too. Raises DeployError.
 
         Before, the indexed SNI maps that hold a copy of the file are made anew: without `postmap -F` they go on presenting the
-        old certificate, whatever is reloaded.
+        old certificate, whatever is reloaded. What fails bars nothing else: the file stands already, and whoever is not told
+        goes on with what must go. Raises DeployError, the first, when all was tried.
         """
-        this, *others = instances.family(self.directory, self.timeout)
-        self._reload(this, maincf.read(this.directory, self.timeout), self.reload_words)
-        for other in others:
-            configuration = maincf.read(other.directory, self.timeout)
-            if maincf.reads(configuration, self.path) and instances.is_running(other, self.timeout):
-                self._reload(other, configuration)
+        failed: list[DeployError] = []
+        family: tuple[Instance, ...] = (Instance(self.directory),)
+        with _kept(failed):
+            family = instances.family(self.directory, self.timeout)
+        self._make_maps(family[0], failed)
+        with _kept(failed):
+            self._tell(family[0], self.reload_words)
+        for other in family[1:]:
+            if self._make_maps(other, failed) and instances.is_running(other, self.timeout):
+                with _kept(failed):
+                    self._tell(other)
+        if failed:
+            raise failed[0]
 
-    def _reload(self, instance: Instance, configuration: Configuration, given: tuple[str, ...] = ()) -> None:
-        place = str(instance.directory)
-        for table in maincf.copies(configuration, self.path):
-            process.run(("postmap", "-c", place, "-F", table), self.timeout)
+    def _make_maps(self, instance: Instance, failed: list[DeployError]) -> bool:
+        """Make the maps of an instance anew that hold a copy of the file; whether the instance is known to read the file."""
+        with _kept(failed):
+            configuration = maincf.read(instance.directory, self.timeout)
+            for table in maincf.copies(configuration, self.path):
+                with _kept(failed):
+                    process.run(("postmap", "-c", str(instance.directory), "-F", table), self.timeout)
+            return maincf.reads(configuration, self.path)
+        return False
 
+    def _tell(self, instance: Instance, given: tuple[str, ...] = ()) -> None:
         def own() -> None:
-            process.run(("postfix", "-c", place, "reload"), self.timeout, at_terminal=True)
+            process.run(("postfix", "-c", str(instance.directory), "reload"), self.timeout, at_terminal=True)
 
         service.tell(instance.units, own, self.timeout, given=given)
+
+
+@contextmanager
+def _kept(failed: list[DeployError]) -> Iterator[None]:
+    """Go on after a failure, which is kept."""
+    try:
+        yield
+    except DeployError as error:
+        failed.append(error)

@@ -5,6 +5,7 @@ Measured with 3.7: `postfix -c DIRECTORY reload` tells that instance alone, what
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from tlsa_manager.deploy import process
@@ -54,8 +55,13 @@ def _named(directory: Path, timeout: float) -> tuple[Path, ...]:
 
 
 def _instance(directory: Path, primary: Path, timeout: float, *, is_known: bool) -> Instance:
-    """Debian: postfix@-.service is the primary and postfix.service no more than a cover; elsewhere that is Postfix itself."""
+    """Debian: postfix@-.service is the primary and postfix.service no more than a cover; elsewhere that is Postfix itself.
+
+    One that cannot be asked its name is known by its directory: what is wrong with it must not hide the others.
+    """
     if directory == primary:
         return Instance(directory, units=("postfix@-.service", "postfix.service"))
-    name = process.run(("postconf", "-c", str(directory), "-hx", "multi_instance_name"), timeout).strip()
+    name = ""
+    with suppress(DeployError):
+        name = process.run(("postconf", "-c", str(directory), "-hx", "multi_instance_name"), timeout).strip()
     return Instance(directory, name, (f"postfix@{name}.service",) if is_known and name else ())
