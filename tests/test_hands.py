@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,6 +104,52 @@ def test_consumers_act_side_by_side_and_all_of_them() -> None:
     with pytest.raises(DeployError):
         _side_by_side([Consumer(well), Consumer(badly), Consumer(well)], lambda one: one.act())  # type: ignore[list-item,attr-defined]
     assert done == ["well", "well"]
+
+
+class Back:
+    """A consumer that takes what it is given back, and waits for the others to be told, too."""
+
+    def __init__(self, together: threading.Barrier, *, takes: bool = True, reloads: bool = True) -> None:
+        self.together, self.takes, self.reloads, self.did = together, takes, reloads, list[str]()
+
+    def install(self, combined: bytes) -> None:
+        """Take it, or not."""
+        if not self.takes:
+            raise DeployError("not written", "make room")
+        self.did.append(combined.decode())
+
+    def reload(self) -> None:
+        """Wait for the others, then fail or not."""
+        self.together.wait()
+        if not self.reloads:
+            raise DeployError("not reloaded", "start it")
+        self.did.append("reload")
+
+
+def test_the_way_back_goes_side_by_side_past_all_that_fails() -> None:
+    """Reloads begin before any has ended; who could not be written to is not told; failures are raised when all is done."""
+    together, four = threading.Barrier(3, timeout=30), threading.Barrier(4, timeout=30)
+    all_of_them = {
+        "first": Back(together, reloads=False),
+        "second": Back(together),
+        "third": Back(together, takes=False),
+        "last": Back(together),
+    }
+    hands = object.__new__(HouseHands)
+    hands._consumers = dict(all_of_them)  # type: ignore[arg-type]
+    hands.store = SimpleNamespace(combined=lambda *_: b"old")  # type: ignore[assignment]
+    lineage = Lineage("one", (Service.parse("mx.example.org:25"),), "dns", tuple(all_of_them))
+    with pytest.raises(DeployError, match="not written"):
+        hands.restore(lineage, "g1")
+    assert {name: one.did for name, one in all_of_them.items()} == {
+        "first": ["old"], "second": ["old", "reload"], "third": [], "last": ["old", "reload"]
+    }  # fmt: skip
+    all_of_them["third"].takes = True
+    for one in all_of_them.values():
+        one.together = four
+    with pytest.raises(DeployError, match="not reloaded"):
+        hands.restore(lineage, "g1")
+    assert all_of_them["third"].did == ["old", "reload"]
 
 
 def test_no_consumer_is_no_error() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tlsa_manager.lineage import Generation, Key, Lineage
     from tlsa_manager.observe import DnsEyes
     from tlsa_manager.publish import Backend, Change, Ticket
-    from tlsa_manager.rollover.facts import Facts, Sent
+    from tlsa_manager.rollover.facts import Facts
     from tlsa_manager.rollover.steps import Publish, Retire
     from tlsa_manager.snapshot import FileView, Held, OwnerView, ServiceView, Snapshot
     from tlsa_manager.store import Store
@@ -48,16 +48,18 @@ class HouseHands:
         from tlsa_manager.snapshot import Snapshot
 
         guessed = {facts.owners[owner].target if owner in facts.owners else owner for owner in lineage.owners}
+        settled = self._settled(lineage, facts)  # before the round: it saw nothing of what comes into force while it goes on
         with ThreadPoolExecutor(4) as pool:
             owners = pool.submit(self._looking(lineage), lineage.owners)
-            held = pool.submit(self._held, lineage, guessed, facts)
+            asked = pool.submit(self._held, lineage, guessed, facts)
             services = pool.submit(self._services, lineage, probes)
             files = pool.submit(self.files, lineage)
             views: Mapping[str, OwnerView] = owners.result()
-            found = held.result()
+            found = asked.result()
             aliases = {view.target for view in views.values() if view.answers} - found.keys()
             found |= self._held(lineage, aliases, facts) if aliases else {}
-            return Snapshot(clock.now(), views, found, services.result(), files.result())
+            held = {target: settled(one) for target, one in found.items()}
+            return Snapshot(clock.now(), views, held, services.result(), files.result())
 
     def publish(self, lineage: Lineage, step: Publish) -> Ticket:
         """Add records."""
@@ -109,20 +111,25 @@ class HouseHands:
         """Write every file and reload each, whatever the consumers' own checks say: the way back is never barred.
 
         A consumer that fails bars no other; the first failure is raised when all were tried. One whose file could not be
-        written is not reloaded: it might read the very certificate that shall go.
+        written is not reloaded: it might read the very certificate that shall go. Reloads are side by side, as in `deploy`:
+        none waits for another that takes its time.
         """
         content = self.store.combined(lineage.name, generation)
-        acts: tuple[Callable[[Consumer], None], ...] = (lambda one: one.install(content), lambda one: one.reload())
-        failed: dict[str, Exception] = {}
-        for act in acts:
-            for name in lineage.consumers:
-                if name not in failed:
-                    try:
-                        act(self.consumer(name))
-                    except Exception as error:  # noqa: BLE001  it is raised when the others were tried
-                        failed[name] = error
+        failed: list[Exception] = []
+        written: list[Consumer] = []
+        for name in lineage.consumers:
+            try:
+                one = self.consumer(name)
+                one.install(content)
+                written.append(one)
+            except Exception as error:  # noqa: BLE001  it is raised when the others were tried
+                failed.append(error)
+        try:
+            _side_by_side(written, lambda one: one.reload())
+        except Exception as error:  # noqa: BLE001  after what went wrong before
+            failed.append(error)
         if failed:
-            raise next(iter(failed.values()))
+            raise failed[0]
 
     def consumer(self, name: str) -> Consumer:
         """Return a configured consumer. Raises ConfigError."""
@@ -185,23 +192,24 @@ class HouseHands:
         except ConfigError as error:
             self.watch(lineage.name, f"{error.message}; {error.hint}")
             return {target: Held(target, None, reason=error.message) for target in targets}
-        found = {one: self._lately(lineage, one, facts) or self._read(lineage, backend, one) for one in sorted(targets)}
-        return {one: self._settled(backend, held, facts.sent.get(one)) for one, held in found.items()}
+        return {one: self._lately(lineage, one, facts) or self._read(lineage, backend, one) for one in sorted(targets)}
 
-    def _settled(self, backend: Backend, held: Held, sent: Sent | None) -> Held:
-        """Ask whether what was taken for later is in force; a backend that knows no later (any more) has done it all."""
-        from tlsa_manager.publish import LateBackend
-
-        if sent is None or not sent.numbers:
-            return held
-        if not isinstance(backend, LateBackend):
-            return replace(held, settled=frozenset(sent.numbers))
-        waits = f"{backend.name} is still at it"
+    def _settled(self, lineage: Lineage, facts: Facts) -> Callable[[Held], Held]:
+        """Ask the backend which of the changes that it took for later are in force; return what adds that to what it holds."""
+        waiting = {target: sent.numbers for target, sent in facts.sent.items() if sent.numbers}
         try:
-            done = frozenset(number for number in sent.numbers if backend.settled(number))
-        except PublishError as error:
-            done, waits = frozenset(), error.message
-        return replace(held, settled=done, unsettled="" if done >= set(sent.numbers) else waits)
+            backend = self.backend(lineage.dns) if lineage.dns else None
+        except ConfigError as error:
+            reason = error.message
+            return lambda held: replace(held, unsettled=reason, late=True)
+        found = {target: _in_force(backend, numbers) for target, numbers in waiting.items()}
+        late = _is_late(backend)
+
+        def add(held: Held) -> Held:
+            done, reason = found.get(held.target, (frozenset(), ""))
+            return replace(held, settled=done, unsettled=reason, late=late)
+
+        return add
 
     def _lately(self, lineage: Lineage, target: str, facts: Facts) -> Held | None:
         """What the backend said within a poll interval: while a swap is proven we look each second, at a provider's expense."""
@@ -264,3 +272,23 @@ def _side_by_side(consumers: Sequence[Consumer], act: Callable[[Consumer], None]
         tried = [pool.submit(act, one) for one in consumers]
     for one in tried:
         one.result()
+
+
+def _is_late(backend: Backend | None) -> bool:
+    """Whether changes of a backend come into force later, by numbers."""
+    from tlsa_manager.publish import LateBackend
+
+    return isinstance(backend, LateBackend) and backend.late
+
+
+def _in_force(backend: Backend | None, numbers: Sequence[str]) -> tuple[frozenset[str], str]:
+    """Return which changes are in force, and why the others are not; a backend that knows no later (any more) has done all."""
+    from tlsa_manager.publish import LateBackend
+
+    if not isinstance(backend, LateBackend):
+        return frozenset(numbers), ""
+    try:
+        done = frozenset(number for number in numbers if backend.settled(number))
+    except PublishError as error:
+        return frozenset(), error.message
+    return done, "" if done >= set(numbers) else f"{backend.name} is still at it"

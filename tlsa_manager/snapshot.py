@@ -103,8 +103,8 @@ class OwnerView:
 class Held:
     """What a DNS backend itself says it has at a target. `records` None: it cannot tell, or could not be asked.
 
-    `settled`: those of the changes that it took for later (by its own numbers) that are in force on all of its servers now;
-    `unsettled`: why the others are not, or why that cannot be told.
+    `settled`: those of the changes that it took for later (by its own numbers) that were in force on all of its servers before
+    the round began; `unsettled`: why the others were not, or why that cannot be told. `late`: whether it is such a backend.
     """
 
     target: str
@@ -113,6 +113,7 @@ class Held:
     reason: str = ""
     settled: frozenset[str] = frozenset()
     unsettled: str = ""
+    late: bool = False
 
 
 class Outcome(StrEnum):

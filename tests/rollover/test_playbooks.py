@@ -79,6 +79,28 @@ def test_servers_behind_an_anycast_address_are_waited_for_by_the_word_of_the_pro
     assert settled[-1] + WAIT <= deployed[0] <= settled[-1] + WAIT + 20
 
 
+@pytest.mark.parametrize("fate", [{"silent": frozenset([1])}, {"crashes": frozenset([8])}, {"crashes": frozenset([9])}])
+def test_an_answer_of_the_provider_that_is_lost_is_asked_for_again(fate: dict[str, frozenset[int]]) -> None:
+    """Nobody knows by which number to ask whether it is in force: it is sent once more, and waited for from then on."""
+    story = Story(Fate(servers=(ServerFate(), ServerFate(lag=2000.0, hidden=True)), **fate))  # type: ignore[arg-type]
+    story.begin(A)
+    story.stage(B)
+    story.until(lambda one: one.rolled_to(B))
+    assert not story.vetoes()
+    assert not any(story.facts().unsure.values())
+
+
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("unserved", [{1}, {1, 3}, {3}, {4}, {3, 4, 5}])
+def test_what_the_backend_has_and_nobody_serves_is_told_once_more(unserved: set[int], readable: bool) -> None:  # noqa: FBT001
+    """A process died between writing and serving, so no server ever shows it; the same when it goes."""
+    story = stable(Fate(unserved=frozenset(unserved)))
+    story.world.readable = readable
+    story.stage(B)
+    story.until(lambda one: one.rolled_to(B))
+    story.until(lambda one: records(one) == only(B))
+
+
 def test_two_changes_that_are_under_way_at_the_provider_are_both_waited_for() -> None:
     """Of several changes at one name each has its own number, and the last one counts."""
     facts = stable(Fate(servers=(ServerFate(), ServerFate(lag=500.0, hidden=True)))).facts()
@@ -823,13 +845,19 @@ def test_a_host_that_stays_unreachable_after_the_way_back_is_waited_for_without_
 
 
 @pytest.mark.parametrize("readable", [True, False])
-@pytest.mark.parametrize("fate", [Fate(refused=frozenset([3])), Fate(silent=frozenset([3])), Fate(lost=frozenset([3]))])
-def test_a_record_that_was_just_removed_does_not_count_because_servers_still_show_it(fate: Fate, readable: bool) -> None:  # noqa: FBT001  a parameter
+@pytest.mark.parametrize("wrong", ["refused", "silent", "lost"])
+@pytest.mark.parametrize("number", [3, 5])
+def test_a_record_that_was_just_removed_does_not_count_because_servers_still_show_it(
+    number: int,
+    wrong: str,
+    readable: bool,  # noqa: FBT001  a parameter
+) -> None:
     """A key comes again while the removal of its record is on its way, and the new publication goes wrong: no swap yet."""
-    story = stable(replace(fate, servers=(ServerFate(lag=70.0),)))
+    fate = Fate(servers=(ServerFate(lag=70.0),), **{wrong: frozenset([number])})  # type: ignore[arg-type]
+    story = stable(fate)
     story.world.readable = readable
     story.stage(B)
-    story.until(lambda one: bool(one.happened(ev.Retired)))
+    story.until(lambda one: bool(one.happened(ev.Retiring)))
     again = generation("again", key="a")
     story.stage(again)
     story.until(lambda one: one.rolled_to(again))

@@ -32,14 +32,20 @@ servers = st.builds(
     broken=spans(5, 300, most=1),
 )
 
+# Behind an anycast address: nobody but the provider can tell what it has, and the provider is asked and tells the truth.
+instances = st.builds(ServerFate, lag=st.one_of(st.just(0.0), st.floats(0, 400)), hidden=st.sampled_from([True]))
+
 fates = st.builds(
     Fate,
     ttl=st.sampled_from([10, 60, 60, 120, 300]),
-    servers=st.lists(servers, min_size=1, max_size=3).map(tuple),
+    servers=st.tuples(st.lists(servers, min_size=1, max_size=3), st.lists(instances, max_size=1)).map(
+        lambda two: (*two[0], *two[1])
+    ),
     stretch=st.sampled_from([0.0, 0.0, 100.0, POLICY.cache_floor]),
     lost=indices,
     refused=indices,
     silent=indices,
+    unserved=indices,
     crashes=st.frozensets(st.integers(1, 400), max_size=8),
     timers=st.lists(st.floats(-9, LATEST), max_size=5).map(tuple),
     clock_steps=st.lists(

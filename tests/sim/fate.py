@@ -51,6 +51,7 @@ class Fate:
     lost: frozenset[int] = frozenset()  # accepted, never applied
     refused: frozenset[int] = frozenset()
     silent: frozenset[int] = frozenset()  # applied, but the answer was lost
+    unserved: frozenset[int] = frozenset()  # the backend has it, but serves it only when it is told again
     crashes: frozenset[int] = frozenset()  # the engine dies at its n-th touch of the world or the journal
     timers: tuple[float, ...] = ()
     clock_steps: tuple[tuple[float, float], ...] = ()

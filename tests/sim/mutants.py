@@ -51,6 +51,35 @@ MUTANTS = (
         "in view.answers) and settled,",
         "in view.answers),",
     ),
+    Mutant(
+        "lost number",
+        "a change whose outcome was lost counts as in force at once",
+        (
+            ("scene.py", 'if self.unsure(target) else ""', 'if False else ""'),
+            ("adding.py", "unserved(scene, target, owners) | (scene.unsure(target) & wanted)", "unserved(scene, target, owners)"),
+        ),
+    ),
+    _one(
+        "never again",
+        "a change whose outcome was lost is never asked for again",
+        "adding.py",
+        "unserved(scene, target, owners) | (scene.unsure(target) & wanted)",
+        "unserved(scene, target, owners)",
+    ),
+    _one(
+        "unserved",
+        "what the backend has and nobody serves is never told again",
+        "adding.py",
+        "unserved(scene, target, owners) | (scene.unsure(target) & wanted)",
+        "scene.unsure(target) & wanted",
+    ),
+    _one(
+        "unserved removal",
+        "what the backend has no more and is served still is never told again",
+        "removing.py",
+        "there |= scene.shown(owners) & scene.facts.leaving.get(target, frozenset())",
+        "pass",
+    ),
     _one(
         "first settled",
         "the first of several changes that is in force is taken for all of them",
@@ -465,7 +494,7 @@ MUTANTS = (
         "foreign",
         "records that are not ours are removed",
         "removing.py",
-        "return (scene.facts.ours.get(target, frozenset()) - keep) & there",
+        "return (ours - keep) & there",
         "return there - keep",
     ),
     _one(

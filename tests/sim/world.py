@@ -90,6 +90,7 @@ class World:
     asks: bool = False  # whether the backend asks a person instead of changing anything
     asked: list[Publish | Retire] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)  # owner -> the name where its records really are
+    staged: dict[str, list[RRset]] = field(default_factory=dict)  # what the backend has at a name and nobody serves, in order
     swapped_at: float | None = None
     new_everywhere_at: float | None = None
 
@@ -172,6 +173,10 @@ class World:
     def standing(self, owner: str) -> RRset:
         """What the primary has."""
         return self.versions[-1][1].get(self.target(owner), NOTHING)
+
+    def backend_has(self, owner: str) -> RRset:
+        """What the backend says that it has."""
+        return self.staged[owner][-1] if owner in self.staged else self.standing(owner)
 
     def write(self, owner: str, records: RRset) -> None:
         """Change the zone at the primary."""
@@ -262,8 +267,9 @@ class World:
         everywhere = min((self._newest(self.now - one.lag) for one in self.fate.servers if one.hidden), default=0)
         numbers = sent.numbers if sent else ()
         settled = frozenset(one for one in numbers if int(one) <= everywhere)
-        standing = self.standing(target) if self.readable else None
-        return Held(target, standing, self.fate.ttl, settled=settled, unsettled="" if settled >= set(numbers) else "not yet")
+        late = any(one.hidden for one in self.fate.servers)
+        told = "" if settled >= set(numbers) else "not yet"
+        return Held(target, self.backend_has(target) if self.readable else None, self.fate.ttl, "", settled, told, late)
 
     def publish(self, lineage: Lineage, step: Publish) -> Ticket:
         """Add records, or ask a person to."""
@@ -285,8 +291,13 @@ class World:
         self.sends += 1
         if self.sends in self.fate.refused:
             raise PublishTemporary("the server refuses")
+        wanted = how(self.backend_has(target))
+        if self.sends in self.fate.unserved:
+            self.staged[target] = [*self.staged.get(target, ()), wanted]
+            raise PublishTemporary("it is written, but could not be served")
         if self.sends not in self.fate.lost:
-            self.write(target, how(self.standing(target)))
+            for records in (*self.staged.pop(target, ()), wanted):
+                self.write(target, records)
         self.touch()
         if self.sends in self.fate.silent:
             raise PublishTemporary("the answer was lost")

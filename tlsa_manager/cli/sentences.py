@@ -32,6 +32,8 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
             return f"is about to add {_records(add)} at {target}"
         case ev.Published(target, add, asked):
             return f"asked for {_records(add)} at {target} to be added" if asked else f"added {_records(add)} at {target}"
+        case ev.Settled(target, ()):
+            return f"what was begun at {target} is done, as the name servers show"
         case ev.Settled(target):
             return f"what was added at {target} is in force on all servers of the provider"
         case ev.RecordsAdopted(target, records):

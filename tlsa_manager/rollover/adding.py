@@ -24,7 +24,7 @@ def publish(scene: Scene) -> Decision | None:
             step = _publication(scene, target, owners, records)
             if step is not None and not backing_off(scene, str(step)) and not gates.publish(scene, target, owners, records):
                 return Act(step, f"{len(records)} record(s) are wanted at {target} and not there")
-    return None
+    return _once_more(scene)
 
 
 def missing(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
@@ -89,6 +89,39 @@ def _publication(scene: Scene, target: str, owners: tuple[str, ...], add: RRset)
         return None
     held = scene.snapshot.held.get(target)
     return Publish(target, view.zone, add, held.records if held else None, ttl_at(scene, owners))
+
+
+def _once_more(scene: Scene) -> Decision | None:
+    """What was begun and never heard of again, or stands at the backend for a while and no name server shows it.
+
+    Whoever wrote it may have died before it was served, or before he could write down how to ask whether it is in force. A
+    backend finds it standing then, and has it served, and tells its number, where that is so.
+    """
+    wanted = law.wanted(scene.lineage, scene.facts) | scene.neighbours_want()  # theirs may have gone out with ours
+    for target, owners in scene.targets().items():
+        idle = unserved(scene, target, owners) | (scene.unsure(target) & wanted)
+        step = _publication(scene, target, owners, idle)
+        if step is not None and not backing_off(scene, str(step)) and not gates.publish(scene, target, owners, idle):
+            return Act(
+                step, f"the backend is told once more of {len(idle)} record(s) at {target}: nobody knows what became of it"
+            )
+    return None
+
+
+def unserved(scene: Scene, target: str, owners: tuple[str, ...]) -> RRset:
+    """What is wanted and held, and was told long enough ago, but no server has, as all of them say."""
+    held = scene.snapshot.held.get(target)
+    views = [scene.view(owner) for owner in owners]
+    if held is None or held.records is None or not all(view and view.complete for view in views):
+        return frozenset()
+    if was_told(scene, scene.facts.sent.get(target)):
+        return frozenset()
+    return (law.wanted(scene.lineage, scene.facts) & held.records) - scene.shown(owners)
+
+
+def was_told(scene: Scene, sent: Sent | None) -> bool:
+    """Whether a change was taken so lately that the name servers may still come to it by themselves."""
+    return sent is not None and 0 <= scene.now - sent.at < timing.TELL_AGAIN
 
 
 def _lacking(scene: Scene, owners: tuple[str, ...], records: RRset) -> RRset:

@@ -95,7 +95,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The backend says that changes it had taken are in force on all of its servers."""
+    """The backend says that changes it had taken are in force on all of its servers.
+
+    Without numbers: what was begun at the target, and whose outcome was not known, is seen to be done.
+    """
 
     target: str
     numbers: tuple[str, ...]

@@ -144,6 +144,7 @@ class Facts:
     `previous`: was current before the swap, kept for the way back until `retiring`, when its records begin to go.
     `queued`: comes afterwards.
     `ours`: the records that this tool added or was told to adopt, by target.
+    `unsure`: the records of additions that were begun, and whose outcome nobody has written down (yet), by target.
     `leaving`: the records whose removal was begun and that were not seen gone yet, by target. A key whose record is leaving
     waits: servers may still show the record from before the removal, and then lose it, even if it is published again.
     `standby`: the next key, ours, which no certificate in service uses yet. `handed_out`: clients take keys from us.
@@ -175,6 +176,7 @@ class Facts:
     sent: Mapping[str, Sent] = field(default_factory=dict)
     removing: Mapping[str, Sent] = field(default_factory=dict)
     leaving: Mapping[str, RRset] = field(default_factory=dict)
+    unsure: Mapping[str, RRset] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
     since: float = 0.0  # when the lineage entered what it is doing now
     standby: Key | None = None
@@ -359,7 +361,8 @@ def _moved(moment: float | None, event: ev.ClockStepped, at: float) -> float | N
 def _(event: ev.Publishing, facts: Facts, at: float) -> Facts:  # noqa: ARG001  whatever becomes of it, it would be ours
     ours = facts.ours.get(event.target, frozenset()) | frozenset(event.add)
     removing = {name: one for name, one in facts.removing.items() if name != event.target or not one.records & ours}
-    return replace(facts, ours={**facts.ours, event.target: ours}, removing=removing)
+    unsure = {**facts.unsure, event.target: facts.unsure.get(event.target, frozenset()) | frozenset(event.add)}
+    return replace(facts, ours={**facts.ours, event.target: ours}, removing=removing, unsure=unsure)
 
 
 @_apply.register
@@ -369,12 +372,16 @@ def _(event: ev.Published, facts: Facts, at: float) -> Facts:
     numbers = (*(earlier.numbers if earlier else ()), *filter(None, (event.number,)))
     sent = {**facts.sent, event.target: Sent(records, at, event.asked, numbers)}
     leaving = {**facts.leaving, event.target: facts.leaving.get(event.target, frozenset()) - frozenset(event.add)}
-    return _succeeded(replace(facts, sent=sent, leaving=leaving), f"publish {event.target}")
+    unsure = {**facts.unsure, event.target: facts.unsure.get(event.target, frozenset()) - frozenset(event.add)}
+    return _succeeded(replace(facts, sent=sent, leaving=leaving, unsure=unsure), f"publish {event.target}")
 
 
 @_apply.register
 def _(event: ev.Settled, facts: Facts, at: float) -> Facts:  # noqa: ARG001  when it was seen, Seen tells
     earlier = facts.sent.get(event.target)
+    if not event.numbers:
+        facts = _succeeded(facts, f"publish {event.target}")
+        return replace(facts, unsure={name: one for name, one in facts.unsure.items() if name != event.target})
     if earlier is None:
         return facts
     left = tuple(one for one in earlier.numbers if one not in event.numbers)
@@ -402,7 +409,8 @@ def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
     gone = frozenset(event.remove)
     earlier = facts.sent.get(event.target)
     sent = {**facts.sent, event.target: replace(earlier, records=earlier.records - gone)} if earlier else facts.sent
-    facts = _succeeded(replace(facts, sent=sent), f"retire {event.target}")
+    unsure = {**facts.unsure, event.target: facts.unsure.get(event.target, frozenset()) - gone}
+    facts = _succeeded(replace(facts, sent=sent, unsure=unsure), f"retire {event.target}")
     if not event.proven:  # until then they stay ours: a backend may say yes and not do it
         return replace(facts, removing={**facts.removing, event.target: Sent(gone, at, event.asked)})
     ours = facts.ours.get(event.target, frozenset()) - gone

@@ -28,7 +28,7 @@ def note(scene: Scene) -> tuple[Event, ...]:
     facts = scene.facts
     for event in found:
         facts = apply(facts, event, scene.now)
-    looked: list[Event] = [*_settled(scene), *_rounds(scene), *_removed(scene)]
+    looked: list[Event] = [*_settled(scene), *_outcomes(scene), *_rounds(scene), *_removed(scene)]
     for event in looked:
         after = apply(facts, event, scene.now)
         if _without_time(after) != _without_time(facts):
@@ -56,6 +56,14 @@ def _stepped_back(scene: Scene) -> Iterator[ev.ClockStepped]:
     latest = max((owner.seen_at for owner in scene.facts.owners.values()), default=scene.now)
     if latest > scene.now + CLOCK_TOLERANCE:
         yield ev.ClockStepped(scene.now - latest)
+
+
+def _outcomes(scene: Scene) -> Iterator[ev.Settled]:
+    """Additions whose outcome nobody wrote down, or that ended with an error, and that are seen to be done."""
+    for target, owners in scene.targets().items():
+        begun, held = scene.facts.unsure.get(target), scene.snapshot.held.get(target)
+        if begun and held and held.records is not None and not held.late and begun <= held.records & scene.shown(owners):
+            yield ev.Settled(target, ())
 
 
 def _settled(scene: Scene) -> Iterator[ev.Settled]:
@@ -130,4 +138,5 @@ def _without_time(facts: Facts) -> object:
         ),
         facts.ours,
         tuple((target, one.numbers) for target, one in facts.sent.items()),
+        facts.unsure,
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsa_manager.rollover import gates, law
-from tlsa_manager.rollover.adding import lately, ttl_at, zone_form
+from tlsa_manager.rollover.adding import lately, ttl_at, was_told, zone_form
 from tlsa_manager.rollover.patience import backing_off, failures
 from tlsa_manager.rollover.state import Spread, spread
 from tlsa_manager.rollover.steps import Act, Blocker, Retire, Wait
@@ -97,8 +97,11 @@ def _together(scene: Scene, target: str, owners: tuple[str, ...], remove: RRset)
 def _removable(scene: Scene, target: str, owners: tuple[str, ...], keep: RRset) -> RRset:
     """What is ours, not kept, and still there as far as is known."""
     standing = scene.standing(target, owners[0])
-    there = frozenset().union(*standing) if standing else scene.facts.ours.get(target, frozenset())
-    return (scene.facts.ours.get(target, frozenset()) - keep) & there
+    ours = scene.facts.ours.get(target, frozenset())
+    there = frozenset().union(*standing) if standing else ours
+    if not was_told(scene, scene.facts.removing.get(target)):  # the backend may have it no more, and nobody has been told
+        there |= scene.shown(owners) & scene.facts.leaving.get(target, frozenset())
+    return (ours - keep) & there
 
 
 def _not_replaced_yet(scene: Scene) -> RRset:

@@ -77,11 +77,26 @@ class Scene:
         view = self.view(owner)
         return tuple({one.records for one in view.answers if one.records is not None}) if view else ()
 
+    def shown(self, owners: tuple[str, ...]) -> RRset:
+        """What some name server hands out for some of these owners, as far as was heard."""
+        views = [view for owner in owners if (view := self.view(owner))]
+        return frozenset().union(*(answer.records or () for view in views for answer in view.answers))
+
     def unsettled(self, target: str) -> str:
         """Why what was published at a target is not known to be in force on all servers of the backend; empty where it is."""
         sent, held = self.facts.sent.get(target), self.snapshot.held.get(target)
-        waits = sent is not None and not set(sent.numbers) <= (held.settled if held else frozenset())
-        return (held.unsettled if held else "") or "the backend has not been asked whether it is in force" if waits else ""
+        if sent is not None and not set(sent.numbers) <= (held.settled if held else frozenset()):
+            return (held.unsettled if held else "") or "the backend has not been asked whether it is in force"
+        if any(facts.sent[target].numbers for _, facts in self.neighbours if target in facts.sent):
+            return "a change for another lineage at the same name is not in force yet"
+        return "the outcome of the latest change was lost, it is asked for again" if self.unsure(target) else ""
+
+    def unsure(self, target: str) -> RRset:
+        """What a backend whose changes come into force later has, and nobody knows since when, or by which number to ask."""
+        held, begun = self.snapshot.held.get(target), self.facts.unsure.get(target)
+        if begun is None or held is None or not held.late:
+            return frozenset()
+        return begun if held.records is None else begun & held.records
 
     def services_of(self, owner: str) -> tuple[Service, ...]:
         """The services of this lineage behind an owner."""

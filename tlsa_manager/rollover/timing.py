@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MAX_RETRY = 3600.0
 ASK_AGAIN = 86400.0  # a person is reminded daily
 SEND_AGAIN = 900.0  # a backend that cannot be read is told once more
+TELL_AGAIN = 3600.0  # so is one that can, where the name servers go on showing something else
 
 
 def cache_wait(ttl: int, policy: Policy) -> float:
