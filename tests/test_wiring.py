@@ -250,7 +250,8 @@ def test_a_consumer_that_fails_bars_the_way_back_of_no_other(home: wiring.House)
     _, restore, did = with_consumers(home, a="install", b="reload", c="")
     with pytest.raises(DeployError, match="a does not install"):
         restore()
-    assert did == ["install a", "install b", "install c", "reload b", "reload c"]
+    assert did[:3] == ["install a", "install b", "install c"]
+    assert sorted(did[3:]) == ["reload b", "reload c"]
 
 
 def test_a_consumer_that_fails_ends_a_deployment(home: wiring.House) -> None:
