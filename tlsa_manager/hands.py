@@ -191,7 +191,7 @@ class HouseHands:
             backend = self.backend(lineage.dns)
         except ConfigError as error:
             self.watch(lineage.name, f"{error.message}; {error.hint}")
-            return {target: Held(target, None, reason=error.message) for target in targets}
+            return {target: Held(target, None, reason=error.message, failed=True) for target in targets}
         return {one: self._lately(lineage, one, facts) or self._read(lineage, backend, one) for one in sorted(targets)}
 
     def _settled(self, lineage: Lineage, facts: Facts) -> Callable[[Held], Held]:
@@ -223,7 +223,7 @@ class HouseHands:
         from tlsa_manager.snapshot import Held
 
         if silent := self._silence(lineage.dns):
-            return Held(target, None, reason=silent.message)
+            return Held(target, None, reason=silent.message, failed=True)
         began = clock.monotonic()
         held = backend.read(target)
         self._read_last[lineage.dns, target] = began, held

@@ -101,7 +101,7 @@ class OwnerView:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a DNS backend itself says it has at a target. `records` None: it cannot tell, or could not be asked.
+    """What a DNS backend itself says it has at a target. `records` None: it cannot tell, or (`failed`) could not be asked.
 
     `settled`: those of the changes that it took for later (by its own numbers) that were in force on all of its servers before
     the round began; `unsettled`: why the others were not, or why that cannot be told. `late`: whether it is such a backend.
@@ -114,6 +114,7 @@ class Held:
     settled: frozenset[str] = frozenset()
     unsettled: str = ""
     late: bool = False
+    failed: bool = False
 
 
 class Outcome(StrEnum):

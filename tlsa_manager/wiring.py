@@ -228,6 +228,12 @@ class House:
             return True
         return any(_changed(file) > plan.looked[0] for file in self.config.files) or self._files_changed(name, now)
 
+    def retry(self, names: Iterable[str]) -> None:
+        """Have what failed tried by the next run at once, as a person wants who has mended the cause."""
+        for name in names:
+            if self.journal.facts(name).failures:
+                self.journal.append(name, ev.Retried(), clock.now())
+
     def run(self, names: Iterable[str] = (), *, anyway: bool = False) -> dict[str, TlsaManagerError]:
         """Pass once over what is due, or over all (`anyway`).
 

@@ -42,7 +42,7 @@ def test_a_failure_is_told_once_with_its_next_attempt_and_remedy() -> None:
     text = "\n".join(line for line, _ in lines(standing(), NOW))
     assert text.count(REFUSED) == 1, text
     assert text.count("update-policy") == 1
-    assert "failed once; tried again" in text
+    assert "publish x failed once; tried again" in text
     assert "(in 1 min)" in text
     assert "until then the current certificate stays in service" in text
     assert all(line.startswith("  ") for line in text.splitlines()[1:])
@@ -150,7 +150,7 @@ def test_what_an_order_waits_for() -> None:
     found = replace(found, lineage=lineage, facts=replace(found.facts, failures=failures))
     text = said(found)
     assert f'_acme-challenge.mx.example.org. "{token.value}"' in text
-    assert "failed 2 times: prove the names: ns2 lacks it; tried again" in text
+    assert "prove the names failed 2 times: ns2 lacks it; tried again" in text
     assert "to do: Add it\n    there" in text
     assert value(found)["proofs"] == [{"name": token.target, "zone": token.zone, "value": token.value}]
 

@@ -101,6 +101,43 @@ def test_what_the_backend_has_and_nobody_serves_is_told_once_more(unserved: set[
     story.until(lambda one: records(one) == only(B))
 
 
+def test_a_backend_that_cannot_be_asked_is_told_before_it_is_needed() -> None:
+    """A key that is not the right one any more is no success: it is said while nothing is to be published."""
+    story = stable()
+    story.world.broken = True
+    story.wait(100)
+    assert story.phase() is Phase.STABLE
+    assert "BADSIG" in story.plan().why
+    story.world.broken = False
+    story.wait(100)
+    assert "nothing to do" in story.plan().why
+
+
+def test_a_record_that_vanishes_while_the_backend_cannot_be_asked_is_missed_at_once() -> None:
+    """However lately it was published; and what a person has mended is tried when the person says so."""
+    story = stable()
+    story.world.broken = True
+    for owner in story.world.owners:
+        story.world.write(owner, frozenset())
+    story.wait(100)
+    failed = [step for step in story.facts().failures if step.startswith("publish ")]
+    assert failed
+    story.world.broken = False
+    story.say(ev.Retried())
+    story.run()
+    assert not story.facts().failures
+    assert records(story) == only(A)
+
+
+def test_what_asked_to_be_left_alone_is_not_tried_at_once() -> None:
+    """Nor is a swap that failed: that is taken back."""
+    facts = stable().facts()
+    for event in (ev.Failed("publish x", "no", until=500.0), ev.Failed("publish y", "no"), ev.Failed("deploy", "no")):
+        facts = apply(facts, event, 100.0)
+    assert set(apply(facts, ev.Retried(), 200.0).failures) == {"publish x", "deploy"}
+    assert set(apply(facts, ev.Retried(), 600.0).failures) == {"deploy"}
+
+
 def test_two_changes_that_are_under_way_at_the_provider_are_both_waited_for() -> None:
     """Of several changes at one name each has its own number, and the last one counts."""
     facts = stable(Fate(servers=(ServerFate(), ServerFate(lag=500.0, hidden=True)))).facts()

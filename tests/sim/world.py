@@ -87,6 +87,7 @@ class World:
     configured: bool | None = True  # whether the consumers are configured to read our files
     unread: set[str] = field(default_factory=set)  # consumers that are configured to read them no more
     readable: bool = True  # whether the backend can tell what it has
+    broken: bool = False  # whether the backend ends every question with an error
     asks: bool = False  # whether the backend asks a person instead of changing anything
     asked: list[Publish | Retire] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)  # owner -> the name where its records really are
@@ -264,6 +265,8 @@ class World:
 
     def _has(self, target: str, sent: Sent | None) -> Held:
         """What the backend says of a target, and which of its changes all instances have, those too that we cannot ask."""
+        if self.broken:
+            return Held(target, None, reason="BADSIG", failed=True)
         everywhere = min((self._newest(self.now - one.lag) for one in self.fate.servers if one.hidden), default=0)
         numbers = sent.numbers if sent else ()
         settled = frozenset(one for one in numbers if int(one) <= everywhere)
@@ -289,7 +292,7 @@ class World:
     def _change(self, target: str, how: Callable[[RRset], RRset]) -> Ticket:
         self.touch()
         self.sends += 1
-        if self.sends in self.fate.refused:
+        if self.sends in self.fate.refused or self.broken:
             raise PublishTemporary("the server refuses")
         wanted = how(self.backend_has(target))
         if self.sends in self.fate.unserved:

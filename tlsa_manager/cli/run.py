@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 @click.option("--watch", is_flag=True, help="Keep going, and tell what is done.")
 @click.pass_context
 def command(context: click.Context, wanted: tuple[str, ...], watch: bool) -> int:  # noqa: FBT001  click gives flags so
-    """Do what is due: look, decide, act, until nothing is. A lineage that is named is looked at even if nothing is due.
+    """Do what is due: look, decide, act, until nothing is. A lineage that is named is looked at even if nothing is due, and
+    what failed there is tried again at once.
 
     Exit code 0 if all is in order, waiting included; 1 if a step that was due failed, or a lineage is held until you have
     spoken; 75 if another run is at it. Whatever it ends with 1 for is said.
-    """
+    """  # noqa: D205  click makes paragraphs of it
     voice = voice_of(context)
     if watch:
         from tlsa_manager.cli.watching import keep_going
@@ -56,6 +57,8 @@ def one_pass(voice: Voice, wanted: tuple[str, ...]) -> int:
     home = house(config, watch=told)
     meant = [one.name for one in chosen(config, wanted)]
     due = meant if wanted else [name for name in meant if home.due(name, now())]
+    if wanted:
+        home.retry(due)
     errors = home.run(due, anyway=True) if due else {}
     everything = voice.json or wanted or sys.stdout.isatty()
     news = {one["lineage"] for one in done} | errors.keys()

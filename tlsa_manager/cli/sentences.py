@@ -36,6 +36,8 @@ def sentence(event: Event) -> str:  # noqa: C901, PLR0912  one line an event
             return f"what was begun at {target} is done, as the name servers show"
         case ev.Settled(target):
             return f"what was added at {target} is in force on all servers of the provider"
+        case ev.Retried():
+            return "was told to try at once what had failed"
         case ev.RecordsAdopted(target, records):
             return f"was told that {_records(records)} at {target} may be removed one day"
         case ev.Retiring(target, remove):

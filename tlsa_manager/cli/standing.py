@@ -84,8 +84,8 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
         yield f"  held: {facts.hold.reason}", "red"
     for step, one in facts.failures.items():
         times = "once" if one.count == 1 else f"{one.count} times"
-        reason = "" if plan and one.reason in plan.why else f": {step}: {one.reason}"
-        yield f"  failed {times}{reason}; {again(step, one, standing.lineage, facts, now)}", "red"
+        reason = "" if plan and one.reason in plan.why else f": {one.reason}"
+        yield f"  {step} failed {times}{reason}; {again(step, one, standing.lineage, facts, now)}", "red"
     if remedy := _remedy(facts, plan):
         yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
     if facts.next and facts.current and not facts.deploying and not facts.way_back:
@@ -115,7 +115,8 @@ def summary(standing: Standing) -> Line:
     if plan and plan.due is not None:
         text += f"; due {stamp(plan.due)}"
     if remedy := _remedy(standing.facts, plan):
-        text += f"; to do: {remedy.partition(chr(10))[0]}"
+        first, more, _ = remedy.partition("\n")
+        text += f"; to do: {first}" + (f" (all of it: tlsa-manager status {standing.lineage.name})" if more else "")
     return text, _STYLES[standing.phase]
 
 

@@ -55,7 +55,7 @@ def unpublished(scene: Scene) -> tuple[Blocker, ...]:
 def lately(scene: Scene, target: str, sent: Sent | None) -> RRset:
     """The records of a change that was sent so lately that it may still come into force; it is not sent again yet."""
     held = scene.snapshot.held.get(target)
-    readable = held is not None and held.records is not None
+    readable = held is not None and (held.records is not None or held.failed)  # or else would be, but for some trouble
     patience = scene.policy.poll_interval if readable else timing.SEND_AGAIN
     if sent is not None and sent.asked:
         patience = timing.ASK_AGAIN

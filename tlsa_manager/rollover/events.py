@@ -196,6 +196,11 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """A person wants what failed to be tried at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Aborted:
     """A person gave the next generation up, before it was deployed."""
 
@@ -339,7 +344,7 @@ ANOTHER_TYPE = "another type of key is configured"  # a reason to discard a key 
 
 Event = (
     Staged | Adopted | Seen | ClockStepped | Unwatched | Publishing | Published | Settled | RecordsAdopted | Retiring | Retired
-    | Deploying | Deployed | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Released | Aborted
+    | Deploying | Deployed | Installed | Confirmed | RollingBack | RolledBack | Restored | Finished | Released | Retried | Aborted
     | Promoted | Prepared | HandedOut | Discarded | KeyDue | Compromised | Vanished | Reappeared | Left
     | Ordering | Ordered | OrderEnded | Proving | Proved | RenewalPlanned | Failed
 )  # fmt: skip

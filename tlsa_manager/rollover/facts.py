@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _FAST = 2 * 86400.0  # seconds
+_TRIED_AT_ONCE = ("publish ", "retire ", "install ", "import ", "prepare")  # swaps go back, orders have limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,6 +482,13 @@ def _(event: ev.Finished, facts: Facts, at: float) -> Facts:  # noqa: ARG001  th
 @_apply.register
 def _(event: ev.Released, facts: Facts, at: float) -> Facts:  # noqa: ARG001  there is only one hold
     return replace(facts, hold=None, failures={}, since=at, obtained=None)
+
+
+@_apply.register
+def _(event: ev.Retried, facts: Facts, at: float) -> Facts:  # noqa: ARG001  it is about everything that failed
+    """What failed is tried anew, but for what somebody has asked us to leave alone until later."""
+    kept = {name: one for name, one in facts.failures.items() if one.until > at or not name.startswith(_TRIED_AT_ONCE)}
+    return replace(facts, failures=kept)
 
 
 @_apply.register

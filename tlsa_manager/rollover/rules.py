@@ -241,7 +241,7 @@ def files(scene: Scene) -> Decision | None:
 
 def stable(scene: Scene) -> Decision:
     """Nothing to do but to look again one day."""
-    blockers = [*unpublished(scene), *_surprises(scene)]
+    blockers = [*unpublished(scene), *_surprises(scene), *_out_of_reach(scene)]
     soon = scene.policy.poll_interval if unpublished(scene) else scene.policy.check_interval
     retries = [one.until for one in failures(scene) if one.until]
     until = min([scene.now + soon, *retries])
@@ -308,6 +308,12 @@ def _surprises(scene: Scene) -> Iterator[Blocker]:
         yield from late
     for view in scene.snapshot.files.values():
         yield from (Blocker(view.path, problem) for problem in view.problems)
+
+
+def _out_of_reach(scene: Scene) -> Iterator[Blocker]:
+    """Backends that could not be asked: nothing is to be written now, but at a renewal it will be."""
+    for reason in dict.fromkeys(held.reason for held in scene.snapshot.held.values() if held.failed):
+        yield Blocker("", f"the DNS backend cannot be asked, so nothing could be published at a renewal: {reason}")
 
 
 def _nothing_known(scene: Scene) -> str:
