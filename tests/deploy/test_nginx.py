@@ -88,12 +88,37 @@ def test_the_mail_proxy_and_streams_count(server: Any, place: Path) -> None:
     """In front of mail it is `mail { server { ... } }`, and TLS of any kind is `stream`."""
     one = KIND.consumer(server, place / "tls" / "mx.pem")
     one.install(pair().combined)
-    for block in ("mail", "stream"):
+    forms = ("mail { %s server { listen 25; starttls on; } }", "mail { ssl on; server { listen 465; %s } }")
+    for form in (*forms, "stream { %s server { listen 465 ssl; } }", "stream { upstream ssl { server 1.2.3.4:25; } %s }"):
         server.configure("")
         text = server.config.read_text()
-        inside = f"listen 25; starttls on; ssl_certificate {one.path}; ssl_certificate_key {one.path};"
-        server.config.write_text(f"{text}\n{block} {{ server {{ {inside} }} }}\n")
-        assert (one.look().configured, one.look().problems) == (True, ())
+        inside = f"ssl_certificate {one.path}; ssl_certificate_key {one.path};"
+        server.config.write_text(f"{text}\n{form % inside}\n")
+        assert one.look().configured is (" listen " in form), form
+
+
+def test_only_servers_that_are_spoken_to_with_tls_count(server: Any, place: Path) -> None:
+    """A server of an upstream and one without TLS present nothing of what http has; one that shares a port with TLS does."""
+    other = written(place / "other.pem", pair("shop.example").combined)
+    one = KIND.consumer(server, place / "tls" / "mx.pem")
+    one.install((ours := pair()).combined)
+    http = f"ssl_certificate {one.path}; ssl_certificate_key {one.path}; upstream backend {{ server 127.0.0.1:9; }}"
+    inherits_not = f"ssl_certificate {other}; ssl_certificate_key {other};"
+    tls = f"server {{ listen *:443 ssl; server_name a.example; {inherits_not} }}"
+    server.configure(f"{http}\n{tls}\nserver {{ listen *:444; }}\nserver {{ }}")
+    one.check()
+    assert one.look().configured is False
+    assert told(one, "does not read").startswith(f"nginx does not read {one.path} (but {other})")
+    server.configure(f"{http}\n{tls}\nserver {{ listen *:443; server_name mx.example; }}")
+    one.check()
+    assert (one.look().configured, one.look().problems) == (True, ())
+    server.start()
+    assert presented(server.address, 443, sni="mx.example") == ours.chain.fingerprint
+    for read in ("server { ssl on; listen 445; }", "server { listen 0.0.0.0:80 ssl; } server { }", "server { listen 443 quic; }"):
+        server.configure(f"{http}\n{read}")
+        assert one.look().configured is True, read
+    server.configure(f"{http}\nserver {{ listen [::1]:443 ssl; {inherits_not} }} server {{ listen [::1]; }}")
+    assert one.look().configured is False
 
 
 @pytest.mark.usefixtures("as_root")

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import process, running, server, service
-from tlsa_manager.deploy.nginx import configuration
-from tlsa_manager.deploy.reading import Reading, Use
+from tlsa_manager.deploy.nginx import configuration, listeners
+from tlsa_manager.deploy.reading import Reading
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tlsa_manager.deploy.nginx.configuration import Directive
     from tlsa_manager.option import Settings
 
 _CONFIG = "/etc/nginx/nginx.conf"
@@ -29,7 +26,6 @@ OPTIONS = server.options(
     file="/etc/nginx/tls/mx.pem", reload=("/usr/bin/systemctl", "reload", "nginx"),
     unasked="systemctl reload nginx where systemd runs it, else nginx -s reload",
 )  # fmt: skip
-_CHAIN, _KEY = "ssl_certificate", "ssl_certificate_key"
 
 
 def build(name: str, settings: Settings) -> server.Server:
@@ -51,12 +47,12 @@ class Nginx:
     def ask(self, path: Path) -> Reading:
         """Read the configuration. Raises DeployError."""
         directives = configuration.read(self.config)
-        uses = tuple(_uses(directives, (), (), self.config.parent))
+        uses = tuple(listeners.uses(directives, self.config.parent))
         is_open = any("$" in use.chain for use in uses) or any("_by_lua" in one.name for one in configuration.walk(directives))
         pid_file = next((Path(one.words[0]) for one in directives if one.name == "pid" and one.words), Path("/run/nginx.pid"))
         return Reading(
             "nginx", uses,
-            f'in its server block "{_CHAIN} {path}; {_KEY} {path};"',
+            f'in a server block that listens with ssl "{listeners.CHAIN} {path}; {listeners.KEY} {path};"',
             f"{self.program} -t -c {self.config} && {self.program} -s reload -c {self.config}",
             "it makes the name of a certificate file at each handshake, of a variable or by a program" if is_open else "",
             running.user(pid_file, Path(self.program).name),
@@ -73,23 +69,3 @@ class Nginx:
 
     def _signal(self) -> None:
         process.run((self.program, "-s", "reload", "-c", str(self.config)), self.timeout)
-
-
-def _uses(inside: tuple[Directive, ...], chains: tuple[str, ...], keys: tuple[str, ...], base: Path) -> Iterator[Use]:
-    """Name what each server presents. `chains`, `keys`: what it inherits; several are of different algorithms, in one order."""
-    for block in inside:
-        own = {name: tuple(one.words[0] for one in block.inside if one.name == name and one.words) for name in (_CHAIN, _KEY)}
-        ours, fitting = own[_CHAIN] or chains, own[_KEY] or keys
-        if block.name == "server":
-            for number, chain in enumerate(ours):
-                key = fitting[number] if number < len(fitting) else ""
-                yield Use(_called(block), str(base / chain), str(base / key) if key else "")
-        else:
-            yield from _uses(block.inside, ours, fitting, base)
-
-
-def _called(block: Directive) -> str:
-    """Say which server block: its names, or where it listens, and its place."""
-    words = {one.name: " ".join(one.words) for one in reversed(block.inside)}
-    named = words.get("server_name") or words.get("listen") or "without a name"
-    return f"server {named} at {block.place}"
