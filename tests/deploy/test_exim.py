@@ -335,6 +335,13 @@ def test_a_certificate_that_is_chosen_for_each_connection(directory: Path, start
     literal = f"${{if eq{{$tls_in_sni}}{{}}{{{file}}}{{{by_name}}}}}"
     for tls in (f"tls_certificate = {literal}", f"tls_certificate = {literal}\ntls_privatekey = {literal}"):
         assert (looked(directory, tls, file).configured, looked(directory, tls, file).problems) == (True, ())
+    for part in (f"{file}-$tls_in_sni", f"/chroot{file}", f"${{if eq{{$tls_in_sni}}{{}}{{{file}.old}}{{{file}$tls_in_sni}}}}"):
+        view = looked(directory, f"tls_certificate = {part}" + ("$acl_c_x" if "$" not in part else ""), file)
+        assert view.configured is None, part
+        assert "cannot be told" in view.problems[0]
+        assert looked(directory, f"tls_certificate = {literal}\ntls_privatekey = {part}$acl_c_x", file).configured is None
+    for whole in (f"<; $acl_c_x;{file};/other", f"$acl_c_x : {file}", f"$acl_c_x:{file}:/other", f"${{sg{{{file}}}{{a}}{{b}}}}"):
+        assert looked(directory, f"tls_certificate = {whole}", file).configured is True, whole
     assert looked(directory, f"tls_certificate = {file}\ntls_privatekey = {by_name}", file).configured is None
     assert looked(directory, f"tls_certificate = {literal}\ntls_privatekey = /other.pem", file).configured is False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,12 +57,12 @@ def reads(configuration: Configuration, path: Path) -> bool | None:
     """Whether Exim takes certificate and key from `path`; None where it chooses them anew for each connection."""
     certificates, keys = configuration.certificates, configuration.private_keys
     if certificates is None:
-        if str(path) not in configuration.certificate:
+        if not _names(configuration.certificate, path):
             return None
     elif _place(certificates, path) is None:
         return False
     if keys is None:
-        return True if str(path) in (configuration.private_key or configuration.certificate) else None
+        return True if _names(configuration.private_key or configuration.certificate, path) else None
     return path_of_key(configuration, path) is None
 
 
@@ -186,6 +187,11 @@ def _list(value: str) -> tuple[str, ...] | None:
     separator, rest = (value[1], value[2:]) if value.startswith("<") and len(value) > 1 else (":", value)
     parts = rest.replace(separator * 2, "\0").split(separator)
     return tuple(part.replace("\0", separator).strip() for part in parts if part.strip())
+
+
+def _names(text: str, path: Path) -> bool:
+    """Whether a text that Exim expands has the path as such: not as a part of another, nor with a variable at its end."""
+    return re.search(rf"(?<![^\s{{}}:;,\"']){re.escape(str(path))}(?![^\s{{}}:;,\"'])", text) is not None
 
 
 def _place(files: Sequence[str], path: Path) -> int | None:
