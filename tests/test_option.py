@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlsa_manager.errors import BadInput, ConfigError
-from tlsa_manager.option import Option, seconds, settle, suggestion
+from tlsa_manager.option import Option, mistake, patience, seconds, settle, suggestion
 
 DECLARED = (
     Option("server", "str", "the primary", required=True),
@@ -33,6 +33,22 @@ def test_given_values() -> None:
     settings = settle("dns.ns1", DECLARED, given)
     assert (settings.seconds("timeout"), settings.words("command")) == (7200.0, ("/bin/true", "a b"))
     assert (settings.words("environment"), settings.flag("probe"), settings.number("port")) == (("A",), False, 5353)
+
+
+@pytest.mark.parametrize(("given", "fits"), [("0s", False), ("0.1s", True), ("1h", True), ("61m", False), ("999999999w", False)])
+def test_how_long_somebody_may_be_waited_for(given: str, fits: bool) -> None:  # noqa: FBT001
+    """Not so short that nobody can answer, not so long that nobody waits."""
+    if fits:
+        assert settle("dns.ns1", (patience("how long", "10s"),), {"timeout": given}).seconds("timeout") > 0
+        return
+    with pytest.raises(ConfigError, match=r"must be from 0\.1s to 1h"):
+        settle("dns.ns1", (patience("how long", "10s"),), {"timeout": given})
+
+
+def test_one_mistake() -> None:
+    """It is told with section and option, as one line."""
+    error = mistake("dns.ns1.zone", "missing", "give it")
+    assert (error.message, error.hint, error.mistakes) == ("dns.ns1.zone: missing", "give it", ("dns.ns1.zone: missing",))
 
 
 def test_all_mistakes_at_once() -> None:

@@ -36,7 +36,8 @@ _WORDS: dict[Kind, str] = {
 class Option:
     """One option of a section. `default` has the type that the configuration file would give it (a duration is text).
 
-    `secret`: the value itself must never be shown (a path to a secret is no secret).
+    `secret`: the value itself must never be shown (a path to a secret is no secret). `bounds`: the least and the most that a
+    duration may be.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Option:
     required: bool = False
     secret: bool = False
     example: Value = None
+    bounds: tuple[str, str] | None = None
 
     def read(self, given: object) -> Value:
         """Return the value as the program uses it: durations in seconds (float), lists as tuples. Raises BadInput."""
@@ -53,6 +55,8 @@ class Option:
         if value is None:
             shown = "a value" if self.secret else repr(given)[:60]
             raise BadInput(f"{self.name} is {shown}, but must be {_WORDS[self.type]}", self.help)
+        if self.bounds and isinstance(value, float) and not seconds(self.bounds[0]) <= value <= seconds(self.bounds[1]):
+            raise BadInput(f"{self.name} is {given!r}, but must be from {self.bounds[0]} to {self.bounds[1]}", self.help)
         return value
 
 
@@ -109,6 +113,17 @@ def settle(section: str, declared: Iterable[Option], given: Mapping[str, object]
     if mistakes:
         raise ConfigError("; ".join(mistakes), f"correct section [{section}] of the configuration", tuple(mistakes))
     return Settings(section, values)
+
+
+def mistake(where: str, message: str, hint: str) -> ConfigError:
+    """Return the error for one option that cannot be obeyed. `where`: section and option, as in `dns.ns1.server`."""
+    line = f"{where}: {message}"
+    return ConfigError(line, hint, (line,))
+
+
+def patience(what: str, default: str) -> Option:
+    """Return the option `timeout`, which says how long to wait for `what`."""
+    return Option("timeout", "duration", what, default=default, bounds=("0.1s", "1h"))
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

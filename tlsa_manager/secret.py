@@ -10,8 +10,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.errors import ConfigError
-from tlsa_manager.option import Option
+from tlsa_manager.option import Option, mistake
 
 if TYPE_CHECKING:
     from tlsa_manager.option import Settings
@@ -37,13 +36,13 @@ def secret_of(settings: Settings, name: str, power: str, *, lines: bool = False,
     given = [way for way in _WAYS if settings.text(f"{name}-{way}")]
     where = f"{settings.section}.{name}-{given[0] if given else 'file'}"
     if len(given) > 1:
-        raise _mistake(where, f"there is {name}-{given[1]} too: say in one way where it is", "take the others out")
+        raise mistake(where, f"there is {name}-{given[1]} too: say in one way where it is", "take the others out")
     if not given and required:
-        raise _mistake(where, "missing", f"name a file of mode 0600, or {name}-credential or {name}-environment instead")
+        raise mistake(where, "missing", f"name a file of mode 0600, or {name}-credential or {name}-environment instead")
     text = _text_of(settings.text(f"{name}-{given[0]}"), given[0], where, power).strip() if given else ""
     if given and (not text or not (lines or (text.isprintable() and text.isascii()))):
         hint = "put the secret there, and nothing else"
-        raise _mistake(where, "what stands there is empty, or not one line of plain text", hint)
+        raise mistake(where, "what stands there is empty, or not one line of plain text", hint)
     return text
 
 
@@ -53,12 +52,12 @@ def _text_of(named: str, way: str, where: str, power: str) -> str:
         return read_secret(named, where, power)
     if way == "environment":
         if named not in os.environ:
-            raise _mistake(where, f"there is no environment variable {named[:60]!r}", "set it where tlsa-manager is started")
+            raise mistake(where, f"there is no environment variable {named[:60]!r}", "set it where tlsa-manager is started")
         return os.environ[named]
     directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
     if not directory or "/" in named or named in {".", ".."}:
         hint = f"LoadCredential={named[:60]}:FILE in the unit; by hand use {where.rpartition('-')[0].rpartition('.')[2]}-file"
-        raise _mistake(where, f"systemd has handed over no credential {named[:60]!r}", hint)
+        raise mistake(where, f"systemd has handed over no credential {named[:60]!r}", hint)
     return read_secret(f"{directory}/{named}", where, power)
 
 
@@ -72,7 +71,7 @@ def read_secret(path: str, where: str, power: str) -> str:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hold us up
     except OSError as error:
-        raise _mistake(where, f"{path} cannot be read: {error.strerror}", _access_hint(path)) from None
+        raise mistake(where, f"{path} cannot be read: {error.strerror}", _access_hint(path)) from None
     try:
         _check(path, os.fstat(handle), where, power)  # of what was opened, not of what may stand there a moment later
         content = os.read(handle, LARGEST + 1)
@@ -83,21 +82,21 @@ def read_secret(path: str, where: str, power: str) -> str:
             return content.decode("utf-8")
     except UnicodeDecodeError:
         pass  # the same answer as for a file that is too large: it is something else
-    raise _mistake(where, f"{path} is not a key file: not text, or larger than 64 KiB", "give the right file")
+    raise mistake(where, f"{path} is not a key file: not text, or larger than 64 KiB", "give the right file")
 
 
 def _check(path: str, status: os.stat_result, where: str, power: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _mistake(where, f"{path} is not a regular file", "give the file that holds the secret")
+        raise mistake(where, f"{path} is not a regular file", "give the file that holds the secret")
     if status.st_uid not in {0, os.geteuid()}:
         hint = f"chown root {path}"
-        raise _mistake(where, f"{path} belongs to another user (uid {status.st_uid}), who can read and change the secret", hint)
+        raise mistake(where, f"{path} belongs to another user (uid {status.st_uid}), who can read and change the secret", hint)
     forbidden = stat.S_IRWXG | stat.S_IRWXO
     if _from_systemd(path):
         forbidden = stat.S_IWGRP | stat.S_IRWXO
     if status.st_mode & forbidden:
         mode = stat.filemode(status.st_mode)[1:]
-        raise _mistake(
+        raise mistake(
             where,
             f"{path} is open to others ({mode}): whoever reads the secret {power}",
             f"chmod 600 {path}; if other users can log in here, make a new secret as well",
@@ -111,8 +110,3 @@ def _from_systemd(path: str) -> bool:
 
 def _access_hint(path: str) -> str:
     return f"check that {path} exists and that the user who runs tlsa-manager (uid {os.geteuid()}) may read it"
-
-
-def _mistake(where: str, message: str, hint: str) -> ConfigError:
-    line = f"{where}: {message}"
-    return ConfigError(line, hint, (line,))

@@ -104,6 +104,18 @@ def test_a_long_wait_is_for_the_next_run(server: Script, slept: list[float], whe
     assert one.ask("GET", "/x").ok
 
 
+def test_nobody_stays_away_for_a_month(server: Script, slept: list[float]) -> None:
+    """However long a provider says, it is asked again some hours later; until then each error has its words."""
+    server.replies = [Reply(429, {"detail": "slow down"}, {"Retry-After": "99999999999"}), Reply(200, {})]
+    one, began = api(server), clock.now()
+    for _ in range(2):
+        with pytest.raises(PublishTemporary, match="asked later: slow down") as caught:
+            one.ask("GET", "/x")
+        assert began < caught.value.until <= began + 6 * 3600 + 60
+    slept.append(6 * 3600 + 60)
+    assert one.ask("GET", "/x").ok
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_who_is_not_let_in(server: Script, slept: list[float], status: int) -> None:
     """It is no passing trouble, is not tried again, and what to look at is told; a secret in the answer is not."""
@@ -128,6 +140,20 @@ def test_an_answer_without_end(server: Script) -> None:
     server.replies = [Reply(200, body=b" " * ((1 << 20) + 1))]
     with pytest.raises(PublishTemporary, match="longer than 1024 KiB"):
         api(server).ask("POST", "/x")
+
+
+@pytest.mark.parametrize("status", [400, 403, 429, 500])
+@pytest.mark.parametrize("name", ["access_token", "apisessionid", "client_secret", "apipassword", "SecretAccessKey", "api-key"])
+def test_what_we_were_given_is_not_told(server: Script, slept: list[float], status: int, name: str) -> None:
+    """A token in an answer that is no success is not known to us yet, and told to nobody."""
+    server.replies = [Reply(status, {"responsedata": {name: "ya29.what-nobody-may-see"}})]
+    one = api(server)
+    try:
+        error: PublishError = one.refused(one.ask("GET", "/x"), "it")
+    except PublishError as raised:
+        error = raised
+    assert "ya29" not in error.message
+    assert len(slept) == (2 if status == 500 else 0) or status == 429
 
 
 def test_an_answer_that_is_not_json(server: Script) -> None:
@@ -209,6 +235,12 @@ def test_the_authorities_of_the_system() -> None:
         ("ftp://dns.example.org", False, "not the URL"),
         ("dns.example.org", False, "not the URL"),
         ("https://dns.example.org:port", False, "not the URL"),
+        ("https://dns.example.org:0", False, "not the URL"),
+        ("https://dns.example.org:99999", False, "not the URL"),
+        ("https://.", False, "not the URL"),
+        ("https://a..b", False, "not the URL"),
+        (f"https://{'a.' * 60}{'b' * 99}!", False, "not the URL"),
+        ("https://dns.example.org./x", False, ""),
         ("https://dns example.org", False, "not the URL"),
     ],
 )

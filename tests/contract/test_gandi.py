@@ -39,18 +39,34 @@ def test_the_longest_domain_on_the_last_page(account: GandiStand) -> None:
     """All pages are looked through; of two domains that the name lies in, it is the longer one."""
     for owner, domain in ((OWNER, "pub.example"), ("_25._tcp.mx.deep.pub.example.", "deep.pub.example")):
         assert account.backend().read(owner).records == frozenset()
-        assert asked(account) == ["GET /domains", "GET /domains", f"GET /domains/{domain}/records/_25._tcp.mx"]
+        assert asked(account) == [
+            "GET /domains",
+            "GET /domains",
+            f"GET /domains/{domain}/records/_25._tcp.mx",
+            f"GET /domains/{domain}",
+        ]
 
 
 def test_a_domain_that_is_configured(account: GandiStand, caplog: pytest.LogCaptureFixture) -> None:
     """Then no other is looked at; where the token does not see it, it is no empty set."""
     backend = account.backend(zone="pub.example")
+    account.put(OWNER, 300, str(FOREIGN))
     backend.change(ADD)
     name = "/domains/pub.example/records/_25._tcp.mx"
     assert asked(account) == ["GET /domains/pub.example", f"GET {name}", f"PUT {name}/TLSA", f"GET {name}"]
     elsewhere = account.backend(zone="mx.pub.example")
     assert elsewhere.read(OWNER).records is None
     assert "no zone of this account" in refusal(account, ADD, caplog, elsewhere).message
+
+
+def test_a_domain_that_has_gone(account: GandiStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status for a name without records is that for a domain which is not there any more: then nobody can tell."""
+    backend = account.backend()
+    assert backend.read(OWNER).records == frozenset()
+    monkeypatch.setattr(account.server, "domains", ["other0.example"])
+    held = backend.read(OWNER)
+    assert held.records is None
+    assert "could not be found" in held.reason
 
 
 def test_its_own_words(account: GandiStand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -111,6 +111,30 @@ def test_an_answer_of_another_form(
     assert desec.writes() == before
 
 
+@pytest.mark.parametrize("ttl", ["Infinity", "1e999", "NaN", "-1", "1" * 30])
+def test_a_ttl_that_is_none(desec: DesecStand, name: str, monkeypatch: pytest.MonkeyPatch, ttl: str) -> None:
+    """No number that JSON can write is too odd to be refused in a sentence (RFC 2181 §8: 0 to 2^31-1)."""
+    answer = desec.server.answer
+    label = name.removesuffix(".pub.example.")
+    whole = f'[{{"type": "TLSA", "name": "{name}", "subname": "{label}", "records": ["{NOW}"], "ttl": {ttl}}}]'
+
+    def other(request: Request) -> Reply:
+        return Reply(200, body=whole.encode()) if "/rrsets/" in request.path else answer(request)
+
+    monkeypatch.setattr(desec.server, "answer", other)
+    held = desec.backend().read(name)
+    assert held.records is None
+    assert held.reason
+
+
+def test_an_alias_is_one_short_line(desec: DesecStand, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a provider says, it makes no line of its own in an output."""
+    desec.put(name, 3600, "x.example.\nmx.pub.example: stable: all is well" + 3000 * "x", kind="CNAME")
+    error = refusal(desec, adding(name), caplog)
+    assert "\n" not in error.message
+    assert len(error.message) < 500
+
+
 def test_success_that_is_none(
     desec: DesecStand, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

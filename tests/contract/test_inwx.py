@@ -131,6 +131,21 @@ def test_a_session_that_has_ended(tmp_path: Path) -> None:
         assert stand.complaints() == []
 
 
+def test_a_password_that_is_wrong_is_not_tried_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts are locked for that: one login, and the next some minutes later."""
+    moment = [1_800_000_000.0]
+    monkeypatch.setattr(clock, "now", lambda: moment[0])
+    with InwxStand(tmp_path / "inwx", str) as stand:
+        stranger = stand.stranger()
+        reasons = {stranger.read(OWNER).reason for _ in range(6)}
+        assert methods(stand) == ["login"]
+        assert len(reasons) == 1
+        assert "does not let us in" in reasons.pop()
+        moment[0] += 601
+        assert stranger.read(OWNER).records is None
+        assert methods(stand) == ["login", "login"]
+
+
 def test_what_exists_already_and_what_is_gone_already(tmp_path: Path) -> None:
     """Codes 2302 and 2303 are no errors: somebody else has done the same between our reading and our writing."""
     with InwxStand(tmp_path / "inwx", str) as stand:

@@ -8,6 +8,7 @@ import pytest
 
 from contract.netcup import TTL, Netcup, NetcupStand
 from contract.stand import refusal
+from tlsa_manager import clock
 from tlsa_manager.errors import PublishTemporary
 from tlsa_manager.publish import Change
 from tlsa_manager.tlsa import Tlsa
@@ -116,6 +117,18 @@ def test_one_login_for_many_questions(account: OddStand) -> None:
     for change in (ADD, REMOVE, ADD):
         assert backend.change(change).state == "done"
     assert account.server.logins == 1
+
+
+def test_a_password_that_is_wrong_is_not_tried_again_and_again(account: OddStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts are locked for that: one login, and the next some minutes later."""
+    moment = [1_800_000_000.0]
+    monkeypatch.setattr(clock, "now", lambda: moment[0])
+    stranger = account.stranger()
+    assert all("does not let us in" in stranger.read(OWNER).reason for _ in range(6))
+    assert account.asked() == 1
+    moment[0] += 601
+    assert stranger.read(OWNER).records is None
+    assert account.asked() == 2
 
 
 def test_too_many_logins_are_no_wrong_password(account: OddStand, caplog: pytest.LogCaptureFixture) -> None:

@@ -200,12 +200,15 @@ def test_secondaries_that_cannot_be_told(server: OldStand, name: str, monkeypatc
 def test_denials_that_are_not_in_order(
     server: OldStand, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is an error that says what has been done, what has not, and the command for it."""
-    _refuse(server, monkeypatch, "rectify")
-    error = refusal(server, adding(name, NOW), caplog)
-    assert "is changed" in error.message
-    assert error.hint == "pdnsutil rectify-zone pub.example."
+    """It is an error that says what has been done, what has not, and the command for it; the same change asked again does it."""
+    with monkeypatch.context() as meanwhile:
+        _refuse(server, meanwhile, "rectify")
+        error = refusal(server, adding(name, NOW), caplog)
+        assert "is changed" in error.message
+        assert error.hint == "pdnsutil rectify-zone pub.example."
+    asked = _change_about(server, monkeypatch, {})
     assert server.backend().change(adding(name, NOW)).state == "done"
+    assert asked == ["rectify"]
 
 
 def _refuse(server: OldStand, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from tlsa_manager import clock, web
-from tlsa_manager.errors import ConfigError, PublishError, PublishTemporary
+from tlsa_manager.errors import PublishError, PublishTemporary
+from tlsa_manager.option import mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +29,15 @@ _BACKOFF = 0.5  # seconds before the second try, twice as long before the third
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})  # RFC 9110 §9.2.2, unless a provider's documents say otherwise
 _SLIP = 0.05  # seconds: what is slept is not measured by the wall clock, by which providers say when to come again
 _TOO_MANY, _UNAVAILABLE = 429, 503
-_URL = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_URL = re.compile(
+    rf"(?P<scheme>https?)://(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?"
+    r"(?:/[A-Za-z0-9._~/-]*)?"
+)
+_SECRET = re.compile(r"token|secret|passw|session|credential|assertion|(?:api|private|access).?key", re.IGNORECASE)
+_UNHEARD = frozenset({"status", "object", "title", "success", "result", "messages"})  # say nothing that people want to know
+_LONGEST = 6 * 3600.0  # seconds; who is told to come again next month comes earlier: a certificate may end meanwhile
+_REFUSED = 600.0  # seconds after which a login that was refused is tried again: too many of them lock an account
 _HERE = re.compile(r"localhost|\[::1\]|127\.[0-9]+\.[0-9]+\.[0-9]+")
 _LATER = "tried again by itself; if it stays so, look at the provider's status page"
 
@@ -64,7 +73,9 @@ class Api:
         self._headers, self._sign, self._timeout, self._trust = dict(headers or {}), sign, timeout, trust
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
         self._web: web.Web | None = None
-        self._not_before, self._direct, self._largest = 0.0, direct, largest
+        self._not_before, self._why = 0.0, ""
+        self._shut: tuple[float, PublishError] | None = None
+        self._direct, self._largest = direct, largest
 
     def ask(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, content: Any = None, body: bytes | None = None,
@@ -85,7 +96,8 @@ class Api:
             except _TroubleError as trouble:
                 pause = trouble.pause or _BACKOFF * 2**turn
                 if turn == TRIES - 1 or pause > PATIENCE or not (twice or trouble.untouched):
-                    self._not_before = max(self._not_before, trouble.error.until)
+                    if trouble.error.until > self._not_before:
+                        self._not_before, self._why = trouble.error.until, trouble.error.message
                     raise trouble.error from None
                 clock.sleep(pause + _SLIP)
         raise AssertionError("the last try returns or raises")
@@ -99,7 +111,8 @@ class Api:
 
     def refused(self, answer: Answer, act: str, hint: str = "") -> PublishError:
         """Return the error for a refusal. `act`: what was asked for, as in `refused ACT`; the provider's own words are added."""
-        said = self.clean(self._tell(answer) or web.printable(answer.body.decode("utf-8", "replace"), 200))
+        plain = web.printable(answer.body.decode("utf-8", "replace"), 200) if answer.parsed is None else ""
+        said = self.clean(self._tell(answer) or plain)
         reason = f"HTTP status {answer.status}{': ' + said if said else ' without a reason'}"
         hint = hint or "its own words say what it wants"
         return PublishError(f"{self.title} refused {act}: {reason}; nothing was changed", hint)
@@ -109,9 +122,11 @@ class Api:
 
         What comes before that moment is not even asked (RFC 9110 §10.2.3).
         """
-        self._not_before = max(self._not_before, until)
-        words = self.clean(said)
-        return PublishTemporary(f"{self.title} wants to be asked later: {words}", _LATER, until)
+        until = min(until, clock.now() + _LONGEST)
+        message = f"{self.title} wants to be asked later: {self.clean(said)}"
+        if until > self._not_before:
+            self._not_before, self._why = until, message
+        return PublishTemporary(message, _LATER, until)
 
     def shut(self, said: str, answer: Answer | None = None) -> PublishError:
         """Return the error for "you may not", however the provider says it. What is signed has a time: a wrong clock is told."""
@@ -119,6 +134,12 @@ class Api:
         if answer and (off := answer.clock_off):
             hint = f"the clock of this host is {abs(off):.0f} seconds {'ahead' if off > 0 else 'behind'}: set it right; {hint}"
         return PublishError(f"{self.title} does not let us in: {words}; nothing was changed", hint)
+
+    def refused_login(self, said: str) -> PublishError:
+        """Return the error for a login that was refused. For some minutes nothing is asked any more."""
+        error = self.shut(said)
+        self._shut = clock.now() + _REFUSED, error
+        return error
 
     def hide(self, secret: str) -> None:
         """Keep a secret out of messages that was got later: a token for an hour."""
@@ -135,7 +156,9 @@ class Api:
         from urllib3.exceptions import HTTPError
 
         if clock.now() < self._not_before:
-            raise PublishTemporary(f"{self.title} wants to be asked later", _LATER, self._not_before)
+            raise PublishTemporary(self._why, _LATER, self._not_before)
+        if self._shut and clock.now() < self._shut[0]:
+            raise PublishError(self._shut[1].message, self._shut[1].hint)
         if self._web is None:
             self._web = web.Web(self._timeout, self._trust, direct=self._direct, largest=self._largest)
         try:
@@ -194,11 +217,14 @@ class _TroubleError(Exception):
 
 
 def words(value: Any, left: int = 6) -> str:
-    """Return the texts in a provider's answer, wherever in it they stand, as one line: they say what it does not like."""
+    """Return the texts in a provider's answer, wherever in it they stand, as one line: they say what it does not like.
+
+    What is called a token or the like is left out: it may be one that we were given, and nobody knows it yet.
+    """
     if isinstance(value, str):
         return web.printable(value, 200)
     if left and isinstance(value, dict):
-        value = [one for name, one in value.items() if name not in {"status", "object", "title", "success", "result", "messages"}]
+        value = [one for name, one in value.items() if name not in _UNHEARD and not _SECRET.search(name)]
     if left and isinstance(value, list):
         return web.printable("; ".join(dict.fromkeys(filter(None, (words(one, left - 1) for one in value)))), 300)
     return ""
@@ -214,12 +240,12 @@ def address(settings: Settings, name: str, *, plain: bool = False) -> str:
     found = _URL.fullmatch(url)
     if "@" in url:  # it is not said again: it may be a password
         hint = "take what is before the @ out: the options that name a file, a credential or a variable are for secrets"
-        raise _mistake(where, "a name and password in the URL are not taken here", hint)
-    if found is None:
-        raise _mistake(where, f"{url[:80]!r} is not the URL of an API", "for example https://dns.example.org:8081")
+        raise mistake(where, "a name and password in the URL are not taken here", hint)
+    if found is None or not 0 < int(found["port"] or 443) < 65536:
+        raise mistake(where, f"{url[:80]!r} is not the URL of an API", "for example https://dns.example.org:8081")
     if found["scheme"] == "http" and not plain and not _HERE.fullmatch(found["host"]):
         message = f"{url[:80]!r} is not https: whoever listens on the way could read the secret and change DNS"
-        raise _mistake(where, message, "use https; to this host itself (127.0.0.1) plain http is fine")
+        raise mistake(where, message, "use https; to this host itself (127.0.0.1) plain http is fine")
     return url
 
 
@@ -227,9 +253,5 @@ def trusted(settings: Settings, name: str) -> str:
     """Return the path of the certificates to trust that an option gives; empty: the system's. Raises ConfigError."""
     path = settings.text(name)
     if path and (flaw := web.bundle_flaw(path)):
-        raise _mistake(f"{settings.section}.{name}", f"{path} cannot be used: {flaw}", "certificates in PEM form")
+        raise mistake(f"{settings.section}.{name}", f"{path} cannot be used: {flaw}", "certificates in PEM form")
     return path
-
-
-def _mistake(where: str, message: str, hint: str) -> ConfigError:
-    return ConfigError(f"{where}: {message}", hint, (f"{where}: {message}",))

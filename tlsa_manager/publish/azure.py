@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tlsa_manager.errors import ConfigError, PublishError
-from tlsa_manager.option import Option
+from tlsa_manager.errors import PublishError
+from tlsa_manager.option import Option, mistake
 from tlsa_manager.publish import conflict
 from tlsa_manager.publish.api import Api, address
 from tlsa_manager.publish.azure_token import METADATA, by_secret, of_machine
@@ -158,12 +158,13 @@ def _way_in(settings: Settings) -> Any:
     client, machine = settings.text("client-id"), settings.flag("managed-identity")
     secret = secret_of(settings, "client-secret", _POWER, required=not machine)
     if machine and secret:
-        raise _mistake(settings, "managed-identity", "there is a client-secret too", "give one of them")
+        raise mistake(f"{settings.section}.managed-identity", "there is a client-secret too", "give one of them")
     if machine:
         return of_machine(address(settings, "metadata", plain=True), client)
     for option in ("tenant-id", "client-id"):
         if not settings.text(option):
-            raise _mistake(settings, option, "missing", "the secret is of an application, which has an id in a directory")
+            hint = "the secret is of an application, which has an id in a directory"
+            raise mistake(f"{settings.section}.{option}", "missing", hint)
     login = address(settings, "login")
     return by_secret(login, settings.text("tenant-id"), client, secret, settings.seconds("timeout"))
 
@@ -183,8 +184,3 @@ def _raw(kind: Kind, value: str) -> dict[str, Any]:
         return {"value": [value]}
     one = Tlsa.parse(value)
     return {"usage": one.usage, "selector": one.selector, "matchingType": one.matching, "certAssociationData": one.data}
-
-
-def _mistake(settings: Settings, option: str, message: str, hint: str) -> ConfigError:
-    line = f"{settings.section}.{option}: {message}"
-    return ConfigError(line, hint, (line,))

@@ -11,8 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tlsa_manager.errors import ConfigError
-from tlsa_manager.option import Option
+from tlsa_manager.option import Option, mistake
 from tlsa_manager.publish.api import Api, address, words
 from tlsa_manager.publish.hosted import Hosted, Record, Standing, Zone, hosted_options, parents, text_of, value_of, zone_option
 from tlsa_manager.secret import secret_of, secret_options
@@ -50,8 +49,9 @@ def build(name: str, settings: Settings) -> Hosted:
     token = secret_of(settings, "token", "can change the DNS records of the mail servers")
     zone, number = zone_option(settings.text("zone")), settings.text("zone-id")
     if number and not (zone and _ID.fullmatch(number)):
-        line = f"{settings.section}.zone-id: " + ("of which zone?" if _ID.fullmatch(number) else "not 32 hexadecimal digits")
-        raise ConfigError(line, "give both as the zone's overview page shows them: its name as `zone`, its id here", (line,))
+        what = "of which zone?" if _ID.fullmatch(number) else "not 32 hexadecimal digits"
+        hint = "give both as the zone's overview page shows them: its name as `zone`, its id here"
+        raise mistake(f"{settings.section}.zone-id", what, hint)
     headers = {"Authorization": f"Bearer {token}"}
     api = Api(
         "Cloudflare", address(settings, "api"), settings.seconds("timeout"), access=_ACCESS, headers=headers, secrets=(token,),

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import BadInput, PublishError, PublishTemporary
-from tlsa_manager.option import Option
+from tlsa_manager.option import Option, patience
 from tlsa_manager.publish import Ticket, conflict
 from tlsa_manager.snapshot import Held
 from tlsa_manager.tlsa import Tlsa
@@ -41,7 +41,7 @@ OPTIONS = (
         "command", "argv", "the program and its arguments; `read`, `change` or `text` is added as the last one",
         required=True, example=("/usr/local/lib/tlsa-manager/my-provider",),
     ),
-    Option("timeout", "duration", "how long the program may take for one request; then it is killed", default="60s"),
+    patience("how long the program may take for one request; then it is killed", "60s"),
     Option("environment", "list", "names of environment variables that are passed on to the program", default=()),
 )  # fmt: skip
 
@@ -60,7 +60,7 @@ class Exec:
         try:
             return self._look(target)
         except PublishError as error:
-            return Held(target, None, reason=error.message)
+            return Held(target, None, reason=error.message, failed=True)
 
     def change(self, change: Change) -> Ticket:
         """Compare with what the program reads, hand over the change, read back. Where it cannot read, it is believed."""

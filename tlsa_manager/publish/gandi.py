@@ -80,8 +80,8 @@ class Gandi:
     def standing(self, zone: Zone, name: str, kind: Kind) -> Standing:
         """Read all RRsets of one name, of which there are few: a CNAME among them means that it is an alias."""
         answer = self.api.ask("GET", _name(zone, name))
-        if answer.status == _MISSING:
-            return Standing()
+        if answer.status == _MISSING and self.api.ask("GET", f"/domains/{_part(zone.id)}").ok:
+            return Standing()  # the name is missing, not the zone
         if not answer.ok:
             raise self.api.refused(answer, f"to read {name}")
         sets = {one["rrset_type"]: one for one in self.api.parsed(answer)}

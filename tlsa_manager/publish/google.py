@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tlsa_manager.errors import ConfigError, PublishError
-from tlsa_manager.option import Option
+from tlsa_manager.errors import PublishError
+from tlsa_manager.option import Option, mistake
 from tlsa_manager.publish import conflict
 from tlsa_manager.publish.api import Api, SoonError, address, words
 from tlsa_manager.publish.bearer import Bearer
@@ -49,14 +49,14 @@ def build(name: str, settings: Settings) -> Hosted:
     timeout, project = settings.seconds("timeout"), settings.text("project")
     key = secret_of(settings, "key", _POWER, lines=True, required=not settings.flag("machine-account"))
     if key and settings.flag("machine-account"):
-        raise _mistake(settings, "machine-account", "there is a key too", "give one of them")
+        raise mistake(f"{settings.section}.machine-account", "there is a key too", "give one of them")
     if key:
         account = account_of(key, settings.section)
         bearer, project = Bearer(exchanging(account, timeout)), project or account.project
     else:
         bearer = Bearer(of_machine(address(settings, "metadata", plain=True)))
     if not project:
-        raise _mistake(settings, "project", "missing", "without a key nothing else says which project the zone is in")
+        raise mistake(f"{settings.section}.project", "missing", "without a key nothing else says which project the zone is in")
     api = Api("Cloud DNS", address(settings, "api"), timeout, access=_ACCESS, judge=lambda answer: _judge(api, bearer, answer))
     zone = zone_option(settings.text("zone"))
     return Hosted(name, Google(api, bearer, f"/projects/{quote(project, safe='')}", zone, settings.text("managed-zone")), zone)
@@ -180,8 +180,3 @@ def _judge(api: Api, bearer: Bearer, answer: Answer) -> PublishError | None:
         message = f"Cloud DNS is asked too often by this project: {said}"
         return SoonError(message, "tried again by itself; if it stays so, ask for a larger quota", answer.at + _WINDOW)
     return None
-
-
-def _mistake(settings: Settings, option: str, message: str, hint: str) -> ConfigError:
-    line = f"{settings.section}.{option}: {message}"
-    return ConfigError(line, hint, (line,))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from tlsa_manager import clock
-from tlsa_manager.errors import BadInput, ConfigError, PublishError
-from tlsa_manager.option import Settings
+from tlsa_manager.errors import BadInput, PublishError
+from tlsa_manager.option import Settings, mistake
 from tlsa_manager.publish.api import Api, address, words
 from tlsa_manager.value import dataclass
 
@@ -54,8 +54,9 @@ def account_of(text: str, section: str) -> Account:
         names = ("project_id", "client_email", "token_uri", "private_key_id", "private_key")
         project, email, uri, key_id, key = (str(found[name]) for name in names)
     except (ValueError, LookupError, TypeError):
-        line = f"{section}.key-file: what stands there is not the JSON key of a service account"
-        raise ConfigError(line, "gcloud iam service-accounts keys create makes one: docs/backends/google.md", (line,)) from None
+        what = "what stands there is not the JSON key of a service account"
+        hint = "gcloud iam service-accounts keys create makes one: docs/backends/google.md"
+        raise mistake(f"{section}.key-file", what, hint) from None
     return Account(project, email, address(Settings(f"{section}.key-file", {"token_uri": uri}), "token_uri"), key_id, key)
 
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from tlsa_manager import clock
+from tlsa_manager import clock, web
 from tlsa_manager.errors import BadInput, PublishError, PublishTemporary
-from tlsa_manager.option import Option
+from tlsa_manager.option import Option, patience
 from tlsa_manager.publish import Ticket
 from tlsa_manager.publish.api import UnclearError
 from tlsa_manager.snapshot import Held
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tlsa_manager.publish import Change, Text
 
 Kind = Literal["TLSA", "TXT"]
+LONGEST_TTL = 2**31 - 1  # seconds (RFC 2181 §8)
 SETTLES = 60.0  # seconds that a proof is waited for until it is on all servers of the provider
 _LOOK_AGAIN = 2.0
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+")
@@ -155,7 +156,7 @@ class Hosted:
             name = self._name(target)
             standing = self._standing(self._zone(name), name, "TLSA")
         except PublishError as error:
-            return Held(target, None, reason=error.message)
+            return Held(target, None, reason=error.message, failed=True)
         return Held(target, _records(standing), standing.ttl)
 
     def change(self, change: Change) -> Ticket:
@@ -241,12 +242,15 @@ class Hosted:
         try:
             with self._understood():
                 standing = self.provider.standing(zone, name, kind)
+                if not 0 <= standing.ttl <= LONGEST_TTL:
+                    raise ValueError(standing.ttl)
         except BadInput as error:
             message = f"{self.provider.title} has a record at {name} that cannot be read, so nothing was written: {error.message}"
             raise PublishError(message, "correct or remove that record there") from None
         if standing.alias and to_add:
+            leads = web.printable(standing.alias, 200)
             raise PublishError(
-                f"{name} is an alias (it leads to {standing.alias}) at {self.provider.title}: records beside it are ignored",
+                f"{name} is an alias (it leads to {leads}) at {self.provider.title}: records beside it are ignored",
                 "remove the alias, or let the name servers that the world asks show it: then the records go where it leads",
             )
         return standing
@@ -303,7 +307,7 @@ def hosted_options(title: str, api: str) -> tuple[Option, ...]:
     return (
         Option("zone", "str", f"the only zone to change; found by asking {title} when left out", example="example.org"),
         Option("api", "str", "where the API is", default=api),
-        Option("timeout", "duration", "how long to wait for each answer", default="15s"),
+        patience("how long to wait for each answer", "15s"),
     )
 
 

@@ -79,7 +79,7 @@ class Session:
     def _login(self) -> None:
         answer = self._ask("login", {"apipassword": self._password})
         if answer["statuscode"] != _DONE:
-            raise self.api.shut(self.said(answer))
+            raise self.api.refused_login(self.said(answer))
         self._number = str(answer["responsedata"]["apisessionid"])
         self.api.hide(self._number)
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tlsa_manager import clock
-from tlsa_manager.errors import ConfigError, PublishError, PublishTemporary
-from tlsa_manager.option import Option, suggestion
+from tlsa_manager.errors import PublishError, PublishTemporary
+from tlsa_manager.option import Option, mistake, suggestion
 from tlsa_manager.publish.api import Api, address
 from tlsa_manager.publish.hosted import Hosted, Zone, hosted_options, parents, text_of, zone_option
 from tlsa_manager.publish.singles import Single, absolute, standing_of
@@ -180,6 +180,6 @@ def _place(settings: Settings) -> str:
         return address(settings, "api")
     endpoint = settings.text("endpoint")
     if endpoint not in ENDPOINTS:
-        line = f"{settings.section}.endpoint: there is no {endpoint[:40]!r}{suggestion(endpoint, ENDPOINTS)}"
-        raise ConfigError(line, "correct it, or name the address with `api`", (line,))
+        what = f"there is no {endpoint[:40]!r}{suggestion(endpoint, ENDPOINTS)}"
+        raise mistake(f"{settings.section}.endpoint", what, "correct it, or name the address with `api`")
     return ENDPOINTS[endpoint]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tlsa_manager.errors import BadInput, PublishError
-from tlsa_manager.option import Option
+from tlsa_manager.option import Option, patience
 from tlsa_manager.publish import conflict
 from tlsa_manager.publish.api import Api, address, trusted
 from tlsa_manager.publish.hosted import Hosted, Record, Standing, Zone, parents, text_of, value_of, zone_option
@@ -35,7 +35,7 @@ OPTIONS = (
     *secret_options("api-key", "the API key (api-key of pdns.conf)"),
     Option("server-id", "str", "how the API calls the server; behind a proxy it may have another name", default="localhost"),
     Option("zone", "str", "the only zone to change; found by asking the server when left out", example="example.org"),
-    Option("timeout", "duration", "how long to wait for each answer", default="15s"),
+    patience("how long to wait for each answer", "15s"),
     Option("ca-bundle", "file", "certificates to trust for https, instead of those of the system", example="/etc/ssl/own-ca.pem"),
     Option("plain-http", "bool", "go over http to another host: only where nobody can listen on the way", default=False),
 )  # fmt: skip
@@ -65,12 +65,17 @@ def build(name: str, settings: Settings) -> Hosted:
 
 @dataclass(frozen=True, slots=True)
 class PowerDns:
-    """One server. `known`: what need not be asked twice of it."""
+    """One server. `known`: what need not be asked twice of it; `about`: what it said last of each zone, beside its records.
+
+    `ordered`: zones in which we have changed sets, but none has come or gone: the denials are in order.
+    """
 
     api: Api
     only: str = ""
     title: str = "PowerDNS"
     known: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+    about: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    ordered: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def zone_of(self, name: str) -> Zone | None:
         """Ask for each zone that the name may lie in."""
@@ -93,11 +98,12 @@ class PowerDns:
         sets = {one["type"]: one for one in found.pop("rrsets") if one["name"].lower() == name}
         alias = [one["content"] for one in _enabled(sets.get("CNAME"))]
         records = tuple(Record(value_of(kind, one["content"]), one) for one in _enabled(sets.get(kind)))
-        return Standing(records, int(sets[kind]["ttl"]) if records else 0, alias[0] if alias else "", found)
+        self.about[zone.id] = found
+        return Standing(records, int(sets[kind]["ttl"]) if records else 0, alias[0] if alias else "")
 
     def write(self, edit: Edit) -> str:
         """Add and remove single records where the server can; otherwise send the set, with what is disabled in it."""
-        about: Mapping[str, Any] = edit.before.version
+        about = self.about[edit.zone.id]
         _writable(edit.zone, {"presigned": self._presigned(edit.zone, about), **about})
         disabled = self._disabled(edit)
         added = [{"content": text_of(edit.kind, one), "disabled": False} for one in edit.add]
@@ -109,8 +115,26 @@ class PowerDns:
         else:
             others = [one for one in disabled if one not in shadowed]
             self._patch(edit, "REPLACE", [*(one.raw for one in edit.kept), *added, *others])
-        self._tell(edit, about)
+        if edit.before.records and (edit.add or edit.kept):
+            self.ordered.add(edit.zone.id)
         return ""
+
+    def serve(self, zone: Zone) -> None:
+        """Do what the server may leave to others: denials in order, and the secondaries told at once.
+
+        `api_rectify` may be false where the server does it by default; done twice it is done.
+        """
+        about = self.about[zone.id]
+        if about.get("dnssec") and not about.get("api_rectify") and zone.id not in self.ordered:
+            answer = self.api.ask("PUT", f"{_path(zone)}/rectify")
+            if not answer.ok:
+                said = self.api.clean(answer.body.decode("utf-8", "replace"))
+                message = f"zone {zone.name} is changed, but PowerDNS did not put it in order: {said}"
+                raise PublishError(f"{message}; its denials may fail validation", f"pdnsutil rectify-zone {zone.name}")
+        if about.get("kind") in _NOTIFYING:
+            with contextlib.suppress(PublishError):  # then it does so by itself, within a minute (xfr-cycle-interval)
+                self.api.ask("PUT", f"{_path(zone)}/notify")
+        self.ordered.discard(zone.id)
 
     def _patch(self, edit: Edit, change: str, records: list[Any]) -> None:
         """Change the set in one transaction. Comments stay, as they are not mentioned. Doing it twice does no harm."""
@@ -155,21 +179,6 @@ class PowerDns:
             answer = self.api.ask("GET", f"{_path(zone)}/metadata/PRESIGNED")
             self.known[zone.id] = answer.ok and self.api.parsed(answer)["metadata"] == ["1"]
         return self.known[zone.id]
-
-    def _tell(self, edit: Edit, about: Mapping[str, Any]) -> None:
-        """Do what the server may leave to others: denials in order, and the secondaries told at once.
-
-        `api_rectify` may be false where the server does it by default; done twice it is done.
-        """
-        if about.get("dnssec") and not about.get("api_rectify") and not (edit.before.records and (edit.add or edit.kept)):
-            answer = self.api.ask("PUT", f"{_path(edit.zone)}/rectify")
-            if not answer.ok:
-                said = self.api.clean(answer.body.decode("utf-8", "replace"))
-                message = f"{edit.name} is changed, but PowerDNS did not put zone {edit.zone.name} in order: {said}"
-                raise PublishError(f"{message}; its denials may fail validation", f"pdnsutil rectify-zone {edit.zone.name}")
-        if about.get("kind") in _NOTIFYING:
-            with contextlib.suppress(PublishError):  # then it does so by itself, within a minute (xfr-cycle-interval)
-                self.api.ask("PUT", f"{_path(edit.zone)}/notify")
 
 
 def _writable(zone: Zone, about: Mapping[str, Any]) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tlsa_manager.errors import ConfigError, PublishError
-from tlsa_manager.option import Option
+from tlsa_manager.errors import PublishError
+from tlsa_manager.option import Option, mistake
 from tlsa_manager.publish import conflict
 from tlsa_manager.publish.api import Api, SoonError, address
 from tlsa_manager.publish.aws_role import METADATA, Role
@@ -180,8 +180,9 @@ def _keys(settings: Settings) -> Keys | None:
     """Return the keys of the section; None where the role of the instance is to be used. Raises ConfigError."""
     key_id, role = settings.text("access-key-id"), settings.flag("instance-role")
     if bool(key_id) is role:
-        line = f"{settings.section}.access-key-id: {'there is instance-role too' if role else 'missing'}"
-        raise ConfigError(line, "give access-key-id and secret-access-key, or instance-role = true, not both", (line,))
+        what = "there is instance-role too" if role else "missing"
+        hint = "give access-key-id and secret-access-key, or instance-role = true, not both"
+        raise mistake(f"{settings.section}.access-key-id", what, hint)
     if role:
         return None
     token = secret_of(settings, "session-token", _POWER, required=False)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tlsa_manager import clock
-from tlsa_manager.errors import BadInput, ConfigError, PublishError, PublishTemporary
-from tlsa_manager.option import Option
+from tlsa_manager.errors import BadInput, PublishError, PublishTemporary
+from tlsa_manager.option import Option, mistake
 from tlsa_manager.publish.api import Api, address, words
 from tlsa_manager.publish.hosted import Hosted, Zone, hosted_options, parents, zone_option
 from tlsa_manager.publish.singles import Single, absolute, standing_of
@@ -48,8 +48,8 @@ def build(name: str, settings: Settings) -> Hosted:
     """Make the backend. Raises ConfigError."""
     key = secret_of(settings, "private-key", "can do with the account what its owner can", lines=True)
     if "PRIVATE KEY-----" not in key:
-        line = f"{settings.section}.private-key: what stands there is not a private key in PEM form"
-        raise ConfigError(line, "it begins with -----BEGIN PRIVATE KEY-----", (line,))
+        where, what = f"{settings.section}.private-key", "what stands there is not a private key in PEM form"
+        raise mistake(where, what, "it begins with -----BEGIN PRIVATE KEY-----")
 
     def judge(answer: Answer) -> PublishError | None:
         """409: the entries are being saved for somebody else; 429: the moment at which to come again has a header of its own."""

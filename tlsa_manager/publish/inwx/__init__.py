@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsa_manager.errors import ConfigError, PublishError
-from tlsa_manager.option import Option
+from tlsa_manager.errors import PublishError
+from tlsa_manager.option import Option, mistake
 from tlsa_manager.publish.api import Api, UnclearError, address
 from tlsa_manager.publish.hosted import Hosted, Zone, hosted_options, parents, zone_option
 from tlsa_manager.publish.inwx.session import Session, secret_key
@@ -44,8 +44,8 @@ def build(name: str, settings: Settings) -> Hosted:
     try:
         key = secret_key(totp)
     except ValueError:
-        line = f"{settings.section}.totp-secret: what stands there is not a shared secret in base32 (A-Z, 2-7)"
-        raise ConfigError(line, "take the text that INWX shows beside the QR code", (line,)) from None
+        where, what = f"{settings.section}.totp-secret", "what stands there is not a shared secret in base32 (A-Z, 2-7)"
+        raise mistake(where, what, "take the text that INWX shows beside the QR code") from None
     api = Api("INWX", address(settings, "api"), settings.seconds("timeout"), access=_ACCESS, secrets=(password, totp))
     zone = zone_option(settings.text("zone"))
     return Hosted(name, Inwx(Session(api, settings.text("user"), password, key), zone), zone)

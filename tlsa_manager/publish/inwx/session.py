@@ -53,7 +53,7 @@ class Session:
     def _login(self) -> None:
         answer = self._ask("account.login", {"user": self._user, "pass": self._password})
         if answer["code"] != 1000:
-            raise self.api.shut(self.said(answer))
+            raise self.api.refused_login(self.said(answer))
         if str(answer.get("resData", {}).get("tfa", "0")) != "0":
             self._unlock()
         self._open = True

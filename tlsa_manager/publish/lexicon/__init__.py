@@ -11,8 +11,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tlsa_manager.errors import ConfigError
-from tlsa_manager.option import Option, Settings, suggestion
+from tlsa_manager.option import Option, Settings, mistake, patience, suggestion
 from tlsa_manager.publish.api import address
 from tlsa_manager.publish.hosted import Hosted, zone_option
 from tlsa_manager.publish.lexicon.guard import Guard, Lexicon
@@ -26,7 +25,7 @@ OPTIONS = (
     Option("provider", "str", f"the provider, as dns-lexicon calls it: {', '.join(REVIEWED)}", required=True),
     Option("zone", "str", "the zone to change", required=True, example="example.org"),
     *secret_options("options", "the provider's options, one `name = value` a line: docs/backends/lexicon.md"),
-    Option("timeout", "duration", "how long to wait for each change", default="60s"),
+    patience("how long to wait for each change", "60s"),
 )
 _POWER = "can change the DNS records of the mail servers"
 
@@ -36,11 +35,11 @@ def build(name: str, settings: Settings) -> Hosted:
     provider = settings.text("provider")
     if provider not in REVIEWED:
         what = f"{provider[:40]!r} is not among the providers of dns-lexicon that are known to do what they say"
-        hint = "take its own backend if there is one; any other provider is reached by the backend exec (docs/exec-backend.md)"
-        raise _mistake(settings, "provider", f"{what}{suggestion(provider, REVIEWED)}", hint)
+        hint = "take its own backend if there is one; any other provider is reached by the backend exec (docs/backends/exec.md)"
+        raise mistake(f"{settings.section}.provider", f"{what}{suggestion(provider, REVIEWED)}", hint)
     if find_spec("lexicon") is None:
         hint = "pip install 'tlsa-manager[lexicon]' in the environment of tlsa-manager"
-        raise _mistake(settings, "backend", "dns-lexicon is not installed, so this provider cannot be asked", hint)
+        raise mistake(f"{settings.section}.backend", "dns-lexicon is not installed, so this provider cannot be asked", hint)
     options = _options(settings, REVIEWED[provider], secret_of(settings, "options", _POWER, lines=True))
     zone = zone_option(settings.text("zone"))
     guard = Guard(provider, options, REVIEWED[provider].secrets, settings.seconds("timeout"))
@@ -56,15 +55,10 @@ def _options(settings: Settings, reviewed: Reviewed, text: str) -> dict[str, str
         if key not in known or not value:
             shown = key if key in known or (value and key.isidentifier() and len(key) < 30) else "a line"
             what = f"{shown} is no option of this provider, or has no value"
-            raise _mistake(settings, "options", what, f"there is {', '.join(known)}")
+            raise mistake(f"{settings.section}.options", what, f"there is {', '.join(known)}")
     for key in (*reviewed.secrets, *reviewed.required):
         if key not in found:
-            raise _mistake(settings, "options", f"{key} is missing", f"a line {key} = VALUE")
+            raise mistake(f"{settings.section}.options", f"{key} is missing", f"a line {key} = VALUE")
     for key in reviewed.addresses:
         address(Settings(f"{settings.section}.options", found), key)
     return found
-
-
-def _mistake(settings: Settings, option: str, what: str, hint: str) -> ConfigError:
-    line = f"{settings.section}.{option}: {what}"
-    return ConfigError(line, hint, (line,))

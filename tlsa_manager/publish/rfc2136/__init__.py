@@ -10,8 +10,8 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from tlsa_manager.errors import ConfigError, PublishError
-from tlsa_manager.option import Option
+from tlsa_manager.errors import PublishError
+from tlsa_manager.option import Option, mistake, patience
 from tlsa_manager.publish import Ticket
 from tlsa_manager.publish.rfc2136 import key as tsig
 from tlsa_manager.publish.rfc2136 import refusals
@@ -36,10 +36,11 @@ OPTIONS = (
         required=True, example="/etc/tlsa-manager/tsig.key",
     ),
     Option("zone", "str", "the zone to update; found by asking the server when left out", example="example.org"),
-    Option("timeout", "duration", "how long to wait for each answer of the server", default="10s"),
+    patience("how long to wait for each answer of the server", "10s"),
 )  # fmt: skip
 
-_HOST = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.?)+")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Rfc2136:
         try:
             return self._look(target)
         except PublishError as error:
-            return Held(target, None, reason=error.message)
+            return Held(target, None, reason=error.message, failed=True)
 
     def change(self, change: Change) -> Ticket:
         """Write in one transaction: all of it or nothing, compared by the server with `expect` in the same moment."""
@@ -205,7 +206,7 @@ def build(name: str, settings: Settings) -> Rfc2136:
     server = _server(settings)
     zone = settings.text("zone").lower()
     if zone and _HOST.fullmatch(zone.rstrip(".") or "root") is None:
-        raise _mistake(f"{section}.zone: {zone[:60]!r} is not a zone name", "for example example.org")
+        raise mistake(f"{section}.zone", f"{zone[:60]!r} is not a zone name", "for example example.org")
     key = tsig.load(settings.text("tsig-key-file"), f"{section}.tsig-key-file")
     return Rfc2136(name, server, key, zone.rstrip(".") + "." if zone else "")
 
@@ -220,15 +221,11 @@ def _server(settings: Settings) -> Server:
     if hash_sign:
         port = int(port_text) if port_text.isascii() and port_text.isdigit() and len(port_text) < 6 else 0
     if not 0 < port < 65536:
-        raise _mistake(f"{settings.section}.server: the port is not a number from 1 to 65535", "for example 192.0.2.53#53")
+        raise mistake(f"{settings.section}.server", "the port is not a number from 1 to 65535", "for example 192.0.2.53#53")
     try:
         ipaddress.ip_address(host)
     except ValueError:
         if _HOST.fullmatch(host) is None or host.replace(".", "").isdigit():
-            message = f"{settings.section}.server: {host[:60]!r} is neither an address nor a name"
-            raise _mistake(message, "for example 192.0.2.53 or 2001:db8::53#53") from None
+            message = f"{host[:60]!r} is neither an address nor a name"
+            raise mistake(f"{settings.section}.server", message, "for example 192.0.2.53 or 2001:db8::53#53") from None
     return Server(host, port, settings.seconds("timeout"))
-
-
-def _mistake(line: str, hint: str) -> ConfigError:
-    return ConfigError(line, hint, (line,))

@@ -7,7 +7,7 @@ import binascii
 import re
 from dataclasses import field
 
-from tlsa_manager.errors import ConfigError
+from tlsa_manager.option import mistake
 from tlsa_manager.secret import read_secret
 from tlsa_manager.value import dataclass
 
@@ -41,17 +41,15 @@ def parse(text: str, path: str, where: str) -> TsigKey:
     keys = _bind(text) or _knot(text) or _line(text)
     if len(keys) != 1:
         what = f"{len(keys)} keys where one is needed" if keys else "no TSIG key that can be read"
-        raise _mistake(
-            where, f"{path} holds {what}", 'write: key "NAME" { algorithm hmac-sha256; secret "BASE64"; }; or ' + _MAKE
-        )
+        raise mistake(where, f"{path} holds {what}", 'write: key "NAME" { algorithm hmac-sha256; secret "BASE64"; }; or ' + _MAKE)
     name, algorithm, secret = keys[0]
     algorithm = algorithm.lower().rstrip(".")
     if algorithm not in ALGORITHMS:
         shown = algorithm if re.fullmatch(r"[a-z0-9.-]{1,40}", algorithm) else "something unknown"
         message = f"the key in {path} is for {shown}, which is not used here (RFC 8945): {', '.join(ALGORITHMS)} are"
-        raise _mistake(where, message, _MAKE)
+        raise mistake(where, message, _MAKE)
     if _NAME.fullmatch(name) is None:
-        raise _mistake(where, f"the name of the key in {path} is not a domain name", _MAKE)
+        raise mistake(where, f"the name of the key in {path} is not a domain name", _MAKE)
     return TsigKey(name.lower().rstrip(".") + ".", algorithm, _decode(secret, path, where))
 
 
@@ -61,7 +59,7 @@ def _decode(secret: str, path: str, where: str) -> bytes:
     except (binascii.Error, ValueError):
         raw = b""
     if not raw:
-        raise _mistake(where, f"the secret of the key in {path} is not base64", "copy the file again, whole")
+        raise mistake(where, f"the secret of the key in {path} is not base64", "copy the file again, whole")
     return raw
 
 
@@ -88,8 +86,3 @@ def _line(text: str) -> list[tuple[str, str, str]]:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     words = [line.split(":") for line in lines]
     return [(name, algorithm, secret) for algorithm, name, secret in words] if all(len(w) == 3 for w in words) else []
-
-
-def _mistake(where: str, message: str, hint: str) -> ConfigError:
-    line = f"{where}: {message}"
-    return ConfigError(line, hint, (line,))

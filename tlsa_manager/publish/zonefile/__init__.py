@@ -14,8 +14,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.errors import ConfigError, PublishError
-from tlsa_manager.option import Option
+from tlsa_manager.errors import PublishError
+from tlsa_manager.option import Option, mistake, patience
 from tlsa_manager.publish import Ticket
 from tlsa_manager.snapshot import Held
 from tlsa_manager.value import dataclass
@@ -40,7 +40,7 @@ OPTIONS = (
         example=("/usr/bin/named-checkzone", "-q", "example.org", "/etc/bind/example.org.zone"),
     ),
     Option("zone", "str", "the zone; names outside of it are refused. Left out: any name is written", example="example.org"),
-    Option("timeout", "duration", "how long each command may take; then it is killed", default="60s"),
+    patience("how long each command may take; then it is killed", "60s"),
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ class ZoneFile:
                 if place.is_owed:
                     return Held(target, None, reason=f"{self.path} was changed, but its command has not ended well since")
         except PublishError as error:
-            return Held(target, None, reason=error.message)
+            return Held(target, None, reason=error.message, failed=True)
         return Held(target, *content.tlsa(target))
 
     def change(self, change: Change) -> Ticket:
@@ -203,8 +203,7 @@ def build(name: str, settings: Settings) -> ZoneFile:
     """Make the backend. Neither the file nor the commands are looked for before they are needed. Raises ConfigError."""
     zone = settings.text("zone").lower().rstrip(".")
     if zone and re.fullmatch(r"[!-~]{1,253}", zone) is None:
-        mistake = f"{settings.section}.zone: {settings.text('zone')[:60]!r} is not a zone name"
-        raise ConfigError(mistake, "write it as example.org", (mistake,))
+        raise mistake(f"{settings.section}.zone", f"{settings.text('zone')[:60]!r} is not a zone name", "write it as example.org")
     return ZoneFile(
         name, Path(settings.text("file")), settings.words("command"), settings.words("check"),
         f"{zone}." if zone else "", settings.seconds("timeout"),
