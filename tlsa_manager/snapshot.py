@@ -181,7 +181,8 @@ class ServiceView:
 class FileView:
     """What stands at a consumer's certificate file, and whether the consumer is configured to read it.
 
-    `exposed`, `from_acme`: those of the problems that are about who can get at the file, and about files of an ACME client.
+    `exposed`, `from_acme`: those of the problems that are about who can get at the file, and about files of an ACME client;
+    `stuck`: the one for which it could not be replaced, or empty.
     """
 
     consumer: str
@@ -191,6 +192,7 @@ class FileView:
     problems: tuple[str, ...] = ()  # sentences: wrong mode, unreadable, not what the consumer reads
     exposed: tuple[str, ...] = ()
     from_acme: tuple[str, ...] = ()
+    stuck: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,18 @@ def test_what_asked_to_be_left_alone_is_not_tried_at_once() -> None:
     assert set(apply(facts, ev.Retried(), 600.0).failures) == {"deploy"}
 
 
+def test_no_swap_begins_while_a_file_is_known_not_to_be_replaceable() -> None:
+    """It would only be taken back; when that is mended, it goes on."""
+    story = stable()
+    story.world.stuck = {"postfix"}
+    story.stage(B)
+    story.wait(2000)
+    assert not story.happened(ev.Deploying)
+    assert any("it is a link" in one.reason for one in story.plan().blockers)
+    story.world.stuck = set()
+    story.until(lambda one: one.rolled_to(B))
+
+
 def test_two_changes_that_are_under_way_at_the_provider_are_both_waited_for() -> None:
     """Of several changes at one name each has its own number, and the last one counts."""
     facts = stable(Fate(servers=(ServerFate(), ServerFate(lag=500.0, hidden=True)))).facts()

@@ -81,6 +81,13 @@ MUTANTS = (
         "pass",
     ),
     _one(
+        "stuck file",
+        "a swap begins though a file is known not to be replaceable",
+        "gates.py",
+        "        elif view.stuck:\n",
+        "        elif view.stuck and False:\n",
+    ),
+    _one(
         "first settled",
         "the first of several changes that is in force is taken for all of them",
         "facts.py",

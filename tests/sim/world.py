@@ -86,6 +86,7 @@ class World:
     excused: set[str] = field(default_factory=set)  # keys of which a person was told that caches need not know them
     configured: bool | None = True  # whether the consumers are configured to read our files
     unread: set[str] = field(default_factory=set)  # consumers that are configured to read them no more
+    stuck: set[str] = field(default_factory=set)  # consumers whose file cannot be replaced
     readable: bool = True  # whether the backend can tell what it has
     broken: bool = False  # whether the backend ends every question with an error
     asks: bool = False  # whether the backend asks a person instead of changing anything
@@ -261,7 +262,8 @@ class World:
     def _file(self, consumer: str) -> FileView:
         known = self.chains.get(self.files.get(consumer, ""))
         configured = self.configured and consumer not in self.unread
-        return FileView(consumer, f"/etc/{consumer}.pem", known.chain.fingerprint if known else "", configured=configured)
+        fingerprint, stuck = known.chain.fingerprint if known else "", "it is a link" if consumer in self.stuck else ""
+        return FileView(consumer, f"/etc/{consumer}.pem", fingerprint, configured=configured, stuck=stuck)
 
     def _has(self, target: str, sent: Sent | None) -> Held:
         """What the backend says of a target, and which of its changes all instances have, those too that we cannot ask."""

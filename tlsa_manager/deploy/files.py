@@ -56,10 +56,10 @@ def install(path: Path, combined: bytes, wanted: Wanted = AS_IT_STANDS) -> None:
         with open_directory(path.parent) as directory:
             fcntl.flock(directory, fcntl.LOCK_EX)
             owner = wanted.over(_owner_of(path, directory))
-            _refuse_unsafe(path, directory, owner)
             if _stands(path.name, combined, directory, owner):
                 os.fsync(directory)  # whoever wrote it may have died before that
             else:
+                _refuse_unsafe(path, directory, owner)
                 sweep(path.name, directory)
                 _replace(path.name, combined, directory, owner)
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def read_current(path: Path) -> bytes | None:
 
 def look(consumer: str, path: Path, wanted: Wanted = AS_IT_STANDS) -> FileView:
     """Say what stands at `path` and what is wrong with it, apart from what only the consumer's configuration tells."""
-    fingerprint, problems, exposed = "", list[str](), list[str]()
+    fingerprint, stuck, problems, exposed = "", "", list[str](), list[str]()
     try:
         content = read_current(path)
         if content is not None:
@@ -93,12 +93,14 @@ def look(consumer: str, path: Path, wanted: Wanted = AS_IT_STANDS) -> FileView:
         problems.append(error.message if str(path) in error.message else f"{path}: {error.message}")
     try:
         with open_directory(path.parent) as directory:
-            exposed = _problems(path, directory, wanted)
+            stuck = _stuck(path, directory, wanted)
+            exposed = [*filter(None, (stuck,)), *_problems(path, directory, wanted)]
     except FileNotFoundError:
-        problems.append(f"the directory {path.parent} does not exist; to make it: install -d -m 700 {path.parent}")
+        stuck = f"the directory {path.parent} does not exist; to make it: install -d -m 700 {path.parent}"
     except OSError as error:
-        problems.append(f"{path.parent} cannot be used: {in_words(error)}")
-    return FileView(consumer, str(path), fingerprint, problems=tuple(dict.fromkeys(problems + exposed)), exposed=tuple(exposed))
+        stuck = f"{path.parent} cannot be used: {in_words(error)}"
+    told = tuple(dict.fromkeys(filter(None, (*problems, stuck, *exposed))))
+    return FileView(consumer, str(path), fingerprint, problems=told, exposed=tuple(exposed), stuck=stuck)
 
 
 def _prove(path: Path, combined: bytes) -> None:
@@ -149,10 +151,15 @@ def _stands(name: str, content: bytes, directory: int, owner: Owner) -> bool:
         return False  # what cannot be read is replaced
 
 
+def _stuck(path: Path, directory: int, wanted: Wanted) -> str:
+    """Why the file could not be replaced, with what to do; empty if it could."""
+    unsafe = _unsafe(path, directory, wanted.over(_owner_of(path, directory)))
+    return f"{path} could not be replaced: {unsafe[0]}; {unsafe[1]}" if unsafe else ""
+
+
 def _problems(path: Path, directory: int, wanted: Wanted) -> list[str]:
     """Whose and with which mode (fault F-PERM): sentences with the exact command."""
-    unsafe = _unsafe(path, directory, wanted.over(_owner_of(path, directory)))
-    problems = [f"{path} could not be replaced: {unsafe[0]}; {unsafe[1]}"] if unsafe else []
+    problems: list[str] = []
     with suppress(FileNotFoundError):
         found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
         mode = stat.S_IMODE(found.st_mode)

@@ -336,6 +336,8 @@ def _files_not_ready(scene: Scene) -> Iterator[Blocker]:
             yield Blocker(name, f"the file of consumer {name} has not been looked at")
         elif view.configured is False:
             yield Blocker(name, f"{name} does not read {view.path}" + "".join(f"; {one}" for one in view.problems))
+        elif view.stuck:
+            yield Blocker(name, f"the file of consumer {name} could not be given a new certificate: {view.stuck}")
 
 
 def _late(place: str, probes: list[Presentation], new: Generation, former: Generation | None) -> Iterator[Blocker]:
