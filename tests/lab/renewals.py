@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from lab.maildomain import MailDomain
     from lab.sender import SenderLab
 
-TIMING = {"margin": "12s"}
-WAIT = 5.0 + 12.0  # max(k·TTL, F) + M with it: what a key that was not published ahead would have to wait
+TIMING = {"margin": "8s"}
+WAIT = 5.0 + 8.0  # max(k·TTL, F) + M with it: what a key that was not published ahead would have to wait
 AT_ONCE = 10.0  # seconds from the certificate's arrival to the swap
 
 
@@ -147,7 +147,7 @@ def other(dns_lab: DnsLab, mail: MailDomain, current: str) -> str:
 def await_stable(installation: Installation, wanted: str) -> None:
     """Wait until the lineage is stable with the key of this record; if it never is, tell what it waits for."""
     try:
-        until(lambda: _stable(installation, wanted), "the rollover is over", timeout=120, every=0.5)
+        until(lambda: _stable(installation, wanted), "the rollover is over", timeout=120, every=1.0)
     except AssertionError:
         tell(installation)
         raise
