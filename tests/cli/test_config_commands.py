@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from contract import impostor
 from pki import pair
 
 from tlsa_manager.config import load
 from tlsa_manager.config.first import first_file
 from tlsa_manager.config.found import Found, look
+from tlsa_manager.config.notes import notes
 from tlsa_manager.config.sections import kinds
 from tlsa_manager.config.tables import DefaultsTable, LineageTable, Timing
 from tlsa_manager.issue import options_of
 from tlsa_manager.policy import KEY_TYPES
+from tlsa_manager.publish.rfc2136 import key as tsig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import dns.message
     from program import Say
 
 TSIG = 'key "lab." {\n    algorithm hmac-sha256;\n    secret "bm90IGEgcmVhbCBzZWNyZXQsIGp1c3QgYnl0ZXM=";\n};\n'
@@ -164,6 +168,67 @@ def test_notes_are_no_mistakes(say: Say, host: Path) -> None:
     text = (host / "config.toml").read_text()
     (host / "config.toml").write_text(text.replace('"1h"', '"180d"').replace("watch =", "#"))
     assert say("config", "check", "--json").json["notes"] == []
+
+
+def test_names_outside_of_the_zone_of_their_backend_are_noted(say: Say, host: Path) -> None:
+    """Nothing could be published there but through an alias, of which the file says nothing; of its own zone nothing is said."""
+    file = host / "config.toml"
+    text = file.read_text()
+    for zone, noted in (("example.net", True), ("Example.ORG.", False), ("ample.org", True), ("mx.example.org", False)):
+        file.write_text(text.replace('server = "127.0.0.1"', f'server = "127.0.0.1"\n        zone = "{zone}"'))
+        ending = say("config", "check")
+        assert ending.code == 0
+        said = f"_25._tcp.mx.example.org. is not inside zone {zone}, which is all that dns.ns1 changes"
+        assert (said in ending.out) is noted, ending.out
+    config = load(file)
+    lies = replace(config, dns={"ns1": replace(config.dns["ns1"], options={**config.dns["ns1"].options, "zone": "dane.example"})})
+    assert len(notes(lies)) == 1
+    assert not notes(lies, {("mx.example.org", "_25._tcp.mx.example.org."): "mx.dane.example."}), "the alias leads into it"
+
+
+def test_check_asks_backends_when_told_to(say: Say, host: Path) -> None:
+    """The wrong secret is found without anything to publish; without the option nobody is asked, and an open key is not used."""
+    file, key = host / "config.toml", host / "tsig.key"
+    asked: list[object] = []
+
+    def answer(question: dns.message.Message) -> impostor.Answer:
+        asked.append(question)
+        return impostor.denial(question) if right else impostor.with_tsig_error(16)(question)
+
+    with impostor.impostor(tsig.load(str(key), "test"), answer) as server:
+        text = file.read_text().replace('server = "127.0.0.1"', f'server = "{server}"')
+        file.write_text(text.replace('["mx.example.org:25"]', '["mx.example:25", "mx.example:587"]'))
+        right = False
+        assert say("config", "check").code == 0
+        assert not asked
+        wrong = say("config", "check", "--ask-dns")
+        assert wrong.code == 78
+        first, second = wrong.out.splitlines()
+        assert first.startswith("dns.ns1: cannot be asked for _25._tcp.mx.example., so no record could be published there: ")
+        assert "(BADSIG)" in first
+        assert "_587._tcp.mx.example." in second
+        right = True
+        good = say("config", "check", "--ask-dns", "--json")
+        assert good.code == 0
+        assert [(one["target"], one["records"], one["failed"]) for one in good.json["backends"]] == [
+            ("_25._tcp.mx.example.", 0, False),
+            ("_587._tcp.mx.example.", 0, False),
+        ]
+        assert "dns.ns1: answers for _25._tcp.mx.example.: no TLSA record" in say("config", "check", "--ask-dns").out
+        asked.clear()
+        key.chmod(0o644)
+        assert say("config", "check", "--ask-dns").out.count("tsig.key is open to others") == 1
+        assert not asked
+
+
+def test_a_backend_that_nobody_can_ask_is_no_mistake(say: Say, host: Path) -> None:
+    """Who publishes by hand is told that only the name servers know."""
+    file = host / "config.toml"
+    text = file.read_text().replace('backend = "rfc2136"', 'backend = "manual"').replace('server = "127.0.0.1"', "")
+    file.write_text(text.replace('tsig-key-file = "tsig.key"', ""))
+    ending = say("config", "check", "--ask-dns")
+    assert ending.code == 0
+    assert "dns.ns1: cannot be asked for _25._tcp.mx.example.org.: published by hand" in ending.out
 
 
 def test_lineages_that_share_a_name_need_the_same_params(say: Say, host: Path) -> None:

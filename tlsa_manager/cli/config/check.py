@@ -1,8 +1,9 @@
-"""`config check`: every mistake at once, in the files and on the host. Nothing is asked of the network."""
+"""`config check`: every mistake at once, in the files and on the host; at the DNS backends, where somebody wants that."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -14,26 +15,38 @@ from tlsa_manager.errors import EXIT_CONFIG, EXIT_OK, ConfigError, StateError
 if TYPE_CHECKING:
     from tlsa_manager.cli.voice import Voice
     from tlsa_manager.config import Config
+    from tlsa_manager.verbs.answering import Answered
 
 
 @click.command(cls=Command, name="check", short_help="Tell every mistake, in the file and on the host.")
+@click.option("--ask-dns", is_flag=True, help="Also ask each DNS backend for the records, with its credentials. Changes nothing.")
 @click.pass_context
-def command(context: click.Context) -> int:
+def command(context: click.Context, ask_dns: bool) -> int:  # noqa: FBT001  click gives flags so
     """Tell every mistake in the configuration, each with file and key; then what stands against it on this host: secrets
     that are missing or open to others, a consumer that does not read its file. Exit code 78 if there is any. What works, and
-    is unusual, is a note.
+    is unusual, is a note. Nothing is asked of the network, and no credential is tried, without --ask-dns.
     """  # noqa: D205  click makes paragraphs of it
     from tlsa_manager.config.host import problems
     from tlsa_manager.config.notes import notes
+    from tlsa_manager.verbs.answering import aliases
 
     voice = voice_of(context)
     config = _read(voice)
-    found = problems(config)
-    noted = [*notes(config), *_abandoned(config)]
-    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": list(found), "notes": noted}
-    text = "\n".join((*(found or [_fine(config)]), *(f"note: {one}" for one in noted)))
-    voice.answer(value | {"lineages": list(config.lineages)}, text)
+    asked = _asked(config) if ask_dns else []
+    found = [*problems(config), *(str(one) for one in asked if one.failed)]
+    noted = [*notes(config, aliases(config)), *_abandoned(config)]
+    value = {"ok": not found, "files": [str(file) for file in config.files], "problems": found, "notes": noted}
+    answers = [str(one) for one in asked if not one.failed]
+    text = "\n".join((*(found or [_fine(config)]), *answers, *(f"note: {one}" for one in noted)))
+    backends = {"backends": [asdict(one) for one in asked]} if ask_dns else {}
+    voice.answer(value | {"lineages": list(config.lineages)} | backends, text)
     return EXIT_CONFIG if found else EXIT_OK
+
+
+def _asked(config: Config) -> list[Answered]:
+    from tlsa_manager.verbs.answering import answers
+
+    return list(answers(config))
 
 
 def _read(voice: Voice) -> Config:
