@@ -99,6 +99,18 @@ def test_passwords_go_nowhere_when_it_ends_badly(end: str, words: str, place: Pa
     assert f"{words}{' and was killed' if 'sleep' in end else ''}: doveconf: no such block" in one.look().problems[0]
 
 
+def test_passwords_are_on_no_disk_and_memory_has_an_end(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed goes to memory alone; one that prints more than it may is stopped by the system."""
+    program = place / "doveconf"
+    program.write_text(f"#!/bin/sh\nto=$(readlink /proc/$$/fd/1)\necho $to > {place}/where\nexec head -c 3000000 /dev/zero\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(process, "PATH", f"{place}:{process.PATH}")
+    monkeypatch.setattr(process, "_MAX_SECRET", 1 << 20)
+    (problem,) = open_consumer("mx", "dovecot", {"file": str(place / "tls" / "mx.pem")}).look().problems
+    assert "failed with exit code 1: head: error writing 'standard output': Operation not permitted" in problem
+    assert (place / "where").read_text().startswith("/memfd:")
+
+
 @pytest.mark.parametrize("form", ["plain", "in a block"])
 def test_version_2_4(form: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ssl_server_cert_file names a file without `<`, and the remedy for that version says so."""

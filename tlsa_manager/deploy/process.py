@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TAIL_BYTES = 4096
 _TAIL_LINES = 5
-_MAX_OUTPUT = 64 << 20  # read only on success, where postconf may say a lot
+_MAX_OUTPUT = 64 << 20  # bytes; read only on success, where postconf may say a lot
+_MAX_SECRET = 4 << 20  # bytes; what is kept in memory
 
 
 def run(
@@ -33,18 +35,18 @@ def run(
 
     It gets no stdin and only PATH, LC_ALL and what `environment` says. Output goes to files, not pipes, so that a daemon
     which it leaves behind cannot keep us waiting. `at_terminal` is for programs that tell their errors only to a terminal,
-    `is_secret` for those whose stdout has passwords. Raises DeployError with the exit code and the last lines it wrote, of
-    secret ones those to stderr.
+    `is_secret` for those whose stdout has passwords: that is kept in memory, of a limited size. Raises DeployError with the exit
+    code and the last lines it wrote, of secret ones those to stderr.
     """
     said = {"PATH": PATH, "LC_ALL": "C", **(environment or {})}
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    with _in_memory() if is_secret else tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         with _stderr(errors, at_terminal=at_terminal) as stderr:
             ending = _run(argv, timeout, said, output, stderr)
         if ending:
             told = _tail(errors) or (_UNTOLD if is_secret else _tail(output))
             raise DeployError(f"{_shown(argv)} {ending}{told}", _HINT)
         output.seek(0)
-        return output.read(_MAX_OUTPUT).decode("utf-8", "replace")
+        return output.read(_MAX_OUTPUT).rstrip(b"\0").decode("utf-8", "replace")
 
 
 _UNTOLD = " (its output may have passwords and is not shown)"
@@ -64,6 +66,14 @@ def _stderr(errors: IO[bytes], *, at_terminal: bool) -> Iterator[IO[bytes] | int
         return
     with terminal as number:
         yield number
+
+
+def _in_memory() -> IO[bytes]:
+    """Make a file that is on no disk and cannot grow: it is of its largest size, filled up with zeros that take no room."""
+    file = os.fdopen(os.memfd_create("output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
+    file.truncate(_MAX_SECRET)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    return file
 
 
 def _run(argv: Sequence[str], timeout: float, said: Mapping[str, str], output: IO[bytes], stderr: IO[bytes] | int) -> str:
