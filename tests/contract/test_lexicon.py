@@ -26,6 +26,7 @@ from tlsa_manager.tlsa import Tlsa
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from contract.stand import Stand
     from tlsa_manager.publish import Backend
 
 NOW, FOREIGN = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "ac")
@@ -221,6 +222,14 @@ def test_a_server_without_tls(section: Callable[..., Backend]) -> None:
     """Its key would be read by whoever listens."""
     with pytest.raises(ConfigError, match="not https"):
         section("auth_token = x", "pdns_server = http://192.0.2.1:8081", provider="powerdns")
+
+
+def test_without_tls_through_no_proxy(stand_named: Callable[[str], Stand], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would read the secret: the process in which dns-lexicon works does not know of any."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/")
+    end()
+    assert stand_named("lexicon").backend().read("_25._tcp.proxied.pub.example.").records == frozenset()
 
 
 def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,7 +223,14 @@ def test_a_command_that_fails_with_both(own: Own) -> None:
     assert NEXT in (own.backend().read(OWNER).records or ())
 
 
-@pytest.mark.parametrize(("words", "said"), [("exit 75", "exit 75"), ("sleep 300", "did not end within 1 s")])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("exit 75", "exit 75"),
+        ("sleep 300", "did not end within 1 s"),
+        ("sleep 300 & exit 0", "has ended, but what it left behind held its output open for 1 s"),
+    ],
+)
 def test_troubles_that_pass(own: Own, words: str, said: str) -> None:
     """A command that says later, or hangs, is a reason to try again."""
     own.says(words)
@@ -347,6 +354,29 @@ def test_killed_at_any_moment(own: Own) -> None:
         until(lambda: own.backend().change(adding(NEXT)).state == "done", "the change is made")
         assert (own.file.read_text(), own.served.read_text()) == (new, new)
         assert list(own.file.parent.iterdir()) == [own.file]
+
+
+def test_a_command_that_cleans_up(own: Own) -> None:
+    """What it does not know it may take away, as rsync --delete does: the mark, too. It has been run, and that is all."""
+    own.says(f"{SERVE}; rm -f {own.file.parent}/.*.owed")
+    assert own.backend().change(adding(NEXT)).state == "done"
+    assert own.is_served
+    assert NEXT in (own.backend().read(OWNER).records or NONE)
+
+
+def test_a_snippet_that_is_mounted(own: Own) -> None:
+    """As containers do it with single files: it cannot be replaced, which is told before it has to be."""
+    script = (
+        "import os, subprocess, sys; from tlsa_manager.publish.zonefile import place; from pathlib import Path;"
+        "subprocess.run(['mount', '--bind', sys.argv[1], sys.argv[2]], check=True); print(*place.problems(Path(sys.argv[2])))"
+    )
+    for name in ("mounted.inc", "with blank.inc"):
+        other = own.file.parent / name
+        other.write_text("")
+        argv = ["unshare", "-m", sys.executable, "-c", script, str(own.file), str(other)]
+        said = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+        assert "mount its directory instead" in said
+    assert problems(own) == ()
 
 
 def test_many_at_once(own: Own) -> None:

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 20  # bytes, of each of stdout and stderr
 _PIECE = 65536
-Cut = Literal["", "time", "size"]
+Cut = Literal["", "time", "size", "left"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended. `code` as subprocess gives it (negative: a signal); `cut`: why it was killed by us, or empty."""
+    """How a program ended. `code` as subprocess gives it (negative: a signal); `cut`: why it was killed by us, or empty.
+
+    `left`: it had ended in time itself, but something that it started held its output open.
+    """
 
     code: int
     output: bytes
@@ -46,6 +49,8 @@ def run(argv: list[str], given: bytes, environment: Mapping[str, str], timeout: 
                 child.wait(max(end - monotonic(), 0.01))
             except subprocess.TimeoutExpired:
                 cut = "time"
+        if cut == "time" and os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            cut = "left"
         if cut:
             os.killpg(child.pid, signal.SIGKILL)  # not yet waited for, so the number is still its own
         return Ended(child.wait(), bytes(output), bytes(errors), cut)

@@ -154,6 +154,9 @@ class Exec:
         if ended.cut == "time":
             message = f"{self._program} did not finish `{verb}` within {self.timeout:g} s and was killed{said}"
             raise PublishTemporary(message, f"if it needs longer, raise dns.{self.name}.timeout; otherwise see why it hangs")
+        if ended.cut == "left":
+            message = f"{self._program} has ended with `{verb}`, but what it left behind held its output and was killed{said}"
+            raise PublishTemporary(message, "begin what it starts with >/dev/null 2>&1 </dev/null")
         if ended.cut == "size":
             raise self._nonsense(f"it printed more than a mebibyte for `{verb}` and was killed")
         if ended.code == TEMPORARY:

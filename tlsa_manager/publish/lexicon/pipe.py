@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 COMMAND = (sys.executable, "-P", "-m", "tlsa_manager.publish.lexicon.worker")
 LARGEST = 1 << 20  # octets of an answer
-_PASSED = (
+_PASSED = (  # no proxy for what has no TLS: it would read the secret
     "PATH", "LANG", "PYTHONPATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy",
+    "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy",
 )  # fmt: skip
 
 

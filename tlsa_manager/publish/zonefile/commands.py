@@ -34,6 +34,11 @@ def run(section: str, argv: tuple[str, ...], timeout: float) -> None:
     if ended.cut == "time":
         message = f"{name} did not end within {timeout:g} s and was killed{said}"
         raise PublishTemporary(message, f"if it needs longer, raise {section}.timeout; otherwise see why it hangs")
+    if ended.cut == "left":
+        message = f"{name} has ended, but what it left behind held its output open for {timeout:g} s and was killed{said}"
+        raise PublishTemporary(
+            message, "begin what shall stay with >/dev/null 2>&1 </dev/null, or have the service manager start it"
+        )
     if ended.cut == "size":
         raise PublishError(f"{name} printed more than a mebibyte and was killed", by_hand)
     if ended.code == TEMPORARY:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager import clock, disk
@@ -16,7 +18,6 @@ from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tlsa_manager.publish.zonefile.snippet import Snippet
 
@@ -68,7 +69,8 @@ class Place:
 
     def settle(self) -> None:
         """Write down that it has been run; if that is lost, it is run once more. Raises OSError."""
-        os.unlink(self._mark, dir_fd=self.directory)
+        with suppress(FileNotFoundError):  # the command may clean up, as rsync --delete does
+            os.unlink(self._mark, dir_fd=self.directory)
 
     @property
     def _mark(self) -> str:
@@ -96,6 +98,8 @@ def problems(path: Path) -> Iterator[str]:
             place.read()
             if not os.access(path.parent, os.W_OK):
                 yield f"{path} could not be replaced: {path.parent} cannot be written by this user (uid {os.geteuid()})"
+            if _is_mount_point(path):
+                yield f"{path} could not be replaced: {_MOUNTED}"
     except PublishTemporary:
         return  # somebody is at work there, so it works
     except PublishError as error:
@@ -116,11 +120,21 @@ def _lock(path: Path, directory: int, patience: float, kind: int) -> None:
             return
 
 
+def _is_mount_point(path: Path) -> bool:
+    """Whether something is mounted on a file, as containers do it (proc_pid_mountinfo(5): blanks and backslashes are octal)."""
+    with suppress(OSError), Path("/proc/self/mountinfo").open(encoding="utf-8", errors="replace") as mounts:
+        places = (line.split(" ")[4] for line in mounts)
+        return str(path.resolve()) in {re.sub(r"\\([0-7]{3})", lambda one: chr(int(one[1], 8)), place) for place in places}
+    return False
+
+
+_MOUNTED = "it is a mount point, and nothing can take its place: mount its directory instead"
 _OWN_FILE = "give this program a file of its own, which the zone file includes (docs/backends/zonefile.md)"
 _NO_FILE = f"it is not a regular file of at most {LARGEST >> 20} MiB"
 _REASONS = {
     errno.EINVAL: _NO_FILE,
     errno.EISDIR: _NO_FILE,
+    errno.EBUSY: _MOUNTED,
     errno.ELOOP: "it is a symbolic link, which would be lost",
 }
 
@@ -133,6 +147,8 @@ def _unusable(path: Path, error: OSError) -> PublishError:
     if reason := _REASONS.get(error.errno or 0):
         return PublishError(f"{path} cannot be used: {reason}", _OWN_FILE)
     hint = "nothing is lost: mend that, and it goes on by itself"
+    if error.errno == errno.EPERM:
+        hint = f"is it or its directory immutable (lsattr -d {path} {path.parent}; chattr -i)? Then it goes on by itself"
     if error.errno == errno.EROFS:
         hint = f"for the service of examples/systemd: ReadWritePaths={path.parent} (docs/backends/zonefile.md)"
     return PublishError(f"{path} cannot be used: {disk.in_words(error)}", hint)
