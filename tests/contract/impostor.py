@@ -76,6 +76,14 @@ def forged(asked: dns.message.Message) -> Answer:
     return reply
 
 
+def echoing(asked: dns.message.Message) -> Answer:
+    """Answer FORMERR with the question's own TSIG record, as Unbound does."""
+    octets = bytearray(asked.to_wire())
+    octets[2] |= 0x80
+    octets[3] = octets[3] & 0xF0 | dns.rcode.FORMERR
+    return bytes(octets)
+
+
 def recursive(asked: dns.message.Message) -> Answer:
     """Answer as a resolver does, without authority."""
     return dns.message.make_response(asked)

@@ -6,6 +6,8 @@ import os
 import random
 from typing import TYPE_CHECKING
 
+import dns.message
+import dns.update
 import pytest
 from lab.bind import tsig_key
 
@@ -18,8 +20,6 @@ from tlsa_manager.tlsa import Tlsa
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import dns.message
 
 OWNER = "_25._tcp.mx.example."
 CHANGE = Change(OWNER, "", frozenset({Tlsa.parse("3 1 1 " + "a" * 64)}), frozenset(), frozenset(), 3600)
@@ -82,6 +82,7 @@ def test_every_tsig_error(refused: Callable[..., PublishError], number: int, wor
         (impostor.unsigned, "without a signature"),
         (impostor.unsigned_refusal, "REFUSED"),
         (impostor.forged, "signature on the answer"),
+        (impostor.echoing, "as resolvers do not"),
         (impostor.recursive, "without authority"),
         (lambda _asked: b"HTTP/1.1 400 Bad Request\r\n\r\n", "not an answer"),
         (lambda _asked: os.urandom(5), "not an answer"),
@@ -95,6 +96,23 @@ def test_answers_that_are_not_believed(
     error = refused(answer)
     assert words in error.message
     assert isinstance(error, PublishTemporary) == ("closed" in words)
+
+
+def test_a_key_that_is_known_and_not_allowed(refused: Callable[..., PublishError]) -> None:
+    """BADKEY to an update whose key has just been good for a question means the acl (Knot); to a question it means the key."""
+
+    def acl(asked: dns.message.Message) -> impostor.Answer:
+        is_update = isinstance(asked, dns.update.UpdateMessage)
+        return impostor.with_tsig_error(17)(asked) if is_update else impostor.denial(asked)
+
+    error = refused(acl)
+    assert "knows TSIG key publisher., but its acl does not let it" in error.message
+    assert f"one more name in update-owner-name: {OWNER}" in error.hint
+    assert "id: publisher-tlsa" in error.hint, "an id that the page does not use: Knot refuses two of one id"
+    assert "add-meta example TSIG-ALLOW-DNSUPDATE publisher\n" in error.hint
+    error = refused(impostor.with_tsig_error(17))
+    assert "does not know TSIG key publisher." in error.message
+    assert f"the update-policy of the zone of {OWNER}:" in error.hint, "which zone that is nobody has been told yet"
 
 
 def test_accepted_but_not_applied(refused: Callable[..., PublishError]) -> None:

@@ -13,7 +13,10 @@ from tlsa_manager.value import dataclass
 
 # RFC 8945 §6: SHA-256 is mandatory; MD5 and SHA-1 are not recommended; truncated MACs are not worth having.
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
-_MAKE = "make one with: tsig-keygen -a hmac-sha256 tlsa-manager. > FILE (umask 077), and give the server the same file"
+_MAKE = (
+    "make one with: (umask 077; tsig-keygen -a hmac-sha256 tlsa-manager. > FILE), or where Knot is: keymgr -t tlsa-manager."
+    " hmac-sha256; and give the server the same key"
+)
 # Base64 may hold two slashes: a comment begins at the beginning of a word, and never inside quotes.
 _QUOTED_OR_COMMENT = re.compile(r'("[^"]*")|(?<![^\s;{}])(?:/\*.*?\*/|(?://|#)[^\n]*)', re.DOTALL)
 _BIND_KEY = re.compile(r'\bkey\s+"?([^\s"{;]+)"?\s*\{([^}]*)\}\s*;?', re.DOTALL)

@@ -46,28 +46,42 @@ def tsig(word: str, place: Place, skew: float | None = None) -> PublishError:
     """Return the error for a TSIG that failed. `skew`: the server's clock minus ours, in seconds, where it tells."""
     if word == "BADTIME":
         return _bad_time(place, skew)
-    message, hint = _TSIG.get(word, _TSIG_OTHER)
+    message, hint = _NOT_ALLOWED if word == "BADKEY" and place.update else _TSIG.get(word, _TSIG_OTHER)
     return PublishError(message.format(place=place, word=word), hint.format(place=place, access=access(place)))
 
 
 def access(place: Place) -> str:
-    """Return the lines that let the key change just these records, for BIND and for Knot."""
-    zone = place.zone or "ZONE"
+    """Return the lines that let the key change just these records, for BIND and Knot; PowerDNS has none so narrow."""
+    zone = place.zone.rstrip(".") or "."
+    policy = f'of zone "{zone}"' if place.zone else f"of the zone of {place.target}"
+    meta = f"    pdnsutil add-meta {zone if place.zone else 'ZONE'}"
     return (
-        f'BIND, one more line in the update-policy of zone "{zone.rstrip(".") or "."}":\n'
+        f"(And the same for each other name of the lineage.) BIND, one more line in the update-policy {policy}:\n"
         f"    grant {place.key} name {place.target} {place.kind};\n"
-        "Knot, and `acl: tlsa-manager` in that zone:\n"
-        f"    acl:\n      - id: tlsa-manager\n        key: {place.key}\n        action: update\n"
+        f"Knot, in an acl that lets this key update {place.kind} already, one more name in update-owner-name: {place.target}\n"
+        "Knot, where there is none yet, this acl, and its id in the list `acl` of the zone:\n"
+        f"    acl:\n      - id: {_acl(place)}\n        key: {place.key}\n        action: update\n"
         f"        update-type: [{place.kind}]\n        update-owner: name\n        update-owner-match: equal\n"
-        f"        update-owner-name: [{place.target}]"
+        f"        update-owner-name: [{place.target}]\n"
+        "PowerDNS, with dnsupdate=yes in pdns.conf (it knows no rules for single names, docs/backends/powerdns.md):\n"
+        f"{meta} TSIG-ALLOW-DNSUPDATE {_plain(place.key)}\n{meta} ALLOW-DNSUPDATE-FROM ADDRESS-OF-THIS-HOST/32"
     )
+
+
+def _acl(place: Place) -> str:
+    """An id that the page's own acl does not have."""
+    return f"{_plain(place.key)}-{place.kind.lower()}"
+
+
+def _plain(key: str) -> str:
+    return key.rstrip(".")
 
 
 def _refused(place: Place, unsigned: str) -> PublishError:
     return PublishError(
         f"{place.server} refused the update of {place.target}{unsigned}, so nothing was changed: "
         f"key {place.key} may not change {place.kind} records there, or the zone takes no updates at present",
-        "allow it (below); or the zone is frozen (rndc thaw ZONE, knotc zone-thaw ZONE); "
+        "allow it, by the lines for that server; or the zone is frozen (rndc thaw ZONE, knotc zone-thaw ZONE); "
         "or that server is a secondary: name the primary in `server`\n" + access(place),
     )
 
@@ -120,7 +134,7 @@ def _not_believed(place: Place) -> PublishError:
         f"{place.server} does not accept the signature with TSIG key {place.key} (NOTAUTH), so nothing was changed",
         "compare the key's name, algorithm and secret on both sides (PowerDNS: pdnsutil list-tsig-keys), and both clocks "
         "(date -u); "
-        f"PowerDNS also has to allow it: pdnsutil add-meta {place.zone or 'ZONE'} TSIG-ALLOW-DNSUPDATE {place.key.rstrip('.')}",
+        f"PowerDNS also has to allow it: pdnsutil add-meta {place.zone or 'ZONE'} TSIG-ALLOW-DNSUPDATE {_plain(place.key)}",
     )
 
 
@@ -143,12 +157,12 @@ _TSIG = {
     ),
     "BADKEY": (
         (
-            "{place.server} does not accept TSIG key {place.key} (BADKEY), so nothing was changed: it does not know such a key "
-            "(name and algorithm), or (Knot) its acl does not allow this key to do this"
+            "{place.server} does not know TSIG key {place.key} (name and algorithm), or (Knot) no acl of that zone "
+            "has it (BADKEY), so nothing was changed"
         ),
         (
-            "give the server the same key file, names and algorithms must be equal (BIND: include it in named.conf); "
-            "then allow the key\n{access}"
+            "give the server the same key file, names and algorithms must be equal (BIND: include it in named.conf; Knot: the "
+            "section key of knot.conf; then reload); then allow the key to change these records\n{access}"
         ),
     ),
     "BADTRUNC": (
@@ -163,7 +177,21 @@ _TSIG = {
         "the signature on the answer of {place.server} is not right: the answer is not believed, and may come from somebody else",
         "compare the key files of both sides; look for something in between that changes DNS answers",
     ),
+    "ECHOED": (
+        (
+            "{place.server} sends our own signature back instead of one of its own: it does not know TSIG, as resolvers do not; "
+            "nothing was changed"
+        ),
+        "is `server` a resolver? (Unbound answers so.) Name the primary of the zone, by the address at which it listens itself",
+    ),
 }
+_NOT_ALLOWED = (  # a question with the same key has just been answered: Knot says BADKEY, and means its acl
+    (
+        "{place.server} knows TSIG key {place.key}, but its acl does not let it change {place.kind} records of {place.target} "
+        "(BADKEY in answer to an update), so nothing was changed"
+    ),
+    "allow it, by the lines for that server; in Knot's lists names end with a dot\n{access}",
+)
 _TSIG_OTHER = (
     "{place.server} reports the TSIG error {word} for key {place.key}; nothing was changed",
     "see the log of that server",

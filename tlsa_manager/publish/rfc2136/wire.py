@@ -162,7 +162,8 @@ def ask(message: dns.message.Message, server: Server, key: TsigKey, place: Place
         raise kind(f"{place.server} sent something that is not an answer", "check `server`: is that a DNS server?")
     for fault in answer.errors:
         if isinstance(fault.exception, dns.exception.DNSException) and type(fault.exception) in _TSIG_WORDS:
-            raise refusals.tsig(_TSIG_WORDS[type(fault.exception)], place, _skew(octets)) from None
+            word = "ECHOED" if _echoed(octets, message) else _TSIG_WORDS[type(fault.exception)]
+            raise refusals.tsig(word, place, _skew(octets)) from None
     word = dns.rcode.to_text(answer.rcode())
     if not answer.had_tsig:
         raise refusals.tsig("UNSIGNED", place) if word == "NOERROR" else refusals.rcode(word, place, signed=False)
@@ -172,6 +173,12 @@ def ask(message: dns.message.Message, server: Server, key: TsigKey, place: Place
 def _rdata(record: Tlsa) -> dns.rdata.Rdata:
     """Any record goes as it is, malformed foreign ones too: they are part of what is compared."""
     return dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.TLSA, record.rdata)
+
+
+def _echoed(octets: bytes, question: dns.message.Message) -> bool:
+    """Whether the answer bears the question's own signature: whoever does not know TSIG may send back what it was sent."""
+    answer = dns.message.from_wire(octets, keyring=False, continue_on_error=True, ignore_trailing=True)
+    return answer.tsig is not None and bool(answer.tsig[0].mac) and answer.tsig[0].mac == question.mac
 
 
 def _skew(octets: bytes) -> float | None:
