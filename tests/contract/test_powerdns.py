@@ -74,6 +74,18 @@ def test_what_is_disabled_and_what_is_noted(server: OldStand, name: str) -> None
     assert [(one["content"], one["disabled"]) for one in whole(server, name)["records"]] == [(str(FOREIGN), True)]
 
 
+def test_a_server_of_one_s_own_has_no_status_page(tmp_path: Path) -> None:
+    """Where nobody answers, one's own log and pdns.conf are what to look at."""
+    key = tmp_path / "pdns.key"
+    key.touch(mode=0o600)
+    key.write_text("secret")
+    backend = open_backend("own", "powerdns", {"server": "http://127.0.0.1:1", "api-key-file": str(key), "timeout": "1s"})
+    with pytest.raises(PublishTemporary) as caught:
+        backend.change(adding("_25._tcp.mx.pub.example.", NOW))
+    assert "webserver-allow-from" in caught.value.hint
+    assert "status page" not in caught.value.hint
+
+
 def test_a_disabled_record_that_is_wanted(server: OldStand, name: str) -> None:
     """To add a record that stands there disabled enables it."""
     put(server, name, (NOW, False), (NEXT, True))

@@ -39,7 +39,8 @@ _UNHEARD = frozenset({"status", "object", "title", "success", "result", "message
 _LONGEST = 6 * 3600.0  # seconds; who is told to come again next month comes earlier: a certificate may end meanwhile
 _REFUSED = 600.0  # seconds after which a login that was refused is tried again: too many of them lock an account
 _HERE = re.compile(r"localhost|\[::1\]|127\.[0-9]+\.[0-9]+\.[0-9]+")
-_LATER = "tried again by itself; if it stays so, look at the provider's status page"
+_LATER = "tried again by itself; if it stays so, {}"
+_PROVIDER = "look at the provider's status page"
 
 
 class UnclearError(PublishTemporary):
@@ -57,7 +58,7 @@ class Api:
     `tell`: returns the words in an answer, where they are not texts in JSON. `judge`: returns what a refusal means that says more
     than its HTTP status, or None; what it returns as PublishTemporary was not done, and is tried again. `window`: seconds after
     which a limit is over, where the provider does not say when to come again (Retry-After). `direct`: through no proxy, as
-    is whatever has no TLS. `largest`: octets of an answer.
+    is whatever has no TLS. `largest`: octets of an answer. `lasting`: what to do where trouble lasts, for people.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Api:
         secrets: tuple[str, ...] = (), sign: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
         trust: str = "", tell: Callable[[Answer], str] | None = None,
         judge: Callable[[Answer], PublishError | None] | None = None, window: float = 0.0, direct: bool = False,
-        largest: int = web.LARGEST,
+        largest: int = web.LARGEST, lasting: str = _PROVIDER,
     ) -> None:  # fmt: skip
         """Open nothing yet."""
         self._tell, self._judge, self._window = tell or (lambda answer: words(answer.parsed)), judge, window
@@ -75,7 +76,7 @@ class Api:
         self._web: web.Web | None = None
         self._not_before, self._why = 0.0, ""
         self._shut: tuple[float, PublishError] | None = None
-        self._direct, self._largest = direct, largest
+        self._direct, self._largest, self._later = direct, largest, _LATER.format(lasting)
 
     def ask(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, content: Any = None, body: bytes | None = None,
@@ -106,7 +107,7 @@ class Api:
         """Return the JSON value of an answer. Raises UnclearError where it is none."""
         value = answer.parsed
         if value is None:
-            raise UnclearError(f"{self.title} gave an answer that is not JSON (HTTP status {answer.status})", _LATER)
+            raise UnclearError(f"{self.title} gave an answer that is not JSON (HTTP status {answer.status})", self._later)
         return value
 
     def refused(self, answer: Answer, act: str, hint: str = "") -> PublishError:
@@ -126,7 +127,7 @@ class Api:
         message = f"{self.title} wants to be asked later: {self.clean(said)}"
         if until > self._not_before:
             self._not_before, self._why = until, message
-        return PublishTemporary(message, _LATER, until)
+        return PublishTemporary(message, self._later, until)
 
     def shut(self, said: str, answer: Answer | None = None) -> PublishError:
         """Return the error for "you may not", however the provider says it. What is signed has a time: a wrong clock is told."""
@@ -156,7 +157,7 @@ class Api:
         from urllib3.exceptions import HTTPError
 
         if clock.now() < self._not_before:
-            raise PublishTemporary(self._why, _LATER, self._not_before)
+            raise PublishTemporary(self._why, self._later, self._not_before)
         if self._shut and clock.now() < self._shut[0]:
             raise PublishError(self._shut[1].message, self._shut[1].hint)
         if self._web is None:
@@ -176,8 +177,8 @@ class Api:
             return PublishError(f"the certificate of {host} is not to be trusted: {why}; nothing was changed", hint)
         message = f"{self.title} ({host}) cannot be reached: {web.reason(error)}"
         if web.was_sent(error):  # it was waited for once, and that is long enough
-            return _TroubleError(UnclearError(message, _LATER), pause=PATIENCE + 1)
-        return _TroubleError(PublishTemporary(message, f"is the network up? {_LATER}"), untouched=True)
+            return _TroubleError(UnclearError(message, self._later), pause=PATIENCE + 1)
+        return _TroubleError(PublishTemporary(message, f"is the network up? {self._later}"), untouched=True)
 
     def _judged(self, answer: Answer) -> Answer:
         """Return an answer that is one. Raises _TroubleError, PublishError."""
@@ -193,7 +194,7 @@ class Api:
             raise _TroubleError(limited, untouched=True, pause=limited.until - answer.at)
         if status >= 500:
             message = f"{self.title} has trouble of its own (HTTP status {status}){': ' + self.clean(said) if said else ''}"
-            raise _TroubleError(UnclearError(message, _LATER))
+            raise _TroubleError(UnclearError(message, self._later))
         if status in {401, 403}:
             raise self.shut(f"HTTP status {status}{': ' + said if said else ''}", answer)
         if 300 <= status < 400:
@@ -205,7 +206,7 @@ class Api:
         until = answer.retry_at or (answer.at + self._window if self._window else 0.0)
         if until - answer.at > PATIENCE:
             return self.later(said, until)
-        return PublishTemporary(f"{self.title} wants to be asked later: {self.clean(said)}", _LATER, until)
+        return PublishTemporary(f"{self.title} wants to be asked later: {self.clean(said)}", self._later, until)
 
 
 class _TroubleError(Exception):

@@ -43,6 +43,7 @@ _ACCESS = (
     "is the key the api-key of pdns.conf, and is this host in webserver-allow-from?"
     " docs/backends/powerdns.md has the lines of pdns.conf"
 )
+_LASTING = "does PowerDNS run (its own log), and is this host in webserver-allow-from? docs/backends/powerdns.md"
 _COPIES = frozenset({"Slave", "Secondary", "Consumer"})
 _NOTIFYING = frozenset({"Master", "Primary", "Producer"})
 _CHANGED = re.compile(rb"[Cc]onflicts with |TTL")  # an alias has appeared there, or a set that has another TTL
@@ -56,7 +57,7 @@ def build(name: str, settings: Settings) -> Hosted:
     base = address(settings, "server", plain=settings.flag("plain-http")).removesuffix("/api/v1")
     api = Api(
         "PowerDNS", f"{base}/api/v1/servers/{quote(settings.text('server-id'), safe='')}", settings.seconds("timeout"),
-        access=_ACCESS, headers={"X-API-Key": key}, secrets=(key,), trust=trusted(settings, "ca-bundle"),
+        access=_ACCESS, lasting=_LASTING, headers={"X-API-Key": key}, secrets=(key,), trust=trusted(settings, "ca-bundle"),
         largest=WHOLE_ZONE,  # what is disabled in a set is read from it all where the database cannot be searched
     )  # fmt: skip
     zone = zone_option(settings.text("zone"))
