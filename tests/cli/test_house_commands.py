@@ -55,7 +55,7 @@ def staged(say: Say, home: Path, *hosts: str, kind: str = "ECDSA") -> Ending:
 def test_before_anything_has_happened(say: Say, home: Path) -> None:
     """Nothing is known, and every command says so without fault."""
     assert home.exists()
-    assert say("status").out.startswith(f"{NAME}: stable\n")
+    assert say("status").out.startswith(f"{NAME}: not looked at yet\n")
     assert say("history").out == "nothing has happened yet\n"
     assert say("records").out == f"_25._tcp.{NAME}. ({NAME}; nobody could tell what is there)\n"
     assert say("records", "--format", "nsupdate").out == "send\n"

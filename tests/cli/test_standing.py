@@ -55,6 +55,42 @@ def test_the_timer_s_log_has_the_remedy_in_one_line() -> None:
     assert "\n" not in text
 
 
+def test_a_remedy_stands_beside_its_cause() -> None:
+    """Where something else is waited for than what failed, one line names the failure before its remedy; two have one each."""
+    before = standing()
+    waits = replace(before, plan=Plan(NOW + 60, "pdns.key is open to others", "", (), None, (NOW, "", 0.0)))
+    text, _ = summary(waits)
+    assert f"pdns.key is open to others; publish x failed: {REFUSED}; to do: give the server" in text
+    two = {"publish y": Failure(1, NOW - 9, "the zone is frozen", "thaw it"), **before.facts.failures}
+    waits = replace(waits, facts=replace(before.facts, failures=two))
+    shown = said(waits).splitlines()
+    for reason, remedy in ((REFUSED, "to do: give the server"), ("the zone is frozen", "to do: thaw it")):
+        cause = next(number for number, line in enumerate(shown) if reason in line)
+        assert remedy in shown[cause + 1], shown
+    assert (
+        "is frozen; to do: thaw it"
+        in summary(replace(waits, plan=Plan(NOW, "publish y: the zone is frozen", "", (), None, (NOW, "", 0.0))))[0]
+    )
+
+
+def test_what_fails_at_several_names_has_one_remedy() -> None:
+    """Its lines are for one of the names, and say that the others want the same."""
+    before = standing()
+    two = {"publish y": Failure(1, NOW - 9, REFUSED, HINT.replace("name x", "name y")), **before.facts.failures}
+    text = said(replace(before, facts=replace(before.facts, failures=two)))
+    assert text.count("update-policy") == 1
+    assert "publish y failed once" in text
+
+
+def test_what_nobody_has_looked_at_is_in_no_phase() -> None:
+    """A lineage without a run is not stable."""
+    before = standing()
+    unseen = replace(before, facts=Facts("mx.example.org"), phase=Phase.STABLE, plan=None)
+    assert said(unseen).startswith("mx.example.org: not looked at yet\n")
+    assert summary(unseen)[0] == "mx.example.org: not looked at yet"
+    assert value(unseen)["why"] == "not looked at yet"
+
+
 def said(standing: Standing) -> str:
     """All lines as one text."""
     return "\n".join(line for line, _ in lines(standing, NOW))

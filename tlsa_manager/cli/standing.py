@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsa_manager.cli.aliases import alias_lines, alias_values, led_there
+from tlsa_manager.cli.aliases import alias_lines, alias_values
+from tlsa_manager.cli.failure_text import advised, decided, failure_lines, remedy_of, to_do
 from tlsa_manager.cli.key_text import next_lines, next_value, service_line, service_value
-from tlsa_manager.cli.order_text import again, order_lines
+from tlsa_manager.cli.order_text import order_lines
 from tlsa_manager.cli.stolen_text import stolen_lines, stolen_value
 from tlsa_manager.cli.when import clock, day, iso, stamp
 from tlsa_manager.rollover.plan import NEWS
@@ -28,6 +29,7 @@ _STYLES = {
     Phase.STABLE: "green", Phase.HELD: "bold red", Phase.SWAPPING: "magenta", Phase.READY: "cyan",
     Phase.PUBLISHING: "yellow", Phase.WAITING: "yellow", Phase.SWAPPED: "cyan", Phase.RETIRING: "cyan",
 }  # fmt: skip
+UNSEEN = "not looked at yet"
 AGAIN_AND_AGAIN = 3  # failures of one step in a row: with the usual timing within four minutes
 
 
@@ -40,8 +42,8 @@ def value(standing: Standing) -> dict[str, Any]:
         "since": iso(facts.since or None),
         "services": [str(service) for service in lineage.services],
         "targets": alias_values(lineage, facts),
-        "why": plan.why if plan else "",
-        "remedy": _remedy(facts, plan),
+        "why": plan.why if plan else UNSEEN if _is_unseen(standing) else "",
+        "remedy": remedy_of(facts, plan),
         "due": iso(plan.due) if plan else None,
         "wake_at": iso(plan.wake_at) if plan else None,
         "blockers": [
@@ -75,19 +77,16 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
     """Say it to people."""
     facts, plan = standing.facts, standing.plan
     since = f" since {clock(facts.since, now)}" if facts.since else ""
-    yield f"{standing.lineage.name}: {standing.phase}{since}", _STYLES[standing.phase]
+    yield f"{standing.lineage.name}: {_phase(standing)}{since}", _STYLES[standing.phase]
     if plan is None:
         yield "  nothing is known of it yet; tlsa-manager run looks", ""
     elif plan.why != NEWS:
         yield from ((f"  {line}", "") for line in _plan(plan, now))
     if facts.hold and not (plan and facts.hold.reason in plan.why):
         yield f"  held: {facts.hold.reason}", "red"
-    for step, one in facts.failures.items():
-        times = "once" if one.count == 1 else f"{one.count} times"
-        reason = "" if plan and one.reason in plan.why else f": {one.reason}"
-        yield f"  {step} failed {times}{reason}; {again(step, one, standing.lineage, facts, now)}", "red"
-    if remedy := _remedy(facts, plan):
-        yield "  to do: " + remedy.replace("\n", "\n    "), "bold"
+    if remedy := decided(facts, plan):
+        yield to_do(remedy)
+    yield from failure_lines(standing, remedy, now)
     if facts.next and facts.current and not facts.deploying and not facts.way_back:
         yield "  until then the current certificate stays in service, and its records in DNS", ""
     yield from ((f"  {one}", "") for one in alias_lines(standing.lineage, facts))
@@ -102,6 +101,15 @@ def lines(standing: Standing, now: float) -> Iterator[Line]:
         yield f"  {NEWS}", "dim"
 
 
+def _phase(standing: Standing) -> str:
+    """The phase, in words: what nobody has looked at is in none."""
+    return UNSEEN if _is_unseen(standing) else str(standing.phase)
+
+
+def _is_unseen(standing: Standing) -> bool:
+    return standing.plan is None and not standing.facts.owners and not standing.facts.generations
+
+
 def _renewal(standing: Standing) -> dict[str, Any] | None:
     """When the next certificate is ordered, and why then."""
     found = due(standing.lineage, standing.facts, standing.at)
@@ -109,12 +117,18 @@ def _renewal(standing: Standing) -> dict[str, Any] | None:
 
 
 def summary(standing: Standing) -> Line:
-    """Say in one line where it stands and what comes next; without the moment of the next look, which is never news."""
-    plan = standing.plan
-    text = f"{standing.lineage.name}: {standing.phase}" + (f": {plan.why}" if plan and plan.why not in ("", NEWS) else "")
+    """Say in one line where it stands and what comes next; without the moment of the next look, which is never news.
+
+    What is to be done stands beside its cause: that of a failure which is not what is waited for, with the failure.
+    """
+    facts, plan = standing.facts, standing.plan
+    why = plan.why if plan and plan.why != NEWS else ""
+    text = f"{standing.lineage.name}: {_phase(standing)}" + (f": {why}" if why else "")
     if plan and plan.due is not None:
         text += f"; due {stamp(plan.due)}"
-    if remedy := _remedy(standing.facts, plan):
+    if not decided(facts, plan) and (failed := advised(facts, why)):
+        text += "" if failed[1].reason in why else f"; {failed[0]} failed: {failed[1].reason}"
+    if remedy := remedy_of(facts, plan):
         first, more, _ = remedy.partition("\n")
         text += f"; to do: {first}" + (f" (all of it: tlsa-manager status {standing.lineage.name})" if more else "")
     return text, _STYLES[standing.phase]
@@ -194,12 +208,3 @@ def _named(one: Generation) -> str:
 def _blocker(one: Blocker, now: float) -> str:
     text = f"{one.subject}: {one.reason}" if one.subject and one.subject not in one.reason else one.reason
     return f"{text}; until {clock(one.until, now)}" if one.until is not None else text
-
-
-def _remedy(facts: Facts, plan: Plan | None) -> str:
-    if facts.hold:
-        return facts.hold.remedy
-    if plan and plan.remedy:
-        return plan.remedy
-    latest = sorted(facts.failures.items(), key=lambda one: one[1].at, reverse=True)
-    return next((one.hint + led_there(facts, step) for step, one in latest if one.hint), "")
