@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 def user(pid_file: Path, program: str) -> Reader | None:
     """Return as whom the server runs; None where it does not run, or its number has no name here."""
-    status = _status(pid_file)
-    if status.get("Name") != program[:15]:  # the kernel keeps no more of it, proc(5)
+    found = status(pid_file)
+    if found.get("Name") != program[:15]:  # the kernel keeps no more of it, proc(5)
         return None
-    return reader(status.get("Uid", "?").split()[0])
+    return reader(found.get("Uid", "?").split()[0])
 
 
 def heeds(pid_file: Path, number: int) -> bool:
     """Whether the process has a handler for a signal: most signals end one that has none. False where there is no process."""
-    caught = int(_status(pid_file).get("SigCgt", "0"), 16)
+    caught = int(status(pid_file).get("SigCgt", "0"), 16)
     return bool(caught >> (number - 1) & 1)
 
 
-def _status(pid_file: Path) -> dict[str, str]:
-    """Return the lines of /proc/PID/status by name; empty where there is no such process."""
+def status(pid_file: Path) -> dict[str, str]:
+    """Return the lines of /proc/PID/status by name (proc(5)); empty where there is no such process."""
     try:
         pid = int(pid_file.read_text(encoding="ascii").split()[0])
         text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")

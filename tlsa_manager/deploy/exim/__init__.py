@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import access, files, ownership, process, service
-from tlsa_manager.deploy.exim import answers, taking_up
+from tlsa_manager.deploy.exim import answers, privilege, taking_up
 from tlsa_manager.disk import KEY_MODES
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
@@ -82,7 +82,8 @@ class Exim:
             configured = self._ask()
         except DeployError as error:
             return replace(seen, problems=(*seen.problems, f"Exim cannot be asked what it reads: {error.message}; {error.hint}"))
-        problems = (*seen.problems, *answers.problems(configured, self.path), *self._unreadable(configured))
+        hindrances = (*self._unreadable(configured), *self._unwakeable(configured))
+        problems = (*seen.problems, *answers.problems(configured, self.path), *hindrances)
         theirs = tuple(answers.from_acme(configured, self.path))
         return replace(seen, configured=answers.reads(configured, self.path), problems=problems, from_acme=theirs)
 
@@ -93,14 +94,13 @@ class Exim:
     def check(self) -> None:
         """Run `exim -bV`, which reads the whole configuration, and see that Exim's user will be able to read the file.
 
-        Raises DeployError: with a key that it cannot read Exim is without TLS a few seconds after the write.
+        Raises DeployError: with a key that it cannot read Exim is without TLS a few seconds after the write, and one that loses
+        its rights with a SIGHUP without any port.
         """
         process.run((*self._words(), "-bV"), self.timeout)
         configured = self._ask()
         unreadable = self._unreadable(configured, self.wanted) if answers.reads(configured, self.path) is not False else []
-        for problem in unreadable:
-            message, _, remedy = problem.partition("; ")
-            raise DeployError(message, remedy)
+        _refuse(*unreadable, *self._unwakeable(configured))
 
     def install(self, combined: bytes) -> None:
         """Replace the file atomically. Raises DeployError.
@@ -112,10 +112,13 @@ class Exim:
     def reload(self) -> None:
         """Give Exim the time to take up the file by itself; where that is not seen, have its daemon start anew.
 
-        The daemon keeps its process number, and open connections go on. Raises DeployError.
+        The daemon keeps its process number, and open connections go on. Raises DeployError, also where it would end the daemon.
         """
-        if not self.reload_words and answers.is_watched(self._ask(), self.path) and taking_up.is_read(self.path, _BY_ITSELF):
-            return
+        if not self.reload_words:
+            configured = self._ask()
+            if answers.is_watched(configured, self.path) and taking_up.is_read(self.path, _BY_ITSELF):
+                return
+            _refuse(*self._unwakeable(configured))
         service.tell(UNITS, self._hang_up, self.timeout, given=self.reload_words)
 
     def _first(self) -> Wanted:
@@ -130,6 +133,16 @@ class Exim:
         hindrance = access.hindrance(self.path, who, wanted) if who else ""
         return [f"Exim's user {hindrance}"] if hindrance else []
 
+    def _unwakeable(self, configured: answers.Configuration) -> list[str]:
+        """Say why it must not be told by a SIGHUP, which is also what its unit sends."""
+        if self.reload_words:
+            return []
+        try:
+            why = privilege.loss(configured, self._words(), self.timeout)
+        except DeployError as error:
+            why = f"whether Exim outlives a SIGHUP cannot be told: {error.message}; give the option reload, or: {error.hint}"
+        return [why] if why else []
+
     def _hang_up(self) -> None:
         programs = {"exim4", "exim", Path(os.path.realpath(self._words()[0])).name}
         service.hang_up(self._ask().pid_file, sorted(programs))
@@ -141,3 +154,9 @@ class Exim:
         """How this Exim is started."""
         command = self.command or shutil.which("exim4", path=process.PATH) or "exim"
         return (command, "-C", self.configuration) if self.configuration else (command,)
+
+
+def _refuse(*problems: str) -> None:
+    for problem in problems:
+        message, _, remedy = problem.partition("; ")
+        raise DeployError(message, remedy)
