@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from lab import namespace
 
 from contract import primaries
-from contract.hosted import one_spelling
+from contract.doubles.hosted import one_spelling
 from contract.relay import Relay
 from contract.stand import TROUBLES
 from tlsa_manager.publish import open_backend

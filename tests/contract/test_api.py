@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pki
 import pytest
 
-from contract.double import Double, Reply, Request
+from contract.doubles.double import Double, Reply, Request
 from tlsa_manager import clock
 from tlsa_manager.errors import ConfigError, PublishError, PublishTemporary
 from tlsa_manager.option import Option, Settings
-from tlsa_manager.publish.api import Api, UnclearError, address, trusted, words
+from tlsa_manager.publish.hosted.api import Api, UnclearError, address, trusted, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.azure import CLIENT, SUBSCRIPTION, TENANT, TOKEN, AzureStand
-from contract.double import Double, Reply, Request
+from contract.doubles.azure import CLIENT, SUBSCRIPTION, TENANT, TOKEN, AzureStand
+from contract.doubles.double import Double, Reply, Request
 from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import ConfigError, Conflict, PublishError, PublishTemporary

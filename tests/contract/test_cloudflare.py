@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.cloudflare import TOKEN, ZONE_ID, Cloudflare, CloudflareStand, error_body
-from contract.double import Reply
+from contract.doubles.cloudflare import TOKEN, ZONE_ID, Cloudflare, CloudflareStand, error_body
+from contract.doubles.double import Reply
 from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import ConfigError, PublishTemporary
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from contract.double import Request
+    from contract.doubles.double import Request
 
 NOW, NEXT, FOREIGN = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "abc")
 OWNER = "_25._tcp.mx.pub.example."

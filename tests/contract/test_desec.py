@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.desec import DesecStand
+from contract.doubles.desec import DesecStand
 from contract.stand import refusal
 from tlsa_manager.errors import Conflict, PublishTemporary
 from tlsa_manager.publish import Change, Text

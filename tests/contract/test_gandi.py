@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.gandi import GandiStand
+from contract.doubles.gandi import GandiStand
 from contract.stand import refusal
 from tlsa_manager.errors import PublishTemporary
 from tlsa_manager.publish import Change
@@ -71,7 +71,7 @@ def test_a_domain_that_has_gone(account: GandiStand, monkeypatch: pytest.MonkeyP
 
 def test_its_own_words(account: GandiStand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """What it does not like is told as it says it."""
-    monkeypatch.setattr("contract.gandi.LEAST_TTL", 5000)
+    monkeypatch.setattr("contract.doubles.gandi.LEAST_TTL", 5000)
     error = refusal(account, ADD, caplog)
     assert not isinstance(error, PublishTemporary)
     assert "rrset_ttl; 3600 is less than 5000" in error.message

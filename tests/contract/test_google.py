@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.double import Double, Reply, Request
-from contract.google import GoogleStand, tokens
+from contract.doubles.double import Double, Reply, Request
+from contract.doubles.google import GoogleStand, tokens
 from contract.stand import refusal
 from tlsa_manager import clock, keys
 from tlsa_manager.errors import BadInput, ConfigError, Conflict, PublishError, PublishTemporary
 from tlsa_manager.publish import Change, Text, open_backend
-from tlsa_manager.publish.google_token import Account, account_of
+from tlsa_manager.publish.hosted.google.tokens import Account, account_of
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:

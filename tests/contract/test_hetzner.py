@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.hetzner import ZONE_TTL, HetznerStand
+from contract.doubles.hetzner import ZONE_TTL, HetznerStand
 from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import PublishTemporary
@@ -140,7 +140,7 @@ def test_done_in_part_by_others(account: HetznerStand, monkeypatch: pytest.Monke
 
 def test_refused_for_good(account: HetznerStand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """What is refused although nobody has changed anything is an error that a person has to look at, in Hetzner's words."""
-    monkeypatch.setattr("contract.hetzner.LEAST_TTL", 5000)
+    monkeypatch.setattr("contract.doubles.hetzner.LEAST_TTL", 5000)
     error = refusal(account, ADD, caplog)
     assert not isinstance(error, PublishTemporary)
     assert "must be at least 5000" in error.message

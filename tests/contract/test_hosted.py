@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.double import Reply, Request
+from contract.doubles.double import Reply, Request
 from contract.stand import refusal
 from tlsa_manager.errors import PublishTemporary
 from tlsa_manager.publish import Change, Text
@@ -16,7 +16,7 @@ from tlsa_manager.tlsa import Tlsa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from contract.desec import DesecStand
+    from contract.doubles.desec import DesecStand
 
 NOW = Tlsa.parse(f"3 1 1 {'a' * 64}")
 

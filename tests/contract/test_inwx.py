@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.inwx import SECRET, Inwx, InwxStand
+from contract.doubles.inwx import SECRET, Inwx, InwxStand
 from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import ConfigError, PublishTemporary
 from tlsa_manager.publish import Change, open_backend
-from tlsa_manager.publish.inwx.session import code, secret_key
+from tlsa_manager.publish.hosted.inwx.session import code, secret_key
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:

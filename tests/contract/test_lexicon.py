@@ -15,12 +15,13 @@ import dns.resolver
 import pytest
 import tldextract
 
-from contract.lexicon import end, with_client
-from contract.lexicon.liar import STANDING, Liar
+from contract.doubles.lexicon import end, with_client
+from contract.doubles.lexicon.liar import STANDING, Liar
 from tlsa_manager.errors import ConfigError, PublishError, PublishTemporary
-from tlsa_manager.publish import Change, lexicon, open_backend
-from tlsa_manager.publish.lexicon import pipe, worker
-from tlsa_manager.publish.lexicon.reviewed import REVIEWED
+from tlsa_manager.publish import Change, open_backend
+from tlsa_manager.publish.hosted import lexicon
+from tlsa_manager.publish.hosted.lexicon import pipe, worker
+from tlsa_manager.publish.hosted.lexicon.reviewed import REVIEWED
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.netcup import TTL, Netcup, NetcupStand
+from contract.doubles.netcup import TTL, Netcup, NetcupStand
 from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import PublishTemporary
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from contract.double import Reply, Request
+    from contract.doubles.double import Reply, Request
 
 NOW, NEXT = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "ab")
 OWNER = "_25._tcp.mx.pub.example."

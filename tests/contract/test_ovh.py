@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from contract.ovh import CONSUMER, KEY, SECRET, Ovh, OvhStand
+from contract.doubles.ovh import CONSUMER, KEY, SECRET, Ovh, OvhStand
 from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import ConfigError, PublishTemporary
 from tlsa_manager.publish import Change, Text
-from tlsa_manager.publish.ovh import ENDPOINTS, Signer
+from tlsa_manager.publish.hosted.ovh import ENDPOINTS, Signer
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from contract.double import Reply, Request
+    from contract.doubles.double import Reply, Request
 
 NOW, NEXT = (Tlsa.parse(f"3 1 1 {digit * 64}") for digit in "ab")
 OWNER = "_25._tcp.mx.pub.example."
@@ -35,7 +35,7 @@ class Failing(Ovh):
 
     def answer(self, request: Request) -> Reply:
         """Fail, or go on."""
-        from contract.double import Reply
+        from contract.doubles.double import Reply
 
         if (self.failing and request.path.endswith("/refresh")) or (self.blind and self.kept and request.method == "GET"):
             return Reply(500, {"message": "Internal server error"})
@@ -171,7 +171,7 @@ def test_a_zone_that_is_named_needs_no_right_to_list_zones(account: FailingStand
 
 def test_something_else_is_under_way(account: FailingStand, caplog: pytest.LogCaptureFixture) -> None:
     """409 is passing trouble."""
-    from contract.double import Reply
+    from contract.doubles.double import Reply
 
     account.server.refused = lambda: Reply(409, {"message": "An operation is already running", "class": "Client::Conflict"})
     with account.trouble("refusal", OWNER):

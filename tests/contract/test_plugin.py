@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.double import Double, Reply, Request
+from contract.doubles.double import Double, Reply, Request
 
 PAGE = (Path(__file__).parents[2] / "docs" / "backends" / "plugin.md").read_text()
 TOKEN = "not-for-anybodys-eyes"

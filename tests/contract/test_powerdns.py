@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.double import Reply, Request
-from contract.powerdns import NewFront
+from contract.doubles.double import Reply, Request
+from contract.doubles.powerdns import NewFront
 from contract.stand import refusal
 from tlsa_manager.errors import ConfigError, Conflict, PublishError, PublishTemporary
 from tlsa_manager.publish import Change, open_backend
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from contract.powerdns import OldStand
+    from contract.doubles.powerdns import OldStand
 
 pytestmark = pytest.mark.lab
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.hosted import one_spelling
+from contract.doubles.hosted import one_spelling
 from contract.stand import outcome, playing, refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import PublishTemporary

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from contract.double import Double, Reply, Request
-from contract.route53 import KEY_ID, SECRET, Route53Stand, forms
-from contract.route53.forms import Hosted
+from contract.doubles.double import Double, Reply, Request
+from contract.doubles.route53 import KEY_ID, SECRET, Route53Stand, forms
+from contract.doubles.route53.forms import Hosted
 from contract.stand import refusal
 from tlsa_manager import clock
 from tlsa_manager.errors import ConfigError, Conflict, PublishError, PublishTemporary
 from tlsa_manager.publish import Change, Text, open_backend
-from tlsa_manager.publish.aws_role import Role
-from tlsa_manager.publish.aws_signature import Keys, canonical, sign
-from tlsa_manager.publish.route53_xml import parse
-from tlsa_manager.publish.route53_xml import refusal as said
+from tlsa_manager.publish.hosted.route53.documents import parse
+from tlsa_manager.publish.hosted.route53.documents import refusal as said
+from tlsa_manager.publish.hosted.route53.role import Role
+from tlsa_manager.publish.hosted.route53.signature import Keys, canonical, sign
 from tlsa_manager.tlsa import Tlsa
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def test_names_beside_it_are_not_taken_for_it(account: Route53Stand) -> None:
 
 def test_a_name_with_more_sets_than_one_page(account: Route53Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes on later pages is read, too, and an alias there is seen."""
-    monkeypatch.setattr("tlsa_manager.publish.route53._ITEMS", "1")
+    monkeypatch.setattr("tlsa_manager.publish.hosted.route53._ITEMS", "1")
     for kind in ("AAAA", "CAA", "MX"):
         account.put(NAME, 300, "whatever", kind=kind)
     account.put(NAME, 300, str(NOW))

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from contract.double import Reply
+from contract.doubles.double import Reply
+from contract.doubles.transip import TransipStand, pem
 from contract.stand import refusal
-from contract.transip import TransipStand, pem
 from tlsa_manager import clock, keys
 from tlsa_manager.errors import BadInput, ConfigError, PublishTemporary
 from tlsa_manager.publish import Change

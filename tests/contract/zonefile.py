@@ -16,7 +16,7 @@ from lab.fixtures import needs
 from lab.nsd import Nsd
 from lab.zonefiles import SCRIPT
 
-from contract.hosted import one_spelling
+from contract.doubles.hosted import one_spelling
 from tlsa_manager.publish import Change, open_backend
 from tlsa_manager.tlsa import Tlsa
 
