@@ -1,4 +1,4 @@
-"""What proving a name has beside the promises (test_promises_text.py): keys and wildcards at name servers, and what is no proof."""
+"""What proving a name has beside the promises (test_promises_text.py): keys and wildcards at name servers, what is no proof."""
 
 from __future__ import annotations
 

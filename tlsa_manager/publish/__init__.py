@@ -162,7 +162,10 @@ class LateBackend(Backend, Protocol):
 
     @property
     def late(self) -> bool:
-        """Whether they do. Then every ticket that says "done" has a number, also of what was found standing already."""
+        """Whether they do. Then a ticket that says "done" has a number, also of what was found standing already.
+
+        Only where nothing stands afterwards it may have none: then there is nothing that could come into force later.
+        """
 
     def settled(self, ticket: str) -> bool:
         """Whether the change of that number is in force on all of its servers, or given up and never will be.
