@@ -110,7 +110,7 @@ class Installation:
 class Timer:
     """Calls `tlsa-manager run` again and again, as systemd's timer does: never two at once, a pause in between."""
 
-    def __init__(self, installation: Installation, *, every: float = 0.5) -> None:
+    def __init__(self, installation: Installation, *, every: float = 1.0) -> None:
         self._installation, self._every = installation, every
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="timer", daemon=True)
