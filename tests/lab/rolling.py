@@ -64,7 +64,7 @@ def moment(event: dict[str, Any]) -> float:
 def await_end(installation: Installation, new: str) -> None:
     """Wait until the rollover to the key of this record is over; if it does not end, tell what it waits for."""
     try:
-        until(lambda: finished(installation, new), "the rollover is over", timeout=90, every=0.5)
+        until(lambda: finished(installation, new), "the rollover is over", timeout=90, every=1.0)
     except AssertionError:
         print(installation.start("status").communicate(timeout=60)[0], installation.command("history", "-n", "30"))
         raise

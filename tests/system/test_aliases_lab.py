@@ -72,8 +72,8 @@ def test_first_set_up_and_a_rollover(dns_lab: DnsLab, aliased: Callable[[str], M
     with Timer(installation):
         installation.command("hook", "files", "--lineage", installation.name, "--certificate", str(file), "--key", str(file))
         until(lambda: dns_lab.records(dns_lab.primary, target) == {mail.pair.record, new.record}, "both stand there", timeout=30)
-        until(lambda: dns_lab.records(dns_lab.primary, target) == {new.record}, "the old one is gone", timeout=90, every=0.5)
-        until(lambda: installation.status()["phase"] == "stable", "the rollover is over", timeout=30, every=0.5)
+        until(lambda: dns_lab.records(dns_lab.primary, target) == {new.record}, "the old one is gone", timeout=90, every=1.0)
+        until(lambda: installation.status()["phase"] == "stable", "the rollover is over", timeout=30, every=1.0)
     assert all(dns_lab.records(dns_lab.primary, owner, "CNAME") == {target} for owner in mail.owners)
     text = installation.command("records", "export", "--format", "octodns")
     assert '"_dane-of-the-lab":' in text

@@ -41,7 +41,7 @@ def test_with_a_next_key_no_mail_is_deferred(dns_lab: DnsLab, mx_lab: MxLab, sen
     mail = establish(dns_lab, mx_lab, tmp_path, dns_lab.zone)
     installation = in_charge(dns_lab, mail, tmp_path, more="next-key = true")
     with Timer(installation):
-        until(lambda: foreseen(installation) == "standby", "every cache knows the next key", timeout=60, every=0.5)
+        until(lambda: foreseen(installation) == "standby", "every cache knows the next key", timeout=60, every=1.0)
         coming = records(dns_lab, mail) - {mail.pair.record}
         assert len(coming) == 1
         sender_lab.flush()
@@ -53,8 +53,8 @@ def test_with_a_next_key_no_mail_is_deferred(dns_lab: DnsLab, mx_lab: MxLab, sen
                 lambda: mail.pair.record not in records(dns_lab, mail), "the stolen key's record is gone", timeout=60, every=0.2
             )
             gone = time.time()
-            until(lambda: len(records(dns_lab, mail)) == 2, "there is a next key again", timeout=60, every=0.5)
-            until(lambda: foreseen(installation) == "standby", "it is known everywhere", timeout=60, every=0.5)
+            until(lambda: len(records(dns_lab, mail)) == 2, "there is a next key again", timeout=60, every=1.0)
+            until(lambda: foreseen(installation) == "standby", "it is known everywhere", timeout=60, every=1.0)
         totals = stream.drain()
     print(f"emergency with a next key, record gone after {gone - began:.1f} s: {totals}")
 
@@ -88,7 +88,7 @@ def test_without_a_next_key_mail_waits_no_longer_than_predicted(
         until(
             lambda: "every name server has the new record since" in installation.command("status"), "it is told again", timeout=30
         )
-        until(lambda: time.time() > predicted + 5, "the predicted moment is over", timeout=60, every=0.5)
+        until(lambda: time.time() > predicted + 5, "the predicted moment is over", timeout=60, every=1.0)
     totals = stream.drain()
     deferred = [one for one in sender_lab.deliveries() if one.status == "deferred" and one.when >= began - 1]
     last = max((one.when for one in deferred if one.recipient.startswith("stream-")), default=began)
@@ -119,13 +119,13 @@ def test_with_an_issuer_a_real_certificate_follows_for_the_same_key(
     installation = in_charge(dns_lab, mail, tmp_path, more=issuer)
     installation.command("issue", mail.host)
     with Timer(installation):
-        until(lambda: issued(installation), "the authority's certificate is in service", timeout=90, every=0.5)
+        until(lambda: issued(installation), "the authority's certificate is in service", timeout=90, every=1.0)
         stolen = installation.status()["current"]
-        until(lambda: foreseen(installation) == "standby", "every cache knows the next key", timeout=60, every=0.5)
+        until(lambda: foreseen(installation) == "standby", "every cache knows the next key", timeout=60, every=1.0)
         said = emergency(installation)
         until(lambda: installation.status()["current"]["spki"] != stolen["spki"], "another key serves", timeout=60, every=0.2)
         key = installation.status()["current"]["spki"]
-        until(lambda: issued(installation), "a certificate for it follows", timeout=90, every=0.5)
+        until(lambda: issued(installation), "a certificate for it follows", timeout=90, every=1.0)
     now = installation.status()["current"]
     serving = [one["details"]["generation"] for one in installation.events() if one["event"] == "Confirmed"]
 

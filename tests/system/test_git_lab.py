@@ -74,7 +74,7 @@ def rolled(installation: Installation, mail: MailDomain, tmp_path: Path, apply: 
 
     with Timer(installation, every=1.0):
         installation.command("hook", "files", "--lineage", installation.name, "--certificate", str(file), "--key", str(file))
-        until(is_over, "the rollover is over", timeout=150, every=0.5)
+        until(is_over, "the rollover is over", timeout=150, every=1.0)
     return new.record
 
 

@@ -152,7 +152,7 @@ def test_kill_9_at_thirty_moments_repeats_no_order_and_loses_no_key(dns_lab: Dns
             program.killed_after(chance.uniform(0.2, 1.1 * usual), "renew", program.host, "--force")
         if turn % IN_A_ROW == IN_A_ROW - 1:
             program.finish()
-            until(lambda: "stable" in program.command("run", program.host), "the rollover is over", timeout=60, every=0.5)
+            until(lambda: "stable" in program.command("run", program.host), "the rollover is over", timeout=60, every=1.0)
     program.finish()
 
     log = authority.daemon.log.read_text()

@@ -99,7 +99,7 @@ def test_a_name_that_is_added_is_ordered_by_the_timer(dns_lab: DnsLab, mail: Mai
     """A wildcard and its own domain are proven by two records of one name, and both go again."""
     configure(installation, 'issuer = "pebble"', f'issuer = "pebble"\nnames = ["{mail.domain}", "*.{mail.domain}"]')
     with Timer(installation):
-        until(lambda: bool(installation.status()["next"]), "a certificate has come", timeout=90, every=0.5)
+        until(lambda: bool(installation.status()["next"]), "a certificate has come", timeout=90, every=1.0)
         await_next_key(installation, of=installation.status()["next"]["spki"])
     leaf = x509.load_pem_x509_certificates(mail.chain_file.read_bytes())[0]
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
@@ -157,7 +157,7 @@ def await_next_key(installation: Installation, *, of: str) -> None:
         return done and standby(installation) != of and age(installation) > 10.0
 
     try:
-        until(there, "the next key is published and known", timeout=90, every=0.5)
+        until(there, "the next key is published and known", timeout=90, every=1.0)
     except AssertionError:
         print(installation.start("status").communicate(timeout=60)[0], installation.command("history", "-n", "40"))
         raise

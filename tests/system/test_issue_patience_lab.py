@@ -143,7 +143,7 @@ def test_a_secondary_that_is_away_longer_than_anybody_waits(dns_lab: DnsLab, peb
         _kill_amid(program)
         assert program.at_primary() == stands
         assert program.status()["order"]["url"] == url
-    until(lambda: _has_come(program, "renew", program.host), "the certificate comes", timeout=90, every=0.5)
+    until(lambda: _has_come(program, "renew", program.host), "the certificate comes", timeout=90, every=1.0)
     assert program.events("Ordered")[0]["order"]["url"] == url
     one_order_and_nothing_left(program, dns_lab)
 
@@ -161,12 +161,12 @@ def test_a_person_adds_the_proof_hours_later(dns_lab: DnsLab, pebble: Pebble, tm
         assert f'{program.proof} 60 IN TXT "{proof["value"]}"' in text
         assert "Remove this TXT record" not in program.command("run", code=None)
     dns_lab.update(f'update add {proof["name"]} 1 TXT "{proof["value"]}"')
-    until(lambda: _has_come(program, "run"), "the timer goes on", timeout=90, every=0.5)
+    until(lambda: _has_come(program, "run"), "the timer goes on", timeout=90, every=1.0)
     assert program.at_primary() == {f'"{proof["value"]}"'}, "a person is asked to remove it"
     program.command("run", code=None)
     assert proof["value"] in program.command("status", code=None)
     dns_lab.update(f'update delete {proof["name"]} TXT "{proof["value"]}"')
-    until(lambda: _is_seen(program), "that it is gone is seen", timeout=60, every=0.5)
+    until(lambda: _is_seen(program), "that it is gone is seen", timeout=60, every=1.0)
     one_order_and_nothing_left(program, dns_lab)
 
 

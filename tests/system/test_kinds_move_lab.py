@@ -56,7 +56,7 @@ def test_three_steps(dns_lab: DnsLab, mx_lab: MxLab, sender_lab: SenderLab, tmp_
         knowing_only("ecdsa", sender_lab, mail, "127.25.0.8") as for_ecdsa,
         Timer(installation),
         Stream(sender_lab, mail.domain, every=0.25) as everybody,
-        Stream(for_rsa, mail.domain, every=0.5) as rsa_only,
+        Stream(for_rsa, mail.domain, every=1.0) as rsa_only,
     ):
         until(lambda: rsa_only.totals().sent >= 4, "mail flows", timeout=30)
 
@@ -64,25 +64,25 @@ def test_three_steps(dns_lab: DnsLab, mx_lab: MxLab, sender_lab: SenderLab, tmp_
         ecdsa.install(tmp_path / "new.pem")
         new, second = str(tmp_path / "new.pem"), f"ecdsa.{mail.host}"
         installation.command("hook", "files", "--lineage", second, "--certificate", new, "--key", new)
-        until(lambda: "nothing reads it yet" in lineage(installation, second)["why"], "the file is there", timeout=60, every=0.5)
+        until(lambda: "nothing reads it yet" in lineage(installation, second)["why"], "the file is there", timeout=60, every=1.0)
         assert records(dns_lab, mail) == {mail.pair.record, ecdsa.record}
         assert ecdsa_file.read_bytes() == ecdsa.combined
         command = lineage(installation, second)["remedy"].partition("to have it read: ")[2]
         assert f"{mail.chain_file}, {ecdsa_file}" in command
         subprocess.run(["sh", "-ec", command], check=True, capture_output=True)  # as the operator types it
-        until(lambda: lineage(installation, second)["current"] is not None, "ECDSA is in service", timeout=60, every=0.5)
+        until(lambda: lineage(installation, second)["current"] is not None, "ECDSA is in service", timeout=60, every=1.0)
         assert lineage(installation, mail.host)["phase"] == "stable"
 
-        with Stream(for_ecdsa, mail.domain, every=0.5) as ecdsa_only:
+        with Stream(for_ecdsa, mail.domain, every=1.0) as ecdsa_only:
             until(lambda: ecdsa_only.totals().sent >= 8 and rsa_only.totals().sent >= 30, "both kinds are served", timeout=60)
 
             promised = rsa_only.drain()  # from here on nobody promises RSA
             leave(installation)
-            until(lambda: "to be given up" in lineage(installation, mail.host)["why"], "it asks", timeout=30, every=0.5)
+            until(lambda: "to be given up" in lineage(installation, mail.host)["why"], "it asks", timeout=30, every=1.0)
             assert str(mail.chain_file) in lineage(installation, mail.host)["remedy"]
             serve(mail, ecdsa_file)
-            until(lambda: records(dns_lab, mail) == {ecdsa.record}, "the RSA record is gone", timeout=60, every=0.5)
-            until(lambda: lineage(installation, mail.host)["current"] is None, "the lineage is given up", timeout=30, every=0.5)
+            until(lambda: records(dns_lab, mail) == {ecdsa.record}, "the RSA record is gone", timeout=60, every=1.0)
+            until(lambda: lineage(installation, mail.host)["current"] is None, "the lineage is given up", timeout=30, every=1.0)
             assert for_rsa.send(f"late@{mail.domain}").status == "deferred"  # the promise is over, and was kept by the file
         totals = {"all": everybody.drain(), "RSA only": promised, "ECDSA only": ecdsa_only.drain()}
     print("RSA to ECDSA: " + "; ".join(f"{who}: {count}" for who, count in totals.items()))

@@ -137,7 +137,7 @@ def test_stream_counts_every_mail(dns_lab: DnsLab, mx_lab: MxLab, sender_lab: Se
     dns_lab.put_tlsa("_25._tcp.mx.a.example.", pair.record)
     sender_lab.flush()
     with Stream(sender_lab, "a.example") as stream:
-        until(lambda: stream.totals().sent >= 15, "fifteen mails are sent", every=0.5)
+        until(lambda: stream.totals().sent >= 15, "fifteen mails are sent", every=1.0)
     totals = stream.drain()
     assert (totals.sent, totals.deferred, totals.bounced, totals.pending) == (totals.submitted, 0, 0, 0), str(totals)
 

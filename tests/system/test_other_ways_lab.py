@@ -38,12 +38,12 @@ def test_by_hand(dns_lab: DnsLab, mx_lab: MxLab, sender_lab: SenderLab, tmp_path
         said = installation.command("run", installation.name)
         assert new.record in installation.start("status").communicate(timeout=60)[0] + said
         with Timer(installation):
-            until(lambda: new.record in waits_for(installation), "status names the record to add", timeout=30, every=0.5)
+            until(lambda: new.record in waits_for(installation), "status names the record to add", timeout=30, every=1.0)
             dns_lab.update(installation.command("records", "--format", "nsupdate"))
-            until(lambda: mail.pair.record in waits_for(installation), "status names the record to remove", timeout=60, every=0.5)
+            until(lambda: mail.pair.record in waits_for(installation), "status names the record to remove", timeout=60, every=1.0)
             print(installation.start("status").communicate(timeout=60)[0])
             dns_lab.update(installation.command("records", "--format", "nsupdate"))
-            until(lambda: stable(installation, new.record), "the rollover is over", timeout=60, every=0.5)
+            until(lambda: stable(installation, new.record), "the rollover is over", timeout=60, every=1.0)
     totals = stream.drain()
 
     assert totals.deferred == totals.bounced == 0, str(totals)
@@ -61,7 +61,7 @@ def test_by_a_program_and_a_command(dns_lab: DnsLab, mx_lab: MxLab, sender_lab: 
     sender_lab.flush()
     with Timer(installation), Stream(sender_lab, mail.domain) as stream:
         hand_over(installation, new, tmp_path)
-        until(lambda: stable(installation, new.record), "the rollover is over", timeout=90, every=0.5)
+        until(lambda: stable(installation, new.record), "the rollover is over", timeout=90, every=1.0)
     totals = stream.drain()
 
     assert totals.deferred == totals.bounced == 0, str(totals)

@@ -204,7 +204,7 @@ def test_if_one_fails_all_go_back(servers: Servers, sender_lab: SenderLab, tmp_p
         hand_over(installation, new, tmp_path)
         (tmp_path / "refused").write_bytes(kept(installation, new, tmp_path))
         with Timer(installation):
-            until(lambda: "Restored" in kinds(installation), "all have gone back", timeout=90, every=0.5)
+            until(lambda: "Restored" in kinds(installation), "all have gone back", timeout=90, every=1.0)
         assert set(servers.presented().values()) == {fingerprint(old)}
         said = installation.start("status").communicate(timeout=60)[0]
         assert "no such certificate here" in said

@@ -111,7 +111,7 @@ def test_each_lineage_rolls_on_an_exim(dns_lab: DnsLab, sender_lab: SenderLab, e
             words = ("--certificate", str(tmp_path / "new.pem"), "--key", str(tmp_path / "new.pem"))
             installation.command("hook", "files", "--lineage", name, *words)
             done = partial(rolled, installation, name, pair.record)
-            until(done, f"{name} is rolled", timeout=90, every=0.5)
+            until(done, f"{name} is rolled", timeout=90, every=1.0)
     totals = stream.drain()
     print(f"RSA and ECDSA rolled on Exim: {totals}")
 

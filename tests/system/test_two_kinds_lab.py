@@ -63,7 +63,7 @@ def test_each_lineage_rolls_and_keeps_the_records_of_the_other(
             pair.install(tmp_path / "new.pem")
             new = str(tmp_path / "new.pem")
             installation.command("hook", "files", "--lineage", name, "--certificate", new, "--key", new)
-            until(lambda old=old: old.record not in _records(dns_lab, mail.owners), f"{name} is rolled", timeout=90, every=0.5)
+            until(lambda old=old: old.record not in _records(dns_lab, mail.owners), f"{name} is rolled", timeout=90, every=1.0)
             assert pair.record in _records(dns_lab, mail.owners)
     totals = stream.drain()
     print(f"RSA and ECDSA rolled: {totals}")

@@ -63,7 +63,7 @@ def test_caddy_rewrites_its_files(
         with running(caddy):
             until(caddy.chain.exists, "Caddy has its first certificate", timeout=60, every=0.1)
             first, former = record(caddy.chain.read_bytes()), caddy.chain.read_bytes()
-            until(lambda: staged(installation) == 1, "it was noticed", timeout=20, every=0.5)
+            until(lambda: staged(installation) == 1, "it was noticed", timeout=20, every=1.0)
             assert served(25) == adopted
             await_stable(installation, first)
         with running(caddy, due=True, proves=False):
@@ -71,7 +71,7 @@ def test_caddy_rewrites_its_files(
             assert caddy.chain.read_bytes() == former
         with running(caddy, due=True):
             until(lambda: caddy.chain.read_bytes() != former, "Caddy renews", timeout=60, every=0.1)
-            until(lambda: leaf(caddy.chain) in mail.chain_file.read_bytes(), "it is in service", timeout=WAIT, every=0.5)
+            until(lambda: leaf(caddy.chain) in mail.chain_file.read_bytes(), "it is in service", timeout=WAIT, every=1.0)
             assert served(25) == first
         caddy.forget()
         with running(caddy):
