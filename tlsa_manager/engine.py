@@ -186,6 +186,8 @@ class Engine:
             self._append(name, ev.Failed(str(step), error.message, error.hint, until))
             return
         self._append(name, outcome)
+        if done := _done(outcome):
+            self.watch(name, done)
 
     def _perform(self, scene: Scene, step: Step) -> Event:
         """Act once; return what happened."""
@@ -268,6 +270,16 @@ class Engine:
         self.memory.keep_plan(
             name, Plan(decision.until, decision.why, remedy, decision.blockers, due, (now.wall, now.boot, now.uptime))
         )
+
+
+def _done(outcome: Event) -> str:
+    """Say that DNS was changed, once it is; of the rest it is enough that it was begun, or a person was asked."""
+    match outcome:
+        case ev.Published(target, records, asked=False):
+            return f"published {len(records)} record(s) at {target}"
+        case ev.Retired(target, records, asked=False):
+            return f"removed {len(records)} record(s) at {target}"
+    return ""
 
 
 def _as_of(snapshot: Snapshot, at: float) -> Snapshot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,18 @@ def test_a_renewal_is_taken_over_at_once(say: Say, live: Path, tmp_path: Path) -
     assert combined.read_bytes().replace(b"\n", b"").startswith(b"-----BEGIN PRIVATE KEY-----")
     assert stat.S_IMODE(combined.stat().st_mode) == 0o600
     assert not (tmp_path / "mx.pem").exists()
+
+
+def test_who_publishes_the_rest_is_said(say: Say, live: Path, tmp_path: Path) -> None:
+    """A resolver that keeps silent takes longer than a client should wait: the certificate is kept, and the next run goes on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        file = tmp_path / "config.toml"
+        file.write_text(file.read_text().replace("127.0.0.1#1", f"127.0.0.1#{silent.getsockname()[1]}"))
+        ending = say("hook", "certbot", RENEWED_LINEAGE=str(live))
+    assert ending.code == 0, ending.err
+    assert "the next tlsa-manager run goes on with it" in ending.out
+    assert len(kept(tmp_path)) == 1
 
 
 def test_twice_is_once(say: Say, live: Path, tmp_path: Path) -> None:

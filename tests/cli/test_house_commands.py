@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 import pytest
 from pki import pair
 
+from tlsa_manager.cli.run import one_pass
+from tlsa_manager.cli.voice import Voice
 from tlsa_manager.journal import Journal
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.tlsa import Tlsa
+from tlsa_manager.wiring import House
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from program import Ending, Say
+
+    from tlsa_manager.errors import TlsaManagerError
 
 NAME = "mx.example.org"
 
@@ -50,6 +55,26 @@ def staged(say: Say, home: Path, *hosts: str, kind: str = "ECDSA") -> Ending:
     (home / "chain.pem").write_bytes(chain)
     (home / "key.pem").write_bytes(key)
     return say("hook", "files", "--lineage", NAME, "--certificate", home / "chain.pem", "--key", home / "key.pem")
+
+
+def test_what_a_run_tries_again_is_told_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step that is tried four times within one run has one line."""
+
+    def run(house: House, names: list[str], *, anyway: bool) -> dict[str, TlsaManagerError]:
+        assert anyway
+        for text in ("the former certificate is put back", "the former certificate is put back", "it is there"):
+            house.watch(names[0], text)
+        return {}
+
+    monkeypatch.setattr(House, "run", run)
+    assert one_pass(Voice(config_file=home / "config.toml"), (NAME,)) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{NAME}: the former certificate is put back",
+        f"{NAME}: it is there",
+        f"{NAME}: not looked at yet",
+    ]
 
 
 def test_before_anything_has_happened(say: Say, home: Path) -> None:

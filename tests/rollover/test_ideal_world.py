@@ -52,6 +52,19 @@ def test_the_forecast_is_what_then_happens_in_an_ideal_world(later: float) -> No
         assert moments(timeline, kind) == pytest.approx(came, abs=1.0), kind
 
 
+def test_what_was_changed_in_dns_is_said_when_it_is_done() -> None:
+    """That something is wanted is no word for that it was published; nor is that it is needed no more for that it is gone."""
+    story = stable()
+    story.stage(B)
+    story.until(lambda one: one.rolled_to(B))
+    told = [text for _, text in story.told]
+    for owner in story.world.owners:
+        done = [text for text in told if text.endswith(f"at {owner}")]
+        assert done == [f"one: published 1 record(s) at {owner}", f"one: removed 1 record(s) at {owner}"]
+        wanted = next(number for number, text in enumerate(told) if f"wanted at {owner} and not there" in text)
+        assert wanted < told.index(done[0])
+
+
 def test_a_silent_server_does_not_end_the_forecast() -> None:
     """The timeline is for the case that everybody answers from now on; what is in the way now is `status`'s to say."""
     story = stable(Fate(servers=(ServerFate(lag=90.0), ServerFate())))

@@ -49,7 +49,9 @@ def one_pass(voice: Voice, wanted: tuple[str, ...]) -> int:
     done: list[dict[str, str]] = []
 
     def told(lineage: str, text: str) -> None:
-        done.append({"lineage": lineage, "text": text})
+        if (one := {"lineage": lineage, "text": text}) in done:
+            return  # what is tried again within one run is no news
+        done.append(one)
         if not voice.json and not voice.quiet:
             voice.say(f"{lineage}: {text}")
 

@@ -35,6 +35,8 @@ def take_over(
 
     home = house(config)
     taken = handed_over(lambda chain, own: home.stage(lineage.name, chain, own, origin), certificate, key, named=named)
+    unfinished = home.is_publishing
+    later = "; publishing takes longer than a client should wait: the next tlsa-manager run goes on with it" if unfinished else ""
     value = {
         "lineage": lineage.name,
         "taken": True,
@@ -45,8 +47,9 @@ def take_over(
         "notes": list(taken.notes),
         "outlook": taken.outlook,
         "ready": taken.ready,
+        "publishing": unfinished,
     }
-    voice.answer(value, f"{lineage.name}: {taken}")
+    voice.answer(value, f"{lineage.name}: {taken}{later}")
     if home.is_publishing:  # servers that do not answer take their time, and the client waits for us
         end_at_once()
 
