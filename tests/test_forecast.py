@@ -65,6 +65,24 @@ def test_a_stable_lineage_is_told_what_a_renewal_would_bring(ttl: int) -> None:
     assert any(turn.event is None and turn.due for turn in forecast.turns)
 
 
+def test_no_name_server_is_taken_out_by_a_forecast() -> None:
+    """What was served until now ends with the next look, not when resolvers forget the servers: those are the same in the forecast.
+
+    So it is where every wait has just begun again, or a next key was just replaced.
+    """
+    old, gone = generation("old"), generation("gone")
+    facts = folded(ev.Adopted(old))
+    for owner in MX.owners:
+        for records in ((*old.records(MX.params), *gone.records(MX.params)), tuple(old.records(MX.params))):
+            sets = (ev.ServedSet(tuple(sorted(records)), 60),)
+            seen = ev.Seen(owner, owner, NOW - 60, sets, complete=True, addresses=("192.0.2.53", "192.0.2.54"), ns_ttl=86400)
+            facts = apply(facts, seen, NOW - 60)
+    facts = apply(facts, ev.Unwatched(5000.0), NOW - 1)
+    forecast = foresee({"mx": MX}, {"mx": facts}, "mx", NOW)
+    assert when(forecast, ev.Deployed) == pytest.approx(2 * HOUR + 10 * MINUTE, abs=5)
+    assert not any("taken out" in turn.why for turn in forecast.turns)
+
+
 def test_a_rollover_in_the_middle_goes_on_from_where_it_is() -> None:
     """What caches hold already is remembered: the swap comes when they have forgotten it."""
     old, new = generation("old"), generation("new")

@@ -172,7 +172,8 @@ class _World:
 
     def look(self, lineage: Lineage, facts: Facts, probes: int) -> Snapshot:
         targets = {owner: facts.owners[owner].target if owner in facts.owners else owner for owner in lineage.owners}
-        owners = {owner: self._owner(owner, target, lineage) for owner, target in targets.items()}
+        places = {owner: facts.owners[owner].addresses if owner in facts.owners else () for owner in targets}
+        owners = {owner: self._owner(owner, target, lineage, places[owner]) for owner, target in targets.items()}
         held = {target: Held(target, self._set(target), self._ttl(target, lineage)) for target in targets.values()}
         services = {str(one): self._service(str(one)) for one in lineage.services} if probes else {}
         fingerprint = self._presented.fingerprint if self._presented else ""
@@ -211,9 +212,11 @@ class _World:
     def _ttl(self, target: str, lineage: Lineage) -> int:
         return self._ttls.get(target) or lineage.policy.ttl
 
-    def _owner(self, owner: str, target: str, lineage: Lineage) -> OwnerView:
-        answer = Answer("every server", "", self._set(target), self._ttl(target, lineage), Security.SECURE)
-        return OwnerView(owner, target, "", self.now, (answer,))
+    def _owner(self, owner: str, target: str, lineage: Lineage, places: tuple[str, ...]) -> OwnerView:
+        """What the servers answer, at the very addresses where they are known: none of them is taken out of the NS set."""
+        held, ttl = self._set(target), self._ttl(target, lineage)
+        answers = tuple(Answer("every server", place, held, ttl, Security.SECURE) for place in places or ("",))
+        return OwnerView(owner, target, "", self.now, answers)
 
     def _service(self, service: str) -> ServiceView:
         foreign = (chain for one in self._neighbours for chain in law.presentable(self._memory.facts(one.name)))
