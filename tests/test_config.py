@@ -277,7 +277,9 @@ def test_what_is_no_toml_is_one_mistake(tmp_path: Path, content: bytes) -> None:
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     """Something else than a file in the place of the configuration cannot hold us up."""
     os.mkfifo(tmp_path / "config.toml")
-    assert "not a regular file" in mistakes(tmp_path / "config.toml")[0]
+    (told,) = mistakes(tmp_path / "config.toml")
+    assert "not a regular file" in told
+    assert "run as root" not in told, "which is no remedy"
 
 
 def test_the_timing_table_and_the_policy_agree() -> None:

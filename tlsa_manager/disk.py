@@ -88,6 +88,23 @@ def read_file(name: str, directory: int, limit: int) -> bytes:
         return file.read(limit)
 
 
+def read_plain(path: Path, limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes, also through symlinks; a pipe or a device is never waited for.
+
+    Raises OSError that says which it is.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is no regular file")
+        content = bytearray()
+        while chunk := file.read(limit + 1 - len(content)):
+            content += chunk
+        if len(content) > limit:
+            raise OSError(0, f"it is larger than {limit >> 20} MiB")
+        return bytes(content)
+
+
 @contextmanager
 def open_directory(path: str | Path, *, within: int | None = None, follow: bool = False) -> Iterator[int]:
     """Open a directory for work inside it, whatever happens to its name meanwhile. Raises OSError."""

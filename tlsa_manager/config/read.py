@@ -55,7 +55,7 @@ def _more(path: Path, mistakes: Mistakes) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        mistakes.add(Place(directory), f"cannot be read ({error.strerror})", "run as root or as the service's user")
+        mistakes.add(Place(directory), f"cannot be read ({error.strerror})", _remedy(error))
         return []
 
 
@@ -65,7 +65,7 @@ def _document(file: Path, mistakes: Mistakes) -> Document | None:
         text = _text(file)
         return Document(file, tomllib.loads(text))
     except OSError as error:
-        mistakes.add(place, f"cannot be read ({error.strerror or error})", "run as root or as the service's user")
+        mistakes.add(place, f"cannot be read ({error.strerror or error})", _remedy(error))
     except UnicodeDecodeError as error:
         mistakes.add(place, f"is not UTF-8 (byte {error.start})")
     except RecursionError:
@@ -73,6 +73,12 @@ def _document(file: Path, mistakes: Mistakes) -> Document | None:
     except ValueError as error:  # TOMLDecodeError, and what dates and long numbers raise
         mistakes.add(place, f"is not TOML: {error}")
     return None
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "run as root or as the service's user"
+    return "put a plain text file of a sensible size in its place"
 
 
 def _text(file: Path) -> str:

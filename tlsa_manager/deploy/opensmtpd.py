@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import process, server, service
-from tlsa_manager.deploy.reading import Reading, Use, text_of
+from tlsa_manager.deploy.reading import Reading, Use
+from tlsa_manager.deploy.text import Texts
 from tlsa_manager.errors import ConfigError, DeployError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
@@ -64,7 +65,7 @@ class OpenSmtpd:
 
     def ask(self, path: Path) -> Reading:
         """Read smtpd.conf. Raises DeployError, also where nobody knows how to restart it."""
-        lines = tuple(_lines(self.config, {}, ()))
+        lines = tuple(_lines(self.config, {}, (), Texts("name the smtpd.conf that is in use in the option config")))
         self._way_to_restart()
         again = f"smtpd -n -f {self.config}, then {' '.join(self.reload_words) or 'systemctl restart opensmtpd'}"
         return Reading("OpenSMTPD", tuple(_uses(lines)), f'pki NAME cert "{path}" and pki NAME key "{path}"', again)
@@ -102,16 +103,15 @@ def _uses(lines: tuple[tuple[str, ...], ...]) -> Iterator[Use]:
             yield Use(f"pki {name}", files["cert"], files.get("key", ""))
 
 
-def _lines(file: Path, macros: dict[str, str], within: tuple[Path, ...]) -> Iterator[tuple[str, ...]]:
+def _lines(file: Path, macros: dict[str, str], within: tuple[Path, ...], texts: Texts) -> Iterator[tuple[str, ...]]:
     """Yield the words of each line, of included files, too. `within`: those that include this one. Raises DeployError."""
-    text = text_of(file, "name the smtpd.conf that is in use in the option config")
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in texts.read(file, len(within)).replace("\\\n", " ").splitlines():
         if macro := _MACRO.fullmatch(line):
             macros[macro[1]] = " ".join(_words(macro[2], file))
             continue
         words = tuple(macros.get(word[1:], word) if word.startswith("$") else word for word in _words(line, file))
         if words[:1] == ("include",) and len(words) == 2 and Path(words[1]) not in (*within, file):
-            yield from _lines(Path(words[1]), macros, (*within, file))
+            yield from _lines(Path(words[1]), macros, (*within, file), texts)
         elif words:
             yield words
 

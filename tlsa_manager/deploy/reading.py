@@ -13,7 +13,6 @@ from tlsa_manager.certificates import read_chain
 from tlsa_manager.deploy import access
 from tlsa_manager.deploy.acme import is_acme
 from tlsa_manager.deploy.files import read_current
-from tlsa_manager.disk import in_words
 from tlsa_manager.errors import BadInput, DeployError
 from tlsa_manager.value import dataclass
 
@@ -55,17 +54,6 @@ class Reading:
     again: str
     doubt: str = ""
     user: access.Reader | None = None
-
-
-def text_of(file: Path, remedy: str) -> str:
-    """Return the text of a configuration file. Raises DeployError with this remedy."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DeployError(f"{file} cannot be read: {in_words(error)}", remedy) from None
-    if "\0" in text:
-        raise DeployError(f"{file} is no text", remedy)
-    return text
 
 
 def configured(reading: Reading, path: Path) -> bool | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy.access import reader
+from tlsa_manager.disk import read_plain
 
 if TYPE_CHECKING:
     from tlsa_manager.deploy.access import Reader
@@ -28,7 +29,7 @@ def heeds(pid_file: Path, number: int) -> bool:
 def status(pid_file: Path) -> dict[str, str]:
     """Return the lines of /proc/PID/status by name (proc(5)); empty where there is no such process."""
     try:
-        pid = int(pid_file.read_text(encoding="ascii").split()[0])
+        pid = int(read_plain(pid_file, 1 << 20).split()[0])
         text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError, IndexError):
         return {}

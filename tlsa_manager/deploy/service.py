@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tlsa_manager.deploy import process
+from tlsa_manager.disk import read_plain
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def hang_up(pid_file: Path, programs: Sequence[str], *, number: int = signal.SIG
     A pid file outlives a crash, and its number may be somebody else's by now, who would be killed by a SIGHUP.
     """
     try:
-        pid = int(pid_file.read_text(encoding="ascii").split()[0])
+        pid = int(read_plain(pid_file, 1 << 20).split()[0])
         running = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()  # exe needs CAP_SYS_PTRACE
     except (OSError, ValueError, IndexError):
         raise DeployError(f"{programs[0]} does not run: {pid_file} names no process", "start it, and run again") from None

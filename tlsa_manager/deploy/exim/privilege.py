@@ -13,7 +13,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy import process, reading, running
+from tlsa_manager.deploy import process, running
+from tlsa_manager.deploy.text import Texts
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _distrusted(given: str, root: Path, words: Sequence[str], timeout: float) ->
 
 
 def _lines(file: Path) -> Iterator[str]:
-    return (line.lstrip() for line in reading.text_of(file, "").split("\n"))
+    return (line.lstrip() for line in Texts("").read(file).split("\n"))
 
 
 def _distrust(file: Path) -> str:

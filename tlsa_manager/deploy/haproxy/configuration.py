@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import shlex
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy.reading import Use, text_of
+from tlsa_manager.deploy.reading import Use
+from tlsa_manager.deploy.text import Texts
+from tlsa_manager.disk import read_plain
 from tlsa_manager.errors import DeployError
+from tlsa_manager.pem import MAX_BYTES
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -46,22 +50,24 @@ class Line:
 def read(configs: Iterable[Path]) -> tuple[Line, ...]:
     """Read configuration files; of a directory all files *.cfg, as `haproxy -f` does. Raises DeployError."""
     lines: list[Line] = []
+    texts = Texts(_REMEDY)
     for config in configs:
         for file in sorted(config.glob("*.cfg")) if config.is_dir() else [config]:
-            lines += _read(file)
+            lines += _read(file, texts)
     return tuple(lines)
 
 
 def uses(lines: tuple[Line, ...]) -> Iterator[Use]:
     """Name each certificate that a listener presents. Raises DeployError where a crt-list cannot be read."""
     stores = dict(_stored(lines))
+    listed = cache(partial(_listed, Texts(_REMEDY)))
     for line in lines:
         if line.words[0] in _LISTENS:
             where = f"{' '.join(line.words[:2])} at {line.place}"
             for crt in line.after("crt"):
                 yield from _named(where, crt, line, lines, stores)
             for name in line.after("crt-list"):
-                for one in _listed(line.base / name, line.base):
+                for one in listed(line.base / name, line.base):
                     yield from _named(one.place, one.words[0], one, lines, stores)
 
 
@@ -76,10 +82,10 @@ def _named(where: str, crt: str, line: Line, lines: tuple[Line, ...], stores: Ma
         yield Use(where, str(chain), str(key or ""), _key_beside(chain))
 
 
-def _read(file: Path) -> Iterator[Line]:
+def _read(file: Path, texts: Texts) -> Iterator[Line]:
     section: tuple[str, ...] = ("",)
     base = Path("/")  # where systemd starts it; an administrator's shell is nobody's business
-    for number, text in enumerate(text_of(file, _REMEDY).splitlines(), 1):
+    for number, text in enumerate(texts.read(file).splitlines(), 1):
         words = _words(text, f"{file}:{number}")
         if not words:
             continue
@@ -108,11 +114,11 @@ def _base(lines: tuple[Line, ...], word: str, line: Line) -> Path:
     return Path(said[-1]) if said else line.base
 
 
-def _listed(file: Path, base: Path) -> Iterator[Line]:
+def _listed(texts: Texts, file: Path, base: Path) -> tuple[Line, ...]:
     """Read a crt-list: on each line a certificate, then perhaps options in brackets and names."""
-    for number, text in enumerate(text_of(file, _REMEDY).splitlines(), 1):
-        if words := _words(text.replace("[", " ").replace("]", " "), f"{file}:{number}"):
-            yield Line(words, ("",), base, f"{file}:{number}")
+    lines = ((text, f"{file}:{number}") for number, text in enumerate(texts.read(file).splitlines(), 1))
+    found = ((_words(text.replace("[", " ").replace("]", " "), place), place) for text, place in lines)
+    return tuple(Line(words, ("",), base, place) for words, place in found if words)
 
 
 def _files(crt: Path) -> list[Path]:
@@ -126,7 +132,7 @@ def _key_beside(chain: Path) -> str:
     """Return the file that HAProxy takes the key from where the file of the chain has none; empty where it has it."""
     beside = Path(f"{chain}.key")
     try:
-        return str(beside) if beside.exists() and b"PRIVATE KEY" not in chain.read_bytes() else ""
+        return str(beside) if beside.exists() and b"PRIVATE KEY" not in read_plain(chain, MAX_BYTES) else ""
     except OSError:
         return ""
 

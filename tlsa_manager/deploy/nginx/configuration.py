@@ -7,7 +7,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsa_manager.deploy.reading import text_of
+from tlsa_manager.deploy.text import Texts
 from tlsa_manager.value import dataclass
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(
     r"""(?P<gap>\s+|\#[^\n]*) | (?P<mark>[{};])
     | "(?P<double>(?:\\.|[^"\\])*)" | '(?P<single>(?:\\.|[^'\\])*)'
-    | (?P<word>(?:\\.|\$\{[^}\s]*\}|[^\s{};\\])+)""",
+    | (?P<word>(?:\\.|\$\{[^}\s]{0,4096}\}|[^\s{};\\])+)""",
     re.VERBOSE | re.DOTALL,
 )  # fmt: skip
 
@@ -36,7 +36,8 @@ def read(config: Path) -> tuple[Directive, ...]:
 
     Relative names are of the directory of the first file (nginx: the prefix of the configuration).
     """
-    return tuple(_read(config, config.parent, ()))
+    texts = Texts("name the nginx.conf that is in use in the option config")
+    return tuple(_Reader(texts, config.parent).file(config, ()))
 
 
 def walk(directives: Iterable[Directive]) -> Iterator[Directive]:
@@ -46,31 +47,41 @@ def walk(directives: Iterable[Directive]) -> Iterator[Directive]:
         yield from walk(one.inside)
 
 
-def _read(file: Path, base: Path, within: tuple[Path, ...]) -> Iterator[Directive]:
-    """Read one file. `within`: those that include it; what includes itself is no configuration that nginx would start with."""
-    text = text_of(file, "name the nginx.conf that is in use in the option config")
-    yield from _block(_tokens(text, file), base, (*within, file))
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one configuration. `base`: the directory that relative names are of."""
 
+    texts: Texts
+    base: Path
 
-def _block(tokens: Iterator[tuple[str, bool, str]], base: Path, within: tuple[Path, ...]) -> Iterator[Directive]:
-    """Read directives to the end of the block, or of the file."""
-    words: list[str] = []
-    place = ""
-    for text, is_mark, here in tokens:
-        if not is_mark:
-            place = place if words else here
-            words.append(text)
-        elif text == "}":
-            return
-        elif words:
-            inside = tuple(_block(tokens, base, within)) if text == "{" else ()
-            if words[0] == "include":
-                names = sorted(glob(str(base / " ".join(words[1:]))))  # noqa: PTH207  like glob(3), it passes over dot files
-                for included in (Path(name) for name in names):
-                    yield from _read(included, base, within) if included not in within else ()
-            else:
-                yield Directive(words[0], tuple(words[1:]), inside, place)
-            words = []
+    def file(self, file: Path, within: tuple[Path, ...], depth: int = 0) -> Iterator[Directive]:
+        """Read one file. `within`: those that include it; nginx would not start with one that includes itself."""
+        yield from self.block(_tokens(self.texts.read(file, depth), file), (*within, file), depth)
+
+    def block(self, tokens: Iterator[tuple[str, bool, str]], within: tuple[Path, ...], depth: int) -> Iterator[Directive]:
+        """Read directives to the end of the block, or of the file. `depth`: of blocks and files around it."""
+        self.texts.go_down(within[-1], depth)
+        words: list[str] = []
+        place = ""
+        for text, is_mark, here in tokens:
+            if not is_mark:
+                place = place if words else here
+                words.append(text)
+            elif text == "}":
+                return
+            elif words:
+                inside = tuple(self.block(tokens, within, depth + 1)) if text == "{" else ()
+                if words[0] == "include":
+                    yield from self.included(" ".join(words[1:]), within, depth)
+                else:
+                    yield Directive(words[0], tuple(words[1:]), inside, place)
+                words = []
+
+    def included(self, pattern: str, within: tuple[Path, ...], depth: int) -> Iterator[Directive]:
+        """Read the files that a pattern stands for."""
+        for name in sorted(glob(str(self.base / pattern))):  # noqa: PTH207  like glob(3), it passes over dot files
+            if (file := Path(name)) not in within:
+                yield from self.file(file, within, depth + 1)
 
 
 def _tokens(text: str, file: Path) -> Iterator[tuple[str, bool, str]]:
