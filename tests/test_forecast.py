@@ -66,7 +66,7 @@ def test_a_stable_lineage_is_told_what_a_renewal_would_bring(ttl: int) -> None:
 
 
 def test_no_name_server_is_taken_out_by_a_forecast() -> None:
-    """What was served until now ends with the next look, not when resolvers forget the servers: those are the same in the forecast.
+    """What was served until now ends with the next look, not when resolvers forget the servers: they stay in the forecast.
 
     So it is where every wait has just begun again, or a next key was just replaced.
     """

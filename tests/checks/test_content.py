@@ -272,6 +272,16 @@ def test_of_a_lineage_an_unknown_record_is_left_over() -> None:
     assert codes(case(right(), hashed(b"x"), household=household()))["F-LEFTOVER"] == "warning"
 
 
+def test_what_is_a_lineage_s_own_is_no_leftover() -> None:
+    """The record of a next key that was just replaced is removed by itself: nobody has to adopt or remove it."""
+    home, replaced = household(), hashed(b"the former next key")
+    own = replace(home, facts=replace(home.facts, ours={home.lineage.owners[0]: frozenset({replaced})}))
+    assert "F-LEFTOVER" not in codes(case(right(), replaced, household=own))
+    foreign = finding(case(right(), replaced, hashed(b"x"), household=own), "F-LEFTOVER")
+    assert str(replaced) not in foreign.remedy
+    assert foreign.message.startswith("1 of 3 records")
+
+
 # The labels
 
 

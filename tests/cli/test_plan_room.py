@@ -10,6 +10,7 @@ from pki import authority, key_pem, new_key
 
 from tlsa_manager.journal import Journal
 from tlsa_manager.keys import load_pair
+from tlsa_manager.lineage import Key
 from tlsa_manager.rollover import events as ev
 from tlsa_manager.store import Store
 from tlsa_manager.tlsa import DANE_EE_SPKI_SHA256
@@ -70,6 +71,21 @@ def test_the_next_renewal_is_judged_before_anything_begins(say: Say, tmp_path: P
     assert ("next-key = true" in text) == warned
     assert ("reuse-key = true" in text) == warned
     assert ("before it expires, and a rollover takes" in say("status").out) == warned
+
+
+@pytest.mark.parametrize(
+    ("more", "key"), [("next-key = true", "the next key"), ("reuse-key = true", "the key in service"), ("", "")]
+)
+def test_which_key_is_supposed_is_said(say: Say, tmp_path: Path, more: str, key: str) -> None:
+    """A client that makes its own keys waits for caches all the same, whatever the timeline of a known key says."""
+    short_lived(tmp_path, ttl=HOUR, more=more)
+    if "next" in more:
+        made = Key("20270101T000000Z-bbbbbbbb", "bb" * 32, "bb" * 64, "ECDSA", "ecdsa-p256")
+        Journal(tmp_path / "data" / "state.db").append(NAME, ev.Prepared(made), time.time())
+    text = say("rollover", "plan", NAME).out
+    assert text.startswith(f"{NAME}: if a new certificate{f' for {key}' if key else ''} came now, and nothing went wrong:")
+    assert ("a key that the client has made itself waits until every cache knows it" in text) is bool(key)
+    assert say("rollover", "plan", NAME, "--json").json["supposed_key"] == key
 
 
 def test_that_it_fits_is_said_too(say: Say, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def left_over(case: Case) -> Iterator[Finding]:
         if not any(map(spot.selects, spot.usable())):
             continue
         idle = [one for one in sorted(spot.usable()) if one.usage in {1, 3} and not spot.selects(one)]
-        idle = [one for one in idle if explained(one, spot, case) is None and one not in _known(case)]
+        idle = [one for one in idle if explained(one, spot, case) is None and one not in _known(case, spot.target)]
         gone = [one for one in idle if former(one, case)]
         severity = _burden(spot, case, len(idle) - len(gone))
         if gone:
@@ -204,6 +204,10 @@ def _labels(spot: Spot) -> Iterator[tuple[str, str, list[Tlsa]]]:
             yield " and ".join(str(one.params) for one in records), data, records
 
 
-def _known(case: Case) -> frozenset[Tlsa]:
-    """The records that the lineage needs: of the current key, of the next, of the one to go back to."""
-    return wanted(case.household.lineage, case.household.facts) if case.household else frozenset()
+def _known(case: Case, target: str) -> frozenset[Tlsa]:
+    """The records that the lineage needs, and those at a name that are its own, which it removes when nothing needs them.
+
+    It needs those of the current key, of the next, of the one to go back to.
+    """
+    home = case.household
+    return wanted(home.lineage, home.facts) | home.facts.ours.get(target, frozenset()) if home else frozenset()

@@ -40,9 +40,11 @@ def command(context: click.Context, wanted: str) -> None:
     known = {each: journal.facts(each) for each in config.lineages}
     forecast = foresee(config.lineages, known, lineage.name, at)
     room = _room(lineage, known[lineage.name], at)
+    key = _key(lineage, known[lineage.name], at) if forecast.supposed else ""
     value = {
         "lineage": lineage.name,
         "supposed": forecast.supposed,
+        "supposed_key": key,
         "stop": forecast.stop,
         "remedy": forecast.remedy,
         "targets": alias_values(lineage, known[lineage.name]),
@@ -50,7 +52,24 @@ def command(context: click.Context, wanted: str) -> None:
         "turns": [_value(turn) for turn in forecast.turns],
     }
     aliases = list(alias_lines(lineage, known[lineage.name]))
-    voice.answer(value, _lines(lineage.name, forecast, at, room["advice"], aliases))
+    voice.answer(
+        value, [_headline(lineage.name, forecast, key), *_lines(forecast, at, [*room["advice"], *_otherwise(key)], aliases)]
+    )
+
+
+def _key(lineage: Lineage, facts: Facts, at: float) -> str:
+    """Which key the certificate is supposed to be for that nobody has yet: that of the forecast, in words."""
+    from tlsa_manager.rollover import succession
+
+    if facts.current and not succession.renews_key(lineage, facts, at):
+        return "the key in service"
+    return "the next key" if facts.standby else ""
+
+
+def _otherwise(key: str) -> Iterator[str]:
+    """What a client without the hooks that take our key will see instead."""
+    if key:
+        yield f"that is for a certificate for {key}: one for a key that the client has made itself waits until every cache knows it"
 
 
 def _room(lineage: Lineage, facts: Facts, at: float) -> dict[str, Any]:
@@ -79,13 +98,15 @@ def _text(turn: Turn) -> str:
     return sentence(turn.event) if turn.event else f"waits: {turn.why}"
 
 
-def _lines(lineage: str, forecast: Forecast, at: float, advice: list[str], aliases: list[str]) -> Iterator[Line]:
+def _headline(lineage: str, forecast: Forecast, key: str) -> Line:
+    if not forecast.supposed:
+        return f"{lineage}: if nothing goes wrong:", "bold"
+    return f"{lineage}: if a new certificate{f' for {key}' if key else ''} came now, and nothing went wrong:", "bold"
+
+
+def _lines(forecast: Forecast, at: float, advice: list[str], aliases: list[str]) -> Iterator[Line]:
     from tlsa_manager.cli.when import span, stamp
 
-    if forecast.supposed:
-        yield f"{lineage}: if a new certificate came now, and nothing went wrong:", "bold"
-    else:
-        yield f"{lineage}: if nothing goes wrong:", "bold"
     yield from ((f"  {text}", "yellow") for text in advice)
     yield from ((f"  {text}", "") for text in aliases)
     for turn in forecast.turns:
