@@ -109,5 +109,5 @@ if [ $# -eq 0 ]; then
     check mypy
     check lint-imports
 fi
-check pytest -n 6 --dist loadgroup --durations 12 "$@"
+check pytest -n 5 --dist loadgroup --durations 12 "$@"
 [ -z "$failed" ] || { say "failed: $failed"; exit 1; }

@@ -59,7 +59,7 @@ class Servers:
         os.chown(self.files["exim"], 0, 65534)
         self.files["exim"].chmod(0o640)
         self.exim = Exim(place / "exim", address=EXIM, hostname=self.backup, files=(self.files["exim"],))
-        self.dovecot = dovecot(directory / "dovecot", MX_ADDRESS)
+        self.dovecot = dovecot(place / "imap", MX_ADDRESS)  # its sockets stand there, and their names must be short
         self.dovecot.configure(f"ssl_cert = <{self.files['dovecot']}\nssl_key = <{self.files['dovecot']}")
         self.owners = (*self.mail.owners, *(f"_{port}._tcp.{self.mail.host}." for port in (143, 993)), f"_25._tcp.{self.backup}.")
         for owner in self.owners:
