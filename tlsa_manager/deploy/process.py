@@ -6,20 +6,18 @@ import fcntl
 import os
 import signal
 import subprocess
-import tempfile
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from tlsa_manager.deploy.listener import Kept, Pipe
 from tlsa_manager.deploy.terminal import Terminal
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_TAIL_BYTES = 4096
 _TAIL_LINES = 5
-_MAX_OUTPUT = 64 << 20  # bytes; read only on success, where postconf may say a lot
+_MAX_OUTPUT = 64 << 20  # bytes; postconf may say a lot
 _MAX_SECRET = 4 << 20  # bytes; what is kept in memory
 
 
@@ -33,39 +31,43 @@ def run(
 ) -> str:
     """Run a program and return what it wrote to stdout. `timeout` in seconds, then its whole process group is killed.
 
-    It gets no stdin and only PATH, LC_ALL and what `environment` says. Output goes to files, not pipes, so that a daemon
-    which it leaves behind cannot keep us waiting. `at_terminal` is for programs that tell their errors only to a terminal,
-    `is_secret` for those whose stdout has passwords: that is kept in memory, of a limited size. Raises DeployError with the exit
+    It gets no stdin and only PATH, LC_ALL and what `environment` says. A daemon which it leaves behind does not keep us waiting,
+    and of its output so much is kept, on no disk. `at_terminal` is for programs that tell their errors only to a terminal,
+    `is_secret` for those whose stdout has passwords: one that says more than a limit ends there. Raises DeployError with the exit
     code and the last lines it wrote, of secret ones those to stderr.
     """
     said = {"PATH": PATH, "LC_ALL": "C", **(environment or {})}
-    with _in_memory() if is_secret else tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        with _stderr(errors, at_terminal=at_terminal) as stderr:
-            ending = _run(argv, timeout, said, output, stderr)
-        if ending:
-            told = _tail(errors) or (_UNTOLD if is_secret else _tail(output))
-            raise DeployError(f"{_shown(argv)} {ending}{told}", _HINT)
-        output.seek(0)
-        return output.read(_MAX_OUTPUT).rstrip(b"\0").decode("utf-8", "replace")
+    errors = Kept(0)
+    if is_secret:
+        with _in_memory() as file:
+            ending = _listened(argv, timeout, said, file, errors, at_terminal=at_terminal)
+            file.seek(0)
+            written, last = file.read(_MAX_SECRET).rstrip(b"\0"), b""
+    else:
+        output = Kept(_MAX_OUTPUT)
+        with Pipe(output) as stdout:
+            ending = _listened(argv, timeout, said, stdout, errors, at_terminal=at_terminal)
+        written, last = bytes(output.head), output.tail
+    if ending:
+        told = _tail(errors.tail) or (_UNTOLD if is_secret else _tail(last))
+        raise DeployError(f"{_shown(argv)} {ending}{told}", _HINT)
+    return written.decode("utf-8", "replace")
 
 
 _UNTOLD = " (its output may have passwords and is not shown)"
 _HINT = "run it by hand to see all it says; the mail log may say more"
 
 
-@contextmanager
-def _stderr(errors: IO[bytes], *, at_terminal: bool) -> Iterator[IO[bytes] | int]:
-    """Give the file itself, or a terminal that is copied to it where there is one to be had."""
-    if not at_terminal:
-        yield errors
-        return
+def _listened(
+    argv: Sequence[str], timeout: float, said: Mapping[str, str], stdout: IO[bytes] | int, errors: Kept, *, at_terminal: bool
+) -> str:
+    """Return how it ended, empty when well, and keep what it said of errors: to a terminal where there is one to be had."""
     try:
-        terminal = Terminal(errors)
-    except OSError:  # no /dev/pts here: then it says what it says to files
-        yield errors
-        return
-    with terminal as number:
-        yield number
+        stderr = Terminal(errors) if at_terminal else Pipe(errors)
+    except OSError:  # no /dev/pts here
+        stderr = Pipe(errors)
+    with stderr as number:
+        return _run(argv, timeout, said, stdout, number)
 
 
 def _in_memory() -> IO[bytes]:
@@ -76,7 +78,7 @@ def _in_memory() -> IO[bytes]:
     return file
 
 
-def _run(argv: Sequence[str], timeout: float, said: Mapping[str, str], output: IO[bytes], stderr: IO[bytes] | int) -> str:
+def _run(argv: Sequence[str], timeout: float, said: Mapping[str, str], output: IO[bytes] | int, stderr: int) -> str:
     """Return how it ended, empty when well. After `timeout`, and when we are interrupted, its whole group is killed."""
     try:
         process = subprocess.Popen(
@@ -102,11 +104,9 @@ def _ending(code: int) -> str:
     return f"failed with exit code {code}" if code else ""
 
 
-def _tail(file: IO[bytes]) -> str:
+def _tail(said: bytes) -> str:
     """Return the last lines for a message: no control characters, and nothing where it may be a key."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _TAIL_BYTES))
-    text = file.read().decode("utf-8", "replace")
+    text = said.decode("utf-8", "replace")
     if "PRIVATE KEY" in text:
         return ": (its output looks like a private key and is not shown)"
     lines = [line for line in ("".join(c if c.isprintable() else " " for c in raw).strip() for raw in text.splitlines()) if line]
