@@ -10,6 +10,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dns.query
+import dns.rcode
+import dns.update
 import pytest
 from lab import namespace
 from lab.bind import tsig_key
@@ -184,18 +187,22 @@ def test_as_the_page_says_for_powerdns(tmp_path: Path) -> None:
         empty.executescript(SCHEMA.read_text())
     (tmp_path / "pdns.conf").write_text(
         f"launch=gsqlite3\ngsqlite3-database={database}\ngsqlite3-dnssec=yes\nlocal-address=127.53.4.35\nsocket-dir={tmp_path}\n"
-        "daemon=no\nguardian=no\nwrite-pid=no\nsecurity-poll-suffix=\n"
-        + block("powerdns.md", "dnsupdate=yes").replace("192.0.2.25/32", "127.0.0.0/8")
+        "daemon=no\nguardian=no\nwrite-pid=no\nsecurity-poll-suffix=\n" + block("powerdns.md", "dnsupdate=yes")
     )
-    (tmp_path / "example.org.zone").write_text(zone_text("127.53.4.35"))
     pdnsutil = f"pdnsutil --config-dir={tmp_path}"
-    shell(f"{pdnsutil} load-zone example.org {tmp_path}/example.org.zone")
-    make, *steps = block("powerdns.md", "import-tsig-key").splitlines()
-    shell(moved(make, {"/etc/tlsa-manager": tmp_path}))
+    for zone in ("example.org", "example.net"):
+        (tmp_path / zone).write_text(zone_text("127.53.4.35").replace("example.org", zone))
+        shell(f"{pdnsutil} load-zone {zone} {tmp_path}/{zone}")
+    place, make, *steps = block("powerdns.md", "import-tsig-key").replace("192.0.2.25/32", "127.0.0.0/8").splitlines()
+    shell(moved(f"{place}\n{make}", {"/etc/tlsa-manager": tmp_path}))
     secret = (tmp_path / "tsig.key").read_text().split('secret "')[1].split('"')[0]
     shell("\n".join(steps).replace("pdnsutil", pdnsutil).replace("THE SECRET IN THAT FILE", secret))
     with serving("127.53.4.35", "pdns_server", f"--config-dir={tmp_path}", log=tmp_path / "log"):
         updates("powerdns.md", "127.53.4.35", tmp_path / "tsig.key", refused="")
+        for zone in ("example.org", "example.net"):  # neither that zone nor any other takes anything from whoever has no key
+            update = dns.update.UpdateMessage(f"{zone}.")
+            update.add(f"no-key.{zone}.", 60, "TXT", "x")
+            assert dns.query.tcp(update, "127.53.4.35", 10).rcode() == dns.rcode.REFUSED
 
 
 def test_as_the_page_says_for_the_api_of_powerdns(tmp_path: Path) -> None:

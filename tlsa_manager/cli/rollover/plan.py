@@ -69,7 +69,7 @@ def _key(lineage: Lineage, facts: Facts, at: float) -> str:
 def _otherwise(key: str) -> Iterator[str]:
     """What a client without the hooks that take our key will see instead."""
     if key:
-        yield f"that is for a certificate for {key}: one for a key that the client has made itself waits until every cache knows it"
+        yield f"that is for a certificate for {key}: one for a key that the client made itself waits until every cache knows it"
 
 
 def _room(lineage: Lineage, facts: Facts, at: float) -> dict[str, Any]:
