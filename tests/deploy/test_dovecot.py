@@ -135,3 +135,40 @@ def test_version_2_4(form: str, place: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (one.look().configured, one.look().problems) == (True, ())
     (place / "said").write_text((place / "said").read_text().replace(str(other), str(ours)).replace(mine, ""))
     assert (one.look().configured, one.look().problems) == (True, ()), "not every key_file is of TLS"
+
+
+def test_a_file_that_is_not_read_for_want_of_a_sign_is_told(server: Any, place: Path) -> None:
+    """In 2.3 a path without `<` is the text of a certificate: TLS fails; done as told, it is read, and presented."""
+    one = KIND.consumer(server, place / "tls" / "mx.pem")
+    one.install((ours := pair()).combined)
+    for text, line in (
+        ("ssl_cert = {0}\nssl_key = <{0}", "ssl_cert = <{0}"),
+        ("ssl_cert = <{0}\nssl_key = {0}", "ssl_key = <{0}"),
+    ):
+        server.configure(text.format(one.path))
+        view = one.look()
+        assert view.configured is False
+        (problem,) = view.problems
+        assert "is no file but the text itself" in problem
+        assert problem.partition("; ")[2] == f"write {line.format(one.path)}, then doveadm -c {server.config} reload"
+    server.start()
+    with pytest.raises(OSError, match=r"reset|EOF|alert"):
+        presented(server.address, 993)
+    server.configure(KIND.tls(str(one.path), str(one.path)))
+    assert (one.look().configured, one.look().problems) == (True, ())
+    one.reload()
+    until(lambda: presented(server.address, 993) == ours.chain.fingerprint, "TLS is there")
+
+
+def test_a_dovecot_without_tls_is_told(server: Any, place: Path) -> None:
+    """Global ssl = no wins over what any block says; of a block alone it is none of our business."""
+    one = KIND.consumer(server, place / "tls" / "mx.pem")
+    one.install(pair().combined)
+    tls = KIND.tls(str(one.path), str(one.path))
+    server.configure(f"{tls}\nssl = no\nprotocol imap {{\nssl = required\n}}")
+    view = one.look()
+    assert view.configured is False
+    (problem,) = view.problems
+    assert problem.startswith("Dovecot has ssl = no, so")
+    server.configure(f"{tls}\nprotocol pop3 {{\nssl = no\n}}")
+    assert (one.look().configured, one.look().problems) == (True, ())

@@ -46,6 +46,7 @@ class Reading:
     """What a server reads. `server`: its name for people; `doubt`: why it may read more than can be told, or empty.
 
     `how`: what to write to have it read our file; `again`: what to do then; `user`: as whom it opens files, None: not known.
+    `faults`: why it presents nothing of what it is given, as sentences.
     """
 
     server: str
@@ -54,6 +55,7 @@ class Reading:
     again: str
     doubt: str = ""
     user: access.Reader | None = None
+    faults: tuple[str, ...] = ()
 
 
 def configured(reading: Reading, path: Path) -> bool | None:
@@ -72,16 +74,17 @@ def problems(reading: Reading, path: Path) -> Iterator[str]:
     if not ours and reading.doubt:
         told = f"{who} may read {path}, but that cannot be told: {reading.doubt}"
         yield f"{told}; name the file itself: {_copy(reading, path)}{remedy}"
-    elif not ours:
+    elif not ours and not reading.faults:
         yield (
             f"{who} does not read {path}{_instead(reading)}, so a new certificate there would never be presented; "
             f"to have it read: {_copy(reading, path)}{remedy}"
         )
-    elif not os.path.lexists(path):
+    elif ours and not os.path.lexists(path):
         yield (
             f"{who} is configured to read {path}, which does not exist: it cannot start, nor take up any change, until a "
             f"certificate is there; put the key and the chain in use there, key first"
         )
+    yield from reading.faults
     for use in ours:
         yield from _of_one(f"{who} ({use.where})", use, path, remedy)
     yield from from_acme(reading, path)
