@@ -494,3 +494,14 @@ def test_an_exim_that_cannot_become_root_again_is_never_told(directory: Path) ->
                 one.check()
         finally:
             exim.stop()
+
+
+def test_a_file_of_ours_that_is_a_link_is_one_problem(directory: Path) -> None:
+    """Itself or its directory: told once, with one thing to do."""
+    put(directory / "tls" / "real.pem", pair())
+    (directory / "tls" / "mx.pem").symlink_to("real.pem")
+    (told,) = looked(directory, both(directory / "tls" / "mx.pem"), directory / "tls" / "mx.pem").problems
+    assert "could not be replaced: it is a symbolic link to 'real.pem'; name a file of this program's own" in told
+    (directory / "live").symlink_to("tls")
+    (told,) = looked(directory, both(directory / "live" / "real.pem"), directory / "live" / "real.pem").problems
+    assert told.startswith(f"{directory}/live cannot be used")

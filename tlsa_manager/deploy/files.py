@@ -99,6 +99,8 @@ def look(consumer: str, path: Path, wanted: Wanted = AS_IT_STANDS) -> FileView:
         stuck = f"the directory {path.parent} does not exist; to make it: install -d -m 700 {path.parent}"
     except OSError as error:
         stuck = f"{path.parent} cannot be used: {in_words(error)}"
+    if stuck and (path.is_symlink() or path.parent.is_symlink()):
+        problems = []  # that it is not read through a link is no problem of its own
     told = tuple(dict.fromkeys(filter(None, (*problems, stuck, *exposed))))
     return FileView(consumer, str(path), fingerprint, problems=told, exposed=tuple(exposed), stuck=stuck)
 

@@ -124,7 +124,13 @@ def from_acme(configuration: Configuration, path: Path) -> Iterator[str]:
 
 
 def _links(configuration: Configuration, path: Path) -> Iterator[str]:
-    """What a turned link does: Exim watches the directory that each name led to when it started, and the names in there."""
+    """What a turned link does: Exim watches the directory that each name led to when it started, and the names in there.
+
+    That our own file must be none is told of every consumer.
+    """
+    if path.is_symlink() or path.parent.is_symlink():
+        return
+    options = "MAIN_TLS_CERTKEY" if configuration.file == _DEBIAN else "tls_certificate and tls_privatekey"
     for one in dict.fromkeys((*(configuration.certificates or ()), *(configuration.private_keys or ()))):
         real = os.path.realpath(one)
         if not beside.same(one, path) or real == os.path.normpath(one):
@@ -134,10 +140,7 @@ def _links(configuration: Configuration, path: Path) -> Iterator[str]:
             if Path(one).is_symlink()
             else "when a link on the way is turned it never notices, and goes on presenting the old certificate"
         )
-        yield (
-            f"Exim reaches {path} through a symbolic link ({one} is {real}): {effect}; name {real} itself in tls_certificate and "
-            "tls_privatekey"
-        )
+        yield f"Exim reaches {path} through a symbolic link ({one} is {real}): {effect}; name {real} itself in {options}"
 
 
 def _same_kind(configuration: Configuration, path: Path) -> Iterator[str]:
