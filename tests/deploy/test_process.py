@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +68,37 @@ def test_dev_stderr_can_be_opened() -> None:
     with pytest.raises(DeployError, match="exit code 1: one \\| two"):
         shell("echo one > /dev/stderr; echo two > /dev/stderr; exit 1")
     assert shell("echo one > /dev/stdout; echo two") == "one\ntwo\n"
+
+
+_ASKS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from tlsa_manager.deploy import open_consumer
+one = open_consumer("mx", "command", {"file": "/x/mx.pem", "check": ["/bin/sh", "-c", sys.argv[1]], "reload": ["/bin/true"]})
+if sys.argv[2] == "main":
+    one.check()
+with ThreadPoolExecutor(2) as pool:
+    pool.submit(one.check).result()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("where", ["main", "thread"])
+def test_whoever_ends_us_ends_what_we_have_started(where: str, number: int, tmp_path: Path) -> None:
+    """A command that waits for ever, with a child of its own, is gone with us; and we end by that signal."""
+    command = f"sleep 600 & echo $$ $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pids; wait"
+    with subprocess.Popen([sys.executable, "-c", _ASKS, command, where]) as ours:
+        until((tmp_path / "pids").exists, "it waits")
+        ours.send_signal(number)
+        assert ours.wait(60) == -number
+    pids = (tmp_path / "pids").read_text().split()
+    until(lambda: not any(is_there(pid) for pid in pids), "nobody is left")
+
+
+def is_there(pid: str) -> bool:
+    """Whether a process is there that has not ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

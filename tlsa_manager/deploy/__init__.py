@@ -81,6 +81,9 @@ class _Module(Protocol):
 
 def open_consumer(name: str, kind: str, options: Mapping[str, object]) -> Consumer:
     """Make the consumer of section `[consumer.NAME]` from its options (without `type = KIND`). Raises ConfigError."""
+    from tlsa_manager.deploy import leaving  # its commands may run in any thread, and only this one can prepare for a signal
+
+    leaving.mind()
     module = _kind(f"consumer.{name}", kind)
     return module.build(name, settle(f"consumer.{name}", module.OPTIONS, options))
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from typing import IO, TYPE_CHECKING
 
+from tlsa_manager.deploy import leaving
 from tlsa_manager.deploy.listener import Kept, Pipe
 from tlsa_manager.deploy.terminal import Terminal
 from tlsa_manager.errors import DeployError
@@ -88,7 +89,8 @@ def _run(argv: Sequence[str], timeout: float, said: Mapping[str, str], output: I
         message = f"{argv[0]} cannot be started: {error.strerror}"
         raise DeployError(message, "look whether it is installed, and correct the configuration of the consumer") from None
     try:
-        process.wait(timeout)
+        with leaving.taken_along(process.pid):
+            process.wait(timeout)
     except subprocess.TimeoutExpired:
         return f"did not end within {timeout:g} s and was killed"
     finally:
