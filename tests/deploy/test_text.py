@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tlsa_manager.deploy import Consumer, open_consumer, running, service
+from tlsa_manager.deploy import Consumer, open_consumer, process, running, service
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
@@ -116,4 +116,17 @@ def test_a_name_begins_no_line_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "x\nmx.a.example: all is well").mkdir()
     told = problem(consumer("nginx", tmp_path / "config"))
     assert "\n" not in told
-    assert "x\\nmx.a.example: all is well' cannot be read" in told
+    assert "x\\nmx.a.example: all is well cannot be read" in told
+
+
+def test_what_a_server_reads_begins_no_line_of_its_own(tmp_path: Path) -> None:
+    """Names of servers and certificates are shown as well, here with a quoted newline and an escape for terminals."""
+    odd = "/x\nmx.a.example: all is well\x1b[2J"
+    ssl = f'ssl_certificate "{odd}"; ssl_certificate_key "{tmp_path}/mx.pem";'
+    (tmp_path / "config").write_text(f'http {{ server {{ server_name "{odd}"; listen 443 ssl; {ssl} }} }}')
+    problems = consumer("nginx", tmp_path / "config").look().problems
+    assert [told for told in problems if "\\nmx.a.example: all is well\\x1b[2J" in told]
+    assert all(told.isprintable() for told in problems)
+    with pytest.raises(DeployError) as caught:
+        process.run(("/bin/sh", "-c", "exit 1", odd), 20)
+    assert caught.value.message.isprintable()

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 from tlsa_manager.deploy import leaving
 from tlsa_manager.deploy.listener import Kept, Pipe
 from tlsa_manager.deploy.terminal import Terminal
+from tlsa_manager.deploy.text import one_line
 from tlsa_manager.errors import DeployError
 
 if TYPE_CHECKING:
@@ -116,4 +117,4 @@ def _tail(said: bytes) -> str:
 
 
 def _shown(argv: Sequence[str]) -> str:
-    return " ".join(argv)[:120]
+    return one_line(" ".join(argv)[:120])

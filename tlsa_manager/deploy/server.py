@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tlsa_manager.deploy import files, ownership, reading
+from tlsa_manager.deploy.text import one_line
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
@@ -68,10 +69,10 @@ class Server:
         try:
             found = self.software.ask(self.path)
         except DeployError as error:
-            told = f"it cannot be told what {self.name} reads: {error.message}; {error.hint}"
+            told = one_line(f"it cannot be told what {self.name} reads: {error.message}; {error.hint}")
             return replace(seen, problems=(*seen.problems, told))
-        problems = dict.fromkeys((*seen.problems, *reading.problems(found, self.path)))
-        theirs = tuple(reading.from_acme(found, self.path))
+        problems = dict.fromkeys((*seen.problems, *map(one_line, reading.problems(found, self.path))))
+        theirs = tuple(map(one_line, reading.from_acme(found, self.path)))
         return replace(seen, configured=reading.configured(found, self.path), problems=tuple(problems), from_acme=theirs)
 
     def current(self) -> bytes | None:
@@ -83,7 +84,7 @@ class Server:
         self.software.check()
         message, _, remedy = reading.unreadable(self.software.ask(self.path), self.path, self.wanted).partition("; ")
         if message:
-            raise DeployError(message, remedy)
+            raise DeployError(one_line(message), one_line(remedy))
 
     def install(self, combined: bytes) -> None:
         """Replace the file atomically. Raises DeployError."""

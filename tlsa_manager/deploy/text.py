@@ -50,6 +50,10 @@ class Texts:
             raise DeployError(f"{_shown(file)} is nested too deeply: more than {_DEPTH} blocks and files", self._remedy)
 
 
+def one_line(text: str) -> str:
+    """Return words of a configuration with what could begin a line of its own, or steer a terminal, as its escape."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 def _shown(file: Path) -> str:
-    """Return a name as it is, in quotes where it has characters that could pass for something else."""
-    return str(file) if str(file).isprintable() else repr(str(file))
+    return one_line(str(file))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.deploy import access, files, ownership, process, service
 from tlsa_manager.deploy.exim import answers, privilege, taking_up
+from tlsa_manager.deploy.text import one_line
 from tlsa_manager.disk import KEY_MODES
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
@@ -83,8 +84,8 @@ class Exim:
         except DeployError as error:
             return replace(seen, problems=(*seen.problems, f"Exim cannot be asked what it reads: {error.message}; {error.hint}"))
         hindrances = (*self._unreadable(configured), *self._unwakeable(configured))
-        problems = (*seen.problems, *answers.problems(configured, self.path), *hindrances)
-        theirs = tuple(answers.from_acme(configured, self.path))
+        problems = (*seen.problems, *map(one_line, (*answers.problems(configured, self.path), *hindrances)))
+        theirs = tuple(map(one_line, answers.from_acme(configured, self.path)))
         return replace(seen, configured=answers.reads(configured, self.path), problems=problems, from_acme=theirs)
 
     def current(self) -> bytes | None:
@@ -159,4 +160,4 @@ class Exim:
 def _refuse(*problems: str) -> None:
     for problem in problems:
         message, _, remedy = problem.partition("; ")
-        raise DeployError(message, remedy)
+        raise DeployError(one_line(message), one_line(remedy))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tlsa_manager.deploy import files, process, service
 from tlsa_manager.deploy.postfix import instances, maincf
 from tlsa_manager.deploy.postfix.instances import Instance
+from tlsa_manager.deploy.text import one_line
 from tlsa_manager.errors import DeployError
 from tlsa_manager.option import Option
 from tlsa_manager.value import dataclass
@@ -62,8 +63,8 @@ class Postfix:
             configuration = maincf.read(self.directory, self.timeout)
         except DeployError as error:
             return replace(seen, problems=(*seen.problems, f"Postfix cannot be asked what it reads: {error.message}"))
-        problems = (*seen.problems, *maincf.problems(configuration, self.path))
-        theirs = tuple(maincf.from_acme(configuration, self.path))
+        problems = (*seen.problems, *map(one_line, maincf.problems(configuration, self.path)))
+        theirs = tuple(map(one_line, maincf.from_acme(configuration, self.path)))
         return replace(seen, configured=maincf.reads(configuration, self.path), problems=problems, from_acme=theirs)
 
     def current(self) -> bytes | None:
