@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tlsa_manager.cli.ending import run
 from tlsa_manager.config import load
+from tlsa_manager.config.backend import _secret, chosen
 from tlsa_manager.config.first import first_file
 from tlsa_manager.config.found import Found, look
+from tlsa_manager.config.listening import asked
+from tlsa_manager.config.nameserver import NameServer
 from tlsa_manager.observe.delegation import Delegation, delegation
 from tlsa_manager.publish import KINDS, warning_of
 from tlsa_manager.publish.whose import whose
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lab.hierarchy import DnsLab
     from program import Say
 
     from tlsa_manager.config import Config
 
+DOCS = Path(__file__).parents[2] / "docs" / "backends"
 HOST = "mx.example.org"
 BIND = """
 // zone "commented.org" { type primary; };
@@ -156,9 +159,13 @@ def test_the_server_here_goes_before_the_provider(tmp_path: Path) -> None:
 
 
 def test_other_mail_servers_become_consumers(tmp_path: Path) -> None:
-    """Each with a file of its own in its directory; web servers and proxies only where they speak mail."""
+    """Each with a file of its own in its directory; web servers and proxies only where they speak mail, packages alone never."""
     names = ("etc/exim4/update-exim4.conf.conf", "etc/dovecot/dovecot.conf", "etc/nginx/nginx.conf", "etc/haproxy/haproxy.cfg")
-    root = tree(tmp_path, **dict.fromkeys(names, "http {\n  bind :443\n}\n"))
+    root = tree(tmp_path, **dict.fromkeys(names, "http {\n  bind :443\n}\n"), **{"etc/smtpd.conf": "listen on localhost\n"})
+    tree(root, **{"etc/dovecot/conf.d/10-ssl.conf": "ssl_cert = </etc/dovecot/private/dovecot.pem\n"})
+    assert look(root).mail_servers == ()
+    for number, name in enumerate(("exim4", "dovecot", "named")):
+        tree(root, **{f"proc/{number + 7}/comm": f"{name}\n"})
     config, text = begun(tmp_path, replace(look(root), host=HOST))
     assert config.lineages[HOST].consumers == ("exim", "dovecot")
     assert {name: one.options["file"] for name, one in config.consumers.items()} == {
@@ -175,6 +182,93 @@ def test_other_mail_servers_become_consumers(tmp_path: Path) -> None:
     kinds = ("postfix", "exim", "opensmtpd", "dovecot", "haproxy", "nginx")
     assert config.lineages[HOST].consumers == kinds
     assert config.lineages[f"{HOST}-rsa"].consumers == tuple(f"{kind}-2" for kind in kinds)
+
+
+READ = (
+    ("exim", "etc/exim4/exim4.conf.localmacros", "MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTKEY = {file}\n"),
+    ("exim", "etc/exim/exim.conf", "tls_certificate = {file}\ntls_privatekey = {file}\n"),
+    ("dovecot", "etc/dovecot/conf.d/10-ssl.conf", "ssl_cert = <{file}\nssl_key = <{file}\n"),
+    ("dovecot", "etc/dovecot/dovecot.conf", "ssl_server_cert_file = {file}\nssl_server_key_file = {file}\n"),
+    ("nginx", "etc/nginx/nginx.conf", "mail {{\n ssl_certificate {file};\n ssl_certificate_key {file};\n}}\n"),
+    ("haproxy", "etc/haproxy/haproxy.cfg", "frontend imap\n  bind :993 ssl crt {file}\n"),
+    ("opensmtpd", "etc/smtpd.conf", 'pki mx cert "{file}"\npki mx key "{file}"\nlisten on eth0 tls pki mx\n'),
+)
+
+
+@pytest.mark.parametrize(("kind", "place", "text"), READ)
+def test_the_file_that_is_read_already_stays(tmp_path: Path, kind: str, place: str, text: str) -> None:
+    """One file for key and chain, that no ACME client replaces and no link leads to; the ports where somebody listens."""
+    tree(tmp_path, **{"etc/tls/mine.pem": "", place: text.format(file="/etc/tls/mine.pem")})
+    (found,) = look(tmp_path).mail_servers
+    assert (found.kind, found.file, found.ports) == (kind, "/etc/tls/mine.pem", ())
+    assert begun(tmp_path, replace(look(tmp_path), host=HOST))[0].consumers[kind].options["file"] == "/etc/tls/mine.pem"
+    for other in ("/etc/tls/link.pem", "/etc/letsencrypt/live/mx/all.pem", "/etc/tls/gone.pem"):
+        (tmp_path / "etc/tls/link.pem").unlink(missing_ok=True)
+        (tmp_path / "etc/tls/link.pem").symlink_to("mine.pem")
+        tree(tmp_path, **{"etc/letsencrypt/live/mx/all.pem": "", place: text.format(file=other)})
+        assert [one.file for one in look(tmp_path).mail_servers] == [""]
+
+
+def test_the_ports_of_what_runs_are_services(tmp_path: Path) -> None:
+    """Those where somebody listens, of those that such a server has: nobody else would look at them after a swap."""
+    listening = "".join(
+        f" 0: 00000000:{port:04X} 00000000:0000 {state}\n" for port, state in ((993, "0A"), (143, "0A"), (995, "01"))
+    )
+    tree(tmp_path, **{"proc/9/comm": "dovecot\n", "proc/net/tcp": f"head\n{listening}", "proc/net/tcp6": "head\n"})
+    config, _ = begun(tmp_path, replace(look(tmp_path), host=HOST))
+    assert [str(one) for one in config.lineages[HOST].services] == [f"{HOST}:25", f"{HOST}:143", f"{HOST}:993"]
+
+
+def test_what_is_done_is_no_longer_to_do(tmp_path: Path) -> None:
+    """With the key and the grant in place nothing is left; with one of both it is; PowerDNS keeps it where nobody looks."""
+    granted = BIND.replace(
+        "type primary;  # a", "type primary; update-policy { grant tlsa-manager. name _25._tcp.mx.example.org. TLSA; }; # a"
+    )
+    granted += "options { listen-on { 192.0.2.53; }; listen-on-v6 port 5353 { 2001:db8::53; any; }; };"
+    allowed = KNOT.replace("zone:", "acl:\n  - id: a\n    action: update\nzone:")
+    both = {
+        "etc/bind/named.conf.local": granted,
+        "etc/knot/knot.conf": allowed.replace("127.0.0.1@53", "[192.0.2.54@53, ::1@5354]"),
+    }
+    assert all(one.todo for one in look(tree(tmp_path, **both)).name_servers), "there is no key yet"
+    bind, knot = look(tree(tmp_path, **{"etc/tlsa-manager/pdns.key": "", "etc/tlsa-manager/tsig.key": ""})).name_servers
+    assert (bind.todo, knot.todo) == ((), ())
+    assert (bind.given["server"], knot.given["server"]) == ("192.0.2.53", "192.0.2.54")
+    assert (bind.listens, knot.listens) == (("192.0.2.53", "2001:db8::53#5353"), ("192.0.2.54", "::1#5354"))
+    assert bind.given["tsig-key-file"] == "/etc/tlsa-manager/tsig.key"
+    assert all(
+        one.todo for one in look(tree(tmp_path, **{"etc/bind/named.conf.local": BIND, "etc/knot/knot.conf": KNOT})).name_servers
+    )
+
+
+def test_updates_go_before_the_api_where_a_key_is_there(tmp_path: Path) -> None:
+    """As the page recommends; without a key of ours the API is what is ready."""
+    tree(tmp_path, **{"etc/powerdns/pdns.conf": PDNS + "dnsupdate=yes\nlocal-address=192.0.2.53, ::\n"})
+    assert look(tmp_path).name_servers[0].kind == "powerdns"
+    (found,) = look(tree(tmp_path, **{"etc/tlsa-manager/tsig.key": ""})).name_servers
+    assert (found.kind, found.given["server"]) == ("rfc2136", "192.0.2.53")
+    assert "get-meta" in found.todo[0]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_secrets_are_where_the_pages_have_them(kind: str) -> None:
+    """Who follows a page after `config init` need not rename anything."""
+    page = DOCS / f"{kind}.md"
+    given = _secret(kind)
+    assert all(f'{name} = "{file}"' in page.read_text() for name, file in given.items()) or not page.exists()
+
+
+def test_a_name_server_is_named_where_it_answers_with_authority(dns_lab: DnsLab) -> None:
+    """A resolver at the usual address is passed by; where nobody answers for the host, that is said."""
+    resolver = dns_lab.resolver
+    bind = NameServer("BIND", "rfc2136", {"server": resolver}, (), (), (resolver, dns_lab.primary))
+    (found,) = asked(Found("mx.a.example", name_servers=(bind,))).name_servers
+    assert (found.given["server"], found.authority, found.todo) == (dns_lab.primary, True, ())
+    assert "BIND on this host has the zone" in chosen(Found("mx.a.example", name_servers=(found,))).why[0]
+    (lost,) = asked(Found("mx.a.example", name_servers=(replace(bind, listens=(resolver,)),))).name_servers
+    assert lost.authority is False
+    assert f"it does not at {resolver}" in lost.todo[0]
+    assert "does not answer for the zone" in chosen(Found("mx.a.example", name_servers=(lost,))).why[0]
 
 
 def test_files_that_cannot_be_read_are_not_there(tmp_path: Path) -> None:

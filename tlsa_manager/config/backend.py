@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from tlsa_manager.config.found import Found
     from tlsa_manager.config.nameserver import NameServer
 
+_FILES = {
+    "azure": "azure-secret", "cloudflare": "cloudflare-token", "desec": "desec-token", "gandi": "gandi-token",
+    "google": "google.json", "hetzner": "hetzner-token", "inwx": "inwx-password", "lexicon": "porkbun", "netcup": "netcup-key",
+    "ovh": "ovh-secret", "powerdns": "pdns.key", "route53": "aws-secret", "transip": "transip.pem",
+}  # fmt: skip
 _BY_HAND = (
     "No TSIG key was found here, so you are told what to publish. Better: let the name server or the provider be changed by"
     " a backend, see docs/backends; who keeps DNS in git finds docs/backends/git.md there."
@@ -40,9 +45,11 @@ def chosen(found: Found) -> Choice:
     if kind and not found.tsig_key:
         return _there(found, kind)
     if servers:
-        return _here(servers[0], f"{servers[0].title} on this host may have the zone of {found.host}: look whether it does.")
+        doubt = "does not answer for" if servers[0].authority is False else "may have"
+        return _here(servers[0], f"{servers[0].title} on this host {doubt} the zone of {found.host}: look whether it does.")
     if found.tsig_key:
-        return Choice("rfc2136", {"server": "127.0.0.1", "tsig-key-file": found.tsig_key})
+        why = "A TSIG key was found here, and no name server. To do: name the primary of the zone in `server`."
+        return Choice("rfc2136", {"server": "127.0.0.1", "tsig-key-file": found.tsig_key}, (why,))
     unknown = f"{_served(found)}: this program has no backend that is known by these names." if found.delegation else ""
     return Choice("manual", {}, tuple(filter(None, (unknown, _BY_HAND))))
 
@@ -61,10 +68,10 @@ def _there(found: Found, kind: str) -> Choice:
 
 
 def _secret(kind: str) -> dict[str, object]:
-    """Return the first of the options that name a file with a secret, as an example."""
+    """Return the first of the options that name a file with a secret, as the page of the backend calls it."""
     files = (one for one in options_of(kind) if one.type == "file" and one.name.endswith("-file") and one.example)
     first = next(files, None)
-    return {first.name: first.example} if first is not None else {}
+    return {first.name: f"/etc/tlsa-manager/{_FILES[kind]}" if kind in _FILES else first.example} if first is not None else {}
 
 
 def _served(found: Found) -> str:

@@ -50,7 +50,8 @@ def _lines(found: Found) -> Iterator[str]:
             consumers.insert(0, f"postfix{last}")
         for one in found.mail_servers:
             yield f"\n[consumer.{one.kind}{last}]"
-            yield from _section("consumer", one.kind, {"file": f"{one.directory}/{name}.pem"})
+            file = one.file if number == 0 else ""
+            yield from _section("consumer", one.kind, {"file": file or f"{one.directory}/{name}.pem"})
         yield from _lineage(found, name, consumers)
 
 
@@ -93,10 +94,10 @@ def _postfix(found: Found, consumer: str, name: str, file: str) -> Iterator[str]
 
 def _lineage(found: Found, name: str, consumers: list[str]) -> Iterator[str]:
     host = found.host if name.startswith(found.host) or "." not in name else name
-    services = [f"{host}:{port}" for port in found.ports]
+    ports = sorted({*found.ports, *(port for one in found.mail_servers for port in one.ports)})
+    services = [f"{host}:{port}" for port in ports]
     yield f"\n[lineage.{toml.key(name)}]"
-    note = "what presents the certificate" if found.lineages else "an example: say what presents the certificate"
-    yield _line("services", services, note)
+    yield _line("services", services, "what presents the certificate: look whether these are all")
     yield _line("dns", "primary", "the [dns.NAME] that changes the zone of the services")
     yield _line("consumers", consumers, "the [consumer.NAME] that are given the certificate")
     yield from _fixed(LineageTable, {"next-key": True}, besides={"services", "dns", "consumers", "timing"})

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _ANCHORS = ("/usr/share/dns/root.key", "/var/lib/unbound/root.key", "/etc/unbound/root.key")
-_KEYS = ("etc/tlsa-manager/*.key", "etc/bind/*.key", "etc/named/*.key", "etc/knot/*.key")
+_KEYS = ("etc/tlsa-manager/tsig.key", "etc/tlsa-manager/*.key", "etc/bind/*.key", "etc/named/*.key", "etc/knot/*.key")
 UNKNOWN = "mx.example.org"  # the mail host where nothing tells how this one is called
-_NOT_OURS = {"rndc.key", "session.key", "bind.keys"}
+_NOT_OURS = {"rndc.key", "session.key", "bind.keys", "pdns.key"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, name="init", short_help="Write a first file from what is found on this host.")
 @click.option("--stdout", "show", is_flag=True, help="Print it instead of writing it.")
-@click.option("--offline", is_flag=True, help="Do not ask DNS whose the zone of this host is.")
+@click.option("--offline", is_flag=True, help="Do not ask DNS whose the zone of this host is, nor a name server here.")
 @click.option("--resolver", metavar="ADDRESS", default="", help="Ask this resolver; else the one that the system uses.")
 @click.pass_context
 def command(context: click.Context, show: bool, offline: bool, resolver: str) -> None:  # noqa: FBT001  click gives flags so
@@ -35,9 +35,10 @@ def command(context: click.Context, show: bool, offline: bool, resolver: str) ->
         raise UsageError(f"--resolver: {problem}", "write ADDRESS or ADDRESS#PORT")
     found = look()
     if not offline and found.host != UNKNOWN:
+        from tlsa_manager.config.listening import asked
         from tlsa_manager.observe.delegation import delegation
 
-        found = replace(found, delegation=delegation(found.host, resolver))  # a few seconds at most
+        found = asked(replace(found, delegation=delegation(found.host, resolver)))  # a few seconds at most
     text = first_file(found)
     if show:
         voice.answer({"text": text}, text.rstrip())
