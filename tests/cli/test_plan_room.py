@@ -84,7 +84,7 @@ def test_which_key_is_supposed_is_said(say: Say, tmp_path: Path, more: str, key:
         Journal(tmp_path / "data" / "state.db").append(NAME, ev.Prepared(made), time.time())
     text = say("rollover", "plan", NAME).out
     assert text.startswith(f"{NAME}: if a new certificate{f' for {key}' if key else ''} came now, and nothing went wrong:")
-    assert ("a key that the client has made itself waits until every cache knows it" in text) is bool(key)
+    assert ("a key that the client made itself waits until every cache knows it" in text) is bool(key)
     assert say("rollover", "plan", NAME, "--json").json["supposed_key"] == key
 
 
