@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import dns.message
+    from lab.hierarchy import DnsLab
     from program import Say
 
 TSIG = 'key "lab." {\n    algorithm hmac-sha256;\n    secret "bm90IGEgcmVhbCBzZWNyZXQsIGp1c3QgYnl0ZXM=";\n};\n'
@@ -219,6 +220,20 @@ def test_check_asks_backends_when_told_to(say: Say, host: Path) -> None:
         key.chmod(0o644)
         assert say("config", "check", "--ask-dns").out.count("tsig.key is open to others") == 1
         assert not asked
+
+
+def test_an_alias_is_followed_before_anybody_has_looked(dns_lab: DnsLab, say: Say, host: Path) -> None:
+    """The backend says no at the owner, where nothing may be written; where it leads, it is asked, and has the records."""
+    name = dns_lab.fresh_name()
+    target = f"dane.{name}."
+    dns_lab.update(f"update add _25._tcp.{name}. 60 CNAME {target}\nupdate add {target} 60 TLSA 3 1 1 {'ab' * 32}")
+    text = (host / "config.toml").read_text().replace("mx.example.org", name).replace("127.0.0.1", dns_lab.primary)
+    text = text.replace("tsig.key", str(dns_lab.tsig_key_file))
+    defaults = f'[defaults]\n        resolver = ["{dns_lab.resolver}"]\n        trust-anchor = "{dns_lab.anchor}"\n'
+    (host / "config.toml").write_text(text.replace("[defaults]\n", defaults))
+    ending = say("config", "check", "--ask-dns")
+    assert ending.code == 0, ending.out
+    assert f"dns.ns1: answers for {target}: 1 TLSA record" in ending.out
 
 
 def test_a_backend_that_nobody_can_ask_is_no_mistake(say: Say, host: Path) -> None:

@@ -7,7 +7,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dns.flags
+import dns.message
 import pytest
+from contract import impostor
+from lab.bind import tsig_key
 
 from tlsa_manager.cli.ending import run
 from tlsa_manager.config import load
@@ -16,8 +20,10 @@ from tlsa_manager.config.first import first_file
 from tlsa_manager.config.found import Found, look
 from tlsa_manager.config.listening import asked
 from tlsa_manager.config.nameserver import NameServer
+from tlsa_manager.observe.authority import answers_for
 from tlsa_manager.observe.delegation import Delegation, delegation
 from tlsa_manager.publish import KINDS, warning_of
+from tlsa_manager.publish.rfc2136 import key as tsig
 from tlsa_manager.publish.whose import whose
 
 if TYPE_CHECKING:
@@ -269,6 +275,21 @@ def test_a_name_server_is_named_where_it_answers_with_authority(dns_lab: DnsLab)
     assert lost.authority is False
     assert f"it does not at {resolver}" in lost.todo[0]
     assert "does not answer for the zone" in chosen(Found("mx.a.example", name_servers=(lost,))).why[0]
+
+
+def test_an_answer_without_authority_is_a_resolver_s(tmp_path: Path) -> None:
+    """It knows the SOA as well, from its cache: only the AA bit tells."""
+
+    def cached(question: dns.message.Message) -> impostor.Answer:
+        answer = impostor.denial(question)
+        answer.flags &= ~dns.flags.AA
+        return answer
+
+    key = tsig.load(str(tsig_key(tmp_path / "key", "any.")), "test")
+    for answer, authority in ((impostor.denial, True), (cached, False)):
+        with impostor.impostor(key, answer) as server:  # type: ignore[arg-type]
+            assert answers_for(server, "mx.example") is authority
+    assert not answers_for("127.0.0.1#1", "mx.example"), "nobody listens"
 
 
 def test_files_that_cannot_be_read_are_not_there(tmp_path: Path) -> None:
