@@ -198,7 +198,7 @@ class Engine:
                 return ev.Published(step.target, tuple(sorted(step.add)), taken.state == "asked", taken.number)
             case Retire():
                 taken = self.hands.retire(lineage, step)
-                return ev.Retired(step.target, tuple(sorted(step.remove)), asked=taken.state == "asked")
+                return ev.Retired(step.target, tuple(sorted(step.remove)), taken.state == "asked", number=taken.number)
             case Import():
                 return ev.Adopted(self.hands.take_in(lineage, step.consumer))
             case Install():

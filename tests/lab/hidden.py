@@ -32,7 +32,7 @@ class HiddenPrimary(Updates, Elsewhere):
         """Write all configuration and start the three."""
         secrets = self.dns_lab.secrets
         namespace.add_address(self.primary)
-        hidden = Named(self.directory / "hidden", secrets, listen=(self.primary,), control=9541)
+        hidden = Named(self.directory / "hidden", secrets, listen=(self.primary,), control=9544)
         names = "; ".join(f"grant tlsa-manager. name _{port}._tcp.mx.{self.zone} TLSA" for port in (25, 465, 587))
         (hidden.directory / "zone.db").write_text(self.text())
         hidden.configure(
@@ -41,7 +41,7 @@ class HiddenPrimary(Updates, Elsewhere):
             + f'zone "{self.zone}" {{ type primary; file "zone.db"; dnssec-policy lab; inline-signing no;\n'
             f"  update-policy {{ {names}; grant lab-update. zonesub ANY; }}; also-notify {{ {'; '.join(self.servers)}; }}; }};\n"
         )
-        self._public = public = Named(self.directory / "public", secrets, listen=self.servers[:1], control=9542)
+        self._public = public = Named(self.directory / "public", secrets, listen=self.servers[:1], control=9545)
         public.configure(
             f'server {self.primary} {{ keys {{ "lab-transfer."; }}; }};\n'
             f'zone "{self.zone}" {{ type secondary; primaries {{ {self.primary}; }}; file "zone.db"; }};\n'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sim.story import POLICY, SERVICES, Story, generation
@@ -64,6 +64,8 @@ def foreign(name: str) -> frozenset[Tlsa]:
 
 def live(fate: Fate, setting: Setting, renewals: tuple[Renewal, ...], turns: tuple[Turn, ...] = ()) -> Report:
     """Live through it; AssertionError if anything is not as it should be."""
+    if not setting.readable:  # a provider that numbers its changes can be read
+        fate = replace(fate, servers=tuple(one for one in fate.servers if not one.hidden))
     story = _begin(fate, setting)
     newest = {one.name: f"{one.name}/0" for one in story.lineages}
     pending, persons = sorted(renewals, key=lambda one: one.at), sorted(turns, key=lambda one: one.at)

@@ -55,23 +55,27 @@ MUTANTS = (
         "lost number",
         "a change whose outcome was lost counts as in force at once",
         (
-            ("scene.py", 'if self.unsure(target) else ""', 'if False else ""'),
-            ("adding.py", "unserved(scene, target, owners) | (scene.unsure(target) & wanted)", "unserved(scene, target, owners)"),
+            ("scene.py", 'it is asked for again" if lost else ""', 'it is asked for again" if False else ""'),
+            (
+                "adding.py",
+                "unserved(scene, target, owners) | ((scene.unsure(target) | scene.unheard(target)) & wanted)",
+                "unserved(scene, target, owners)",
+            ),
         ),
     ),
     _one(
         "never again",
         "a change whose outcome was lost is never asked for again",
         "adding.py",
-        "unserved(scene, target, owners) | (scene.unsure(target) & wanted)",
+        "unserved(scene, target, owners) | ((scene.unsure(target) | scene.unheard(target)) & wanted)",
         "unserved(scene, target, owners)",
     ),
     _one(
         "unserved",
         "what the backend has and nobody serves is never told again",
         "adding.py",
-        "unserved(scene, target, owners) | (scene.unsure(target) & wanted)",
-        "scene.unsure(target) & wanted",
+        "unserved(scene, target, owners) | ((scene.unsure(target) | scene.unheard(target)) & wanted)",
+        "(scene.unsure(target) | scene.unheard(target)) & wanted",
     ),
     _one(
         "unserved removal",
@@ -501,7 +505,7 @@ MUTANTS = (
         "foreign",
         "records that are not ours are removed",
         "removing.py",
-        "return (ours - keep) & there",
+        "return (ours - keep) & (there | scene.unheard(target))",
         "return there - keep",
     ),
     _one(

@@ -99,7 +99,7 @@ def _once_more(scene: Scene) -> Decision | None:
     """
     wanted = law.wanted(scene.lineage, scene.facts) | scene.neighbours_want()  # theirs may have gone out with ours
     for target, owners in scene.targets().items():
-        idle = unserved(scene, target, owners) | (scene.unsure(target) & wanted)
+        idle = unserved(scene, target, owners) | ((scene.unsure(target) | scene.unheard(target)) & wanted)
         step = _publication(scene, target, owners, idle)
         if step is not None and not backing_off(scene, str(step)) and not gates.publish(scene, target, owners, idle):
             return Act(

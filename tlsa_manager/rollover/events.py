@@ -122,12 +122,16 @@ class Retiring:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """The backend has removed records, or (`asked`) a person was asked to. `proven`: no server hands them out any more."""
+    """The backend has removed records, or (`asked`) a person was asked to. `proven`: no server hands them out any more.
+
+    `number`: of the change, where it comes into force later (as of Published).
+    """
 
     target: str
     remove: tuple[Tlsa, ...]
     asked: bool = False
     proven: bool = False
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)

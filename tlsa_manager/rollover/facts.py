@@ -145,7 +145,8 @@ class Facts:
     `previous`: was current before the swap, kept for the way back until `retiring`, when its records begin to go.
     `queued`: comes afterwards.
     `ours`: the records that this tool added or was told to adopt, by target.
-    `unsure`: the records of additions that were begun, and whose outcome nobody has written down (yet), by target.
+    `unsure`: the records of additions that were begun, and whose outcome nobody has written down (yet), by target; `unheard`: the
+    same of removals.
     `leaving`: the records whose removal was begun and that were not seen gone yet, by target. A key whose record is leaving
     waits: servers may still show the record from before the removal, and then lose it, even if it is published again.
     `standby`: the next key, ours, which no certificate in service uses yet. `handed_out`: clients take keys from us.
@@ -178,6 +179,7 @@ class Facts:
     removing: Mapping[str, Sent] = field(default_factory=dict)
     leaving: Mapping[str, RRset] = field(default_factory=dict)
     unsure: Mapping[str, RRset] = field(default_factory=dict)
+    unheard: Mapping[str, RRset] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
     since: float = 0.0  # when the lineage entered what it is doing now
     standby: Key | None = None
@@ -374,7 +376,8 @@ def _(event: ev.Published, facts: Facts, at: float) -> Facts:
     sent = {**facts.sent, event.target: Sent(records, at, event.asked, numbers)}
     leaving = {**facts.leaving, event.target: facts.leaving.get(event.target, frozenset()) - frozenset(event.add)}
     unsure = {**facts.unsure, event.target: facts.unsure.get(event.target, frozenset()) - frozenset(event.add)}
-    return _succeeded(replace(facts, sent=sent, leaving=leaving, unsure=unsure), f"publish {event.target}")
+    unheard = {**facts.unheard, event.target: facts.unheard.get(event.target, frozenset()) - frozenset(event.add)}
+    return _succeeded(replace(facts, sent=sent, leaving=leaving, unsure=unsure, unheard=unheard), f"publish {event.target}")
 
 
 @_apply.register
@@ -402,7 +405,10 @@ def _(event: ev.Retiring, facts: Facts, at: float) -> Facts:  # noqa: ARG001  ti
     given_up = facts.current if facts.vanished_at is not None else ""
     former = facts.generation(facts.previous or given_up)  # once its record begins to go there is no way back at once
     retiring = former is not None and any(former.chain.matches(one) for one in event.remove)
-    return replace(facts, retiring=facts.retiring or retiring, leaving={**facts.leaving, event.target: leaving})
+    unheard = {**facts.unheard, event.target: facts.unheard.get(event.target, frozenset()) | own}
+    return replace(
+        facts, retiring=facts.retiring or retiring, leaving={**facts.leaving, event.target: leaving}, unheard=unheard
+    )  # fmt: skip
 
 
 @_apply.register
@@ -411,7 +417,11 @@ def _(event: ev.Retired, facts: Facts, at: float) -> Facts:
     earlier = facts.sent.get(event.target)
     sent = {**facts.sent, event.target: replace(earlier, records=earlier.records - gone)} if earlier else facts.sent
     unsure = {**facts.unsure, event.target: facts.unsure.get(event.target, frozenset()) - gone}
-    facts = _succeeded(replace(facts, sent=sent, unsure=unsure), f"retire {event.target}")
+    unheard = {**facts.unheard, event.target: facts.unheard.get(event.target, frozenset()) - gone}
+    facts = _succeeded(replace(facts, sent=sent, unsure=unsure, unheard=unheard), f"retire {event.target}")
+    if event.number:  # servers that never answer us may go on handing out the set from before the removal
+        waits = facts.sent.get(event.target, Sent(frozenset(), at))
+        facts = replace(facts, sent={**facts.sent, event.target: replace(waits, numbers=(*waits.numbers, event.number))})
     if not event.proven:  # until then they stay ours: a backend may say yes and not do it
         return replace(facts, removing={**facts.removing, event.target: Sent(gone, at, event.asked)})
     ours = facts.ours.get(event.target, frozenset()) - gone

@@ -101,7 +101,7 @@ def _removable(scene: Scene, target: str, owners: tuple[str, ...], keep: RRset) 
     there = frozenset().union(*standing) if standing else ours
     if not was_told(scene, scene.facts.removing.get(target)):  # the backend may have it no more, and nobody has been told
         there |= scene.shown(owners) & scene.facts.leaving.get(target, frozenset())
-    return (ours - keep) & there
+    return (ours - keep) & (there | scene.unheard(target))
 
 
 def _not_replaced_yet(scene: Scene) -> RRset:

@@ -89,7 +89,15 @@ class Scene:
             return (held.unsettled if held else "") or "the backend has not been asked whether it is in force"
         if any(facts.sent[target].numbers for _, facts in self.neighbours if target in facts.sent):
             return "a change for another lineage at the same name is not in force yet"
-        return "the outcome of the latest change was lost, it is asked for again" if self.unsure(target) else ""
+        lost = self.unsure(target) or self.unheard(target)
+        return "the outcome of the latest change was lost, it is asked for again" if lost else ""
+
+    def unheard(self, target: str) -> RRset:
+        """What such a backend was told to remove, and nobody knows by which number to ask whether that is in force."""
+        held, begun = self.snapshot.held.get(target), self.facts.unheard.get(target, frozenset())
+        if held is None or not held.late:
+            return frozenset()
+        return begun - (held.records or frozenset())  # what it has still was never removed
 
     def unsure(self, target: str) -> RRset:
         """What a backend whose changes come into force later has, and nobody knows since when, or by which number to ask."""
