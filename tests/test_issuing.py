@@ -119,7 +119,7 @@ class Authority:
             world.orders[url]["chain"] = world.orders[url]["chain"] or pki.authority().chain(*wish.names, key=Public(key))
         except (PublishTemporary, IssueTemporary):
             raise  # the order stands, and what was shown stays with it
-        except Exception:
+        except Exception:  # whatever it is, it goes on to the caller: the proofs are taken away first, as a real issuer does
             prover.take_away()
             raise
         prover.take_away()

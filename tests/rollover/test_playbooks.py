@@ -161,6 +161,18 @@ def test_two_changes_that_are_under_way_at_the_provider_are_both_waited_for() ->
     assert "8" not in facts.sent[owner].numbers
 
 
+def test_a_removal_that_comes_into_force_later_is_waited_for_by_its_number() -> None:
+    """Servers that never answer us may hand out the set from before it; while its number is not known, nobody can ask."""
+    facts = stable(Fate(servers=(ServerFate(), ServerFate(lag=5.0, hidden=True)))).facts()
+    owner, record = next(iter(facts.ours.items()))
+    begun = apply(facts, ev.Retiring(owner, tuple(record)), 1.0)
+    assert begun.unheard[owner] == record
+    told = apply(begun, ev.Retired(owner, tuple(record), number="12"), 2.0)
+    assert not told.unheard[owner]
+    assert "12" in told.sent[owner].numbers
+    assert "12" not in apply(told, ev.Settled(owner, ("12",)), 3.0).sent[owner].numbers
+
+
 def test_the_first_certificate_that_is_presented_already_is_adopted_installed_and_published() -> None:
     """Nothing in DNS, the services present what certbot hands over: no swap, just the record, and the consumer's file."""
     story = Story()

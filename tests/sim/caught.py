@@ -103,6 +103,8 @@ FIRST = {
     "ready too early": "test_with_a_next_key_known_everywhere_the_stolen_key_leaves_at_once_and_no_mail_waits",
     "relapse to the thief": "test_nobody_goes_back_to_a_stolen_key_because_a_server_relapses",
     "relapse": "test_a_server_that_relapses_after_the_swap_makes_it_go_back_and_then_forward_again",
+    "removal at once": "test_a_removal_that_comes_into_force_later_is_waited_for_by_its_number",
+    "removal unheard": "test_a_removal_that_comes_into_force_later_is_waited_for_by_its_number",
     "reuse forgotten": "test_a_key_that_is_reused_is_due_only_when_somebody_says_so",
     "second key": "test_of_two_keys_that_were_made_at_the_same_time_the_first_stays",
     "served": "test_an_address_that_presents_the_former_certificate_again_keeps_its_record_in_dns",

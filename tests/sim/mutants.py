@@ -85,6 +85,20 @@ MUTANTS = (
         "pass",
     ),
     _one(
+        "removal at once",
+        "a removal counts as in force everywhere when the provider has taken it",
+        "facts.py",
+        "    if event.number:  #",
+        "    if event.number and False:  #",
+    ),
+    _one(
+        "removal unheard",
+        "a removal whose outcome was lost is not asked for again",
+        "facts.py",
+        "facts.unheard.get(event.target, frozenset()) | own}",
+        "facts.unheard.get(event.target, frozenset())}",
+    ),
+    _one(
         "stuck file",
         "a swap begins though a file is known not to be replaceable",
         "gates.py",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
@@ -46,7 +47,7 @@ class Reply:
     body: bytes | None = None
 
 
-class Double:
+class Double(ABC):
     """One provider. Subclasses have `answer`, which checks the form of a request and plays the provider, and `limited`."""
 
     def __init__(self) -> None:
@@ -101,9 +102,9 @@ class Double:
             self._server = ThreadingHTTPServer(self._server.server_address[:2], self._handler)
             self.__enter__()
 
+    @abstractmethod
     def answer(self, request: Request) -> Reply:
         """Check and play. Called for one request at a time."""
-        raise NotImplementedError  # a provider's own
 
     def writes(self, request: Request) -> bool:
         """Whether a request would change the zone."""

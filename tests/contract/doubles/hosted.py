@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import dns.rdata
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tlsa_manager.publish import Backend
 
 
-class HostedStand:
+class HostedStand(ABC):
     """One provider. A subclass says its `kind`, its `double` and its `options`, and what else is not as usual."""
 
     kind: ClassVar[str]
@@ -52,9 +53,9 @@ class HostedStand:
         """End it."""
         self.server.__exit__()
 
+    @abstractmethod
     def options(self, secret: Callable[[str, str], str]) -> dict[str, object]:
         """Return the options of the section. `secret(name, text)` writes a closed file and returns its path."""
-        raise NotImplementedError  # a provider's own
 
     def backend(self, **options: object) -> Backend:
         """Open the backend with the account that the double knows."""
