@@ -211,6 +211,11 @@ def warning_of(kind: str) -> str:
     return str(getattr(_kind("dns", kind), "WARNING", ""))
 
 
+def inside(name: str, zone: str) -> bool:
+    """Whether a name is a zone's own or lies below it, both absolute, in whatever case."""
+    return f".{name}".lower().endswith(f".{zone.lstrip('.')}".lower())
+
+
 def conflict(target: str, kind: str = "TLSA") -> Conflict:
     """Return the error for a set that is not what the change was planned from."""
     return Conflict(

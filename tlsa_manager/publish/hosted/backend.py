@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager import clock, web
 from tlsa_manager.errors import BadInput, PublishError, PublishTemporary
-from tlsa_manager.publish import Ticket
+from tlsa_manager.publish import Ticket, inside
 from tlsa_manager.publish.hosted import Edit, LateProvider, StagedProvider
 from tlsa_manager.publish.hosted.api import UnclearError
 from tlsa_manager.snapshot import Held
@@ -108,7 +108,7 @@ class Hosted:
                 f"{target[:80]} has characters that no mail host's name has, so {self.provider.title} is not asked to change it",
                 "correct the services of the lineage, or the alias that leads there",
             )
-        if self.zone and not f".{name}".endswith(f".{self.zone}"):
+        if self.zone and not inside(name, self.zone):
             raise PublishError(
                 f"{target} is not inside zone {self.zone}, which is all that backend {self.name} updates",
                 f"give the lineage another backend, or correct dns.{self.name}.zone",

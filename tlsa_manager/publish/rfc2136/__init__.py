@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import PublishError
 from tlsa_manager.option import Option, mistake, patience
-from tlsa_manager.publish import Ticket
+from tlsa_manager.publish import Ticket, inside
 from tlsa_manager.publish.rfc2136 import key as tsig
 from tlsa_manager.publish.rfc2136 import refusals
 from tlsa_manager.snapshot import Held
@@ -149,7 +149,7 @@ class Rfc2136:
 
     def _inside(self, target: str) -> None:
         """Refuse what is not in the configured zone, before anybody is asked."""
-        if self.zone and not _below(target, self.zone):
+        if self.zone and not inside(target, self.zone):
             raise PublishError(
                 f"{target} is not inside zone {self.zone}, which is all that backend {self.name} updates",
                 f"give the lineage another backend, or correct dns.{self.name}.zone",
@@ -162,7 +162,7 @@ class Rfc2136:
         reply = self._ask(target, "SOA", kind)
         self._authoritative(reply, target)
         zone = reply.soa()
-        if not zone or not _below(target, zone):
+        if not zone or not inside(target, zone):
             raise PublishError(
                 f"{self.server} does not tell in which of its zones {target} lies",
                 f"set dns.{self.name}.zone; is the name an alias?",
@@ -209,10 +209,6 @@ def build(name: str, settings: Settings) -> Rfc2136:
         raise mistake(f"{section}.zone", f"{zone[:60]!r} is not a zone name", "for example example.org")
     key = tsig.load(settings.text("tsig-key-file"), f"{section}.tsig-key-file")
     return Rfc2136(name, server, key, zone.rstrip(".") + "." if zone else "")
-
-
-def _below(target: str, zone: str) -> bool:
-    return f".{target}".lower().endswith(f".{zone.lstrip('.')}")
 
 
 def _server(settings: Settings) -> Server:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tlsa_manager.errors import PublishError
 from tlsa_manager.option import Option, mistake, patience
-from tlsa_manager.publish import Ticket
+from tlsa_manager.publish import Ticket, inside
 from tlsa_manager.snapshot import Held
 from tlsa_manager.value import dataclass
 
@@ -186,7 +186,7 @@ class ZoneFile:
 
     def _inside(self, target: str) -> None:
         """Refuse what is not in the configured zone, before the file is touched."""
-        if self.zone and not f".{target.lower()}".endswith(f".{self.zone}"):
+        if self.zone and not inside(target, self.zone):
             raise PublishError(
                 f"{target} is not inside zone {self.zone}, which is all that backend {self.name} writes",
                 f"give the lineage another backend, or correct dns.{self.name}.zone",

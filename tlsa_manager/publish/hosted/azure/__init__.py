@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from tlsa_manager.errors import PublishError
 from tlsa_manager.option import Option, mistake
-from tlsa_manager.publish import conflict
+from tlsa_manager.publish import conflict, inside
 from tlsa_manager.publish.hosted import Record, Standing, Zone, hosted_options, value_of, zone_option
 from tlsa_manager.publish.hosted.api import Api, address
 from tlsa_manager.publish.hosted.azure.tokens import METADATA, by_secret, of_machine
@@ -81,7 +81,7 @@ class Azure:
             listed = self._listed(path)
         public = [one for one in listed if one.get("properties", {}).get("zoneType", "Public") == "Public"]
         zones = [Zone(f"{one['name'].lower()}.", f"/{one['id'].strip('/')}") for one in public]
-        fitting = [one for one in zones if f".{name}".endswith(f".{one.name}") and self.only in {"", one.name}]
+        fitting = [one for one in zones if inside(name, one.name) and self.only in {"", one.name}]
         found = [one for one in fitting if len(one.name) == max(len(other.name) for other in fitting)]
         if len(found) > 1:
             raise PublishError(

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from tlsa_manager.errors import PublishError
 from tlsa_manager.option import Option, mistake
-from tlsa_manager.publish import conflict
+from tlsa_manager.publish import conflict, inside
 from tlsa_manager.publish.hosted import Record, Standing, Zone, hosted_options, parents, text_of, value_of, zone_option
 from tlsa_manager.publish.hosted.api import Api, SoonError, address, words
 from tlsa_manager.publish.hosted.backend import Hosted
@@ -79,7 +79,7 @@ class Google:
         if self.managed_zone:
             answer = self._ask("GET", f"/managedZones/{quote(self.managed_zone, safe='')}")
             found = _public([self._understood(answer, f"to tell managed zone {self.managed_zone}")])
-            return found[0] if found and f".{name}".endswith(f".{found[0].name}") else None
+            return found[0] if found and inside(name, found[0].name) else None
         for parent in parents(name, self.only):
             listed = _public(self._listed("/managedZones", {"dnsName": parent}, "managedZones", "to list its zones"))
             found = [one for one in listed if one.name == parent]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsa_manager import clock
 from tlsa_manager.errors import PublishError, PublishTemporary
+from tlsa_manager.publish import inside
 from tlsa_manager.publish.hosted import Zone
 from tlsa_manager.publish.hosted.api import UnclearError
 from tlsa_manager.publish.hosted.lexicon.pipe import Pipe
@@ -38,7 +39,7 @@ class Lexicon:
 
     def zone_of(self, name: str) -> Zone | None:
         """Return the zone that is configured: dns-lexicon would guess it from a list of public suffixes."""
-        return Zone(self.only, self.only.rstrip("."), self.least_ttl) if f".{name}".endswith(f".{self.only}") else None
+        return Zone(self.only, self.only.rstrip("."), self.least_ttl) if inside(name, self.only) else None
 
     def standing(self, zone: Zone, name: str, kind: Kind) -> Standing:
         """List the records of one name."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from tlsa_manager.errors import PublishError
 from tlsa_manager.option import Option, mistake
-from tlsa_manager.publish import conflict
+from tlsa_manager.publish import conflict, inside
 from tlsa_manager.publish.hosted import Edit, Record, Standing, Zone, hosted_options, parents, text_of, value_of, zone_option
 from tlsa_manager.publish.hosted.api import Api, SoonError, address
 from tlsa_manager.publish.hosted.backend import Hosted
@@ -93,7 +93,7 @@ class Route53:
         if self.zone_id:
             answer = self._ask("GET", f"/hostedzone/{quote(self.zone_id, safe='')}")
             found = _zones(self._understood(answer, f"to tell hosted zone {self.zone_id}"), "HostedZone")
-            return found[0] if found and f".{name}".endswith(f".{found[0].name}") else None
+            return found[0] if found and inside(name, found[0].name) else None
         for parent in parents(name, self.only):
             answer = self._ask("GET", "/hostedzonesbyname", {"dnsname": parent, "maxitems": "100"})
             listed = _zones(self._understood(answer, "to list its zones"), "HostedZones/HostedZone")
